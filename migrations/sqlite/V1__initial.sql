@@ -4,8 +4,11 @@
 
 -- Users -------------------------------------------------------------------------------------------------------------------------------
 
+-- What a user owns refers to the id, in columns named `owner` and `user_id`, never to the name: a removed user's name may be given to another
+-- user.
 CREATE TABLE users (
-    name                TEXT    NOT NULL PRIMARY KEY,
+    id                  TEXT    NOT NULL PRIMARY KEY,
+    name                TEXT    NOT NULL UNIQUE,
     -- `admin` or `user`
     role                TEXT    NOT NULL,
     -- Argon2id in PHC format
@@ -19,11 +22,15 @@ CREATE TABLE users (
     cost_per_day_micros INTEGER
 ) STRICT;
 
--- Deleted users. A new user with the same name continues with the next generation, so tokens of the deleted one stay invalid.
+-- Removed users. Admins see their runs, sessions, usage and audit entries under these names.
 CREATE TABLE former_users (
-    name       TEXT    NOT NULL PRIMARY KEY,
-    generation INTEGER NOT NULL
+    id   TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL
 ) STRICT;
+
+CREATE INDEX former_users_by_name ON former_users (name);
+
+CREATE VIEW user_names AS SELECT id, name FROM users UNION ALL SELECT id, name FROM former_users;
 
 -- Tokens that were logged out before they expired. A row is obsolete once its token has expired.
 CREATE TABLE revoked_tokens (
@@ -34,7 +41,7 @@ CREATE TABLE revoked_tokens (
 -- API keys. The key itself is not stored.
 CREATE TABLE api_keys (
     id           TEXT    NOT NULL PRIMARY KEY,
-    owner        TEXT    NOT NULL REFERENCES users (name) ON DELETE CASCADE,
+    owner        TEXT    NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     name         TEXT    NOT NULL,
     -- SHA-256 of the key
     hash         BLOB    NOT NULL,
@@ -52,6 +59,7 @@ CREATE UNIQUE INDEX api_keys_by_hash ON api_keys (substr(hash, 1, 8));
 CREATE TABLE audit (
     id              INTEGER NOT NULL PRIMARY KEY,
     created_at      INTEGER NOT NULL,
+    user_id         TEXT,
     username        TEXT,
     key_id          TEXT,
     address         TEXT,
@@ -59,6 +67,7 @@ CREATE TABLE audit (
     -- `ok`, or the code of the error
     outcome         TEXT    NOT NULL,
     run_id          TEXT,
+    target_user_id  TEXT,
     target_username TEXT,
     target_key_id   TEXT,
     detail          TEXT

@@ -81,7 +81,7 @@ pub(super) async fn require_auth(State(app): State<AppState>, mut request: Reque
         connection.has_user();
     }
     let admitted = authenticated.map_err(|error| reject(error.into())).and_then(|principal| {
-        app.limits.count_user_request(&principal.caller.user)?;
+        app.limits.count_user_request(&principal.caller.user.name)?;
         scopes::check(request.method(), route, &principal)?;
         Ok(principal)
     });

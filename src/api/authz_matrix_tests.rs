@@ -1,7 +1,7 @@
 //! The authorization matrix: every route with no token, an expired token, the token of another user, the owner and an admin, and with a key of
 //! each scope. The routes come from the route table, so a route that is missing anywhere fails here.
 //!
-//! Rules: D7, D13, I4, I6.
+//! Rules: D7, D13, I4, I6, I10.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ use super::router::{described, router, table, to_router_syntax};
 use super::scopes::{Permission, REQUIRED, required};
 use super::{AppState, HostPolicy, authn, openai, openapi};
 use crate::auth::NewKey;
-use crate::types::{BudgetChange, Scope, UserName, UserRole};
+use crate::types::{BudgetChange, Scope, UserName, UserRef, UserRole};
 
 /// The routes that need no token, written out so that an addition is visible in review. The last one is public for local clients only, which the
 /// clients here are.
@@ -135,10 +135,14 @@ impl Harness {
 
     /// A key and its id.
     async fn key(&self, owner: &str, scopes: &[Scope]) -> (String, String) {
-        let owner: UserName = owner.parse().unwrap();
+        let owner = self.user(owner).await;
         let new = NewKey { name: "test".into(), scopes: scopes.iter().copied().collect(), expires_in: None };
         let (key, record) = self.state.auth.create_key(&owner, new, None).await.unwrap();
         (key, record.id.to_string())
+    }
+
+    async fn user(&self, name: &str) -> UserRef {
+        self.state.auth.user(&name.parse().unwrap()).await.unwrap().unwrap().reference()
     }
 
     async fn token(&self, name: &str) -> String {
@@ -160,7 +164,7 @@ impl Harness {
 
     /// The ids of a run, a session and a key of `bob`, and a user name. They are new each time, because a request may delete them.
     async fn resources_of_bob(&self) -> [String; 4] {
-        let run = self.state.runs.add_ended_run("bob").await;
+        let run = self.state.runs.add_ended_run(self.user("bob").await).await;
         let (_key, key) = self.key("bob", &[Scope::RunsRead]).await;
         let user: UserName = format!("u{}", key.trim_start_matches("key_")).parse().unwrap();
         self.state.auth.add_user(user.clone(), UserRole::User, PASSWORD, None).await.unwrap();
@@ -266,6 +270,51 @@ async fn every_route_is_accessible_to_exactly_the_permitted_requesters() {
         }
     }
     assert_eq!(public, PUBLIC.map(str::to_owned).into());
+}
+
+#[tokio::test]
+async fn a_user_created_under_the_name_of_a_removed_user_has_access_to_nothing_of_that_user() {
+    let harness = Harness::new().await;
+    let auth = &harness.state.auth;
+    let [run, session, key, _user] = harness.resources_of_bob().await;
+    let old = harness.user("bob").await;
+    let (old_token, (old_key, _id)) = (harness.token("bob").await, harness.key("bob", &[Scope::RunsRead]).await);
+    auth.remove_user(&old.name, None).await.unwrap();
+    auth.add_user(old.name.clone(), UserRole::User, PASSWORD, None).await.unwrap();
+    assert_ne!(harness.user("bob").await.id, old.id);
+    for credential in [&old_token, &old_key] {
+        let answer = harness.send(&Method::GET, "/api/runs", Some(credential), "").await;
+        assert_eq!((answer.status, answer.code.as_str()), (401, "token_invalid"));
+    }
+    let ids = [run.as_str(), &session, &key, &old.id.to_string()];
+    let (mut lists, mut resources) = (0, 0);
+    for (method, route) in routes() {
+        let of_user =
+            matches!(required(&method, &route), Some(Permission::Scope(Scope::RunsRead | Scope::RunsWrite) | Permission::Account));
+        let id = if route.starts_with("/api/sessions") {
+            &session
+        } else if route.starts_with("/api/keys") {
+            &key
+        } else {
+            &run
+        };
+        let uri = route.replace("{id}", id).replace("{request}", "perm_1").replace("{model}", "demo").replace("{name}", "bob");
+        let answer = harness.send(&method, &uri, Some(&harness.token("bob").await), body_for(&route)).await;
+        let context = format!("{method} {uri}: {} {}", answer.status, answer.text);
+        if of_user && route.contains("{id}") {
+            assert_eq!(answer.status, 404, "{context}");
+            resources += 1;
+        } else {
+            assert!(!ids.iter().any(|id| answer.text.contains(id)), "{context}");
+            lists += usize::from(of_user && answer.status == 200);
+        }
+    }
+    assert!(lists >= 5 && resources >= 10, "{lists} lists, {resources} resources");
+    // Admins see it, under the name.
+    let ann = harness.token("ann").await;
+    let found = harness.send(&Method::GET, "/api/runs?owner=bob", Some(&ann), "").await;
+    assert!(found.text.contains(&run) && found.text.contains(r#""owner":"bob""#), "{}", found.text);
+    assert_eq!(harness.send(&Method::GET, &format!("/api/runs/{run}"), Some(&ann), "").await.status, 200);
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ pub(super) async fn read_whole(State(app): State<AppState>, request: Request, ne
     }
     let origin = || parts.extensions.get::<ClientOrigin>().copied().unwrap_or_default();
     let (sender, max) = match parts.extensions.get::<Principal>() {
-        Some(principal) => (RateKey::User(principal.caller.user.clone()), MAX_BYTES),
+        Some(principal) => (RateKey::User(principal.caller.user.name.clone()), MAX_BYTES),
         None => (RateKey::Client(origin().network()), MAX_BYTES_WITHOUT_TOKEN),
     };
     let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());

@@ -38,10 +38,10 @@ impl AppState {
     /// The same, with the clock that tokens expire by.
     pub(super) async fn with_clock() -> (tempfile::TempDir, Self, Arc<crate::auth::tests::ManualClock>) {
         let directory = tempfile::tempdir().unwrap();
-        let store = Arc::new(crate::run::store::SqliteStore::open(&directory.path().join("identity")).unwrap());
+        let store = Arc::new(crate::run::store::SqliteStore::open(directory.path()).unwrap());
         let (auth, clock) = crate::auth::tests::auth_over(store.clone(), None).await.unwrap();
-        let audit = Audit::new(store, clock.clone(), tokio_util::task::TaskTracker::new());
-        let runs = RunManager::without_agents(directory.path());
+        let audit = Audit::new(store.clone(), clock.clone(), tokio_util::task::TaskTracker::new());
+        let runs = RunManager::with_store(store, directory.path());
         let metrics = Metrics::new(crate::types::Timestamp::from_millis(0), &crate::metrics::StoreMetrics::default(), runs.metrics());
         let (health, limits) = (Arc::new(Health::new(|| Box::pin(async { true }))), Arc::new(RateLimits::for_tests()));
         (directory, Self { auth: Arc::new(auth), audit, runs, health, limits, metrics, settings: Arc::new([]) }, clock)

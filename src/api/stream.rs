@@ -8,6 +8,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, Stream, StreamExt};
+use serde_json::json;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::negotiation::accepts;
@@ -15,6 +17,7 @@ use super::{ApiError, AppState};
 use crate::auth::Principal;
 use crate::run::events::Framing;
 use crate::run::store::StoreError;
+use crate::types::{Level, NoticeCode, StreamEvent};
 
 /// Interval of comments on an idle stream. They keep proxies from closing the connection, and detect readers that have disconnected.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -30,8 +33,85 @@ pub(super) fn last_event_id(headers: &HeaderMap) -> Option<&str> {
     headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?")).filter(|text| !text.is_empty())
 }
 
-/// A response that streams `events`, which are encoded for `framing`. It ends with the events, when the token or key of `principal` expires,
-/// and within a keep-alive interval after `has_access` returns false.
+/// Why a stream ends before its events do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AccessEnd {
+    /// The token or key has expired.
+    Expired,
+    /// The token or key is no longer valid: a logout, a new password, a revoked key, or the user was removed.
+    Revoked,
+    /// The user may no longer read this, because of another role.
+    Forbidden,
+}
+
+impl AccessEnd {
+    /// The value of `reason` in the notice.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Forbidden => "forbidden",
+        }
+    }
+
+    /// The last event of the stream. It is not part of the log, so it has neither number nor time.
+    fn notice(self, framing: Framing) -> Bytes {
+        let message = match self {
+            Self::Expired => "the token or key of this stream has expired",
+            Self::Revoked => "the token or key of this stream is no longer valid",
+            Self::Forbidden => "you may no longer read this run",
+        };
+        let (level, code) = (Level::Warning, NoticeCode::AccessEnded);
+        let notice = StreamEvent::Notice { level, code, message: message.to_owned(), data: Some(json!({ "reason": self.as_str() })) };
+        let line = serde_json::to_string(&notice).unwrap_or_default();
+        Bytes::from(match framing {
+            Framing::Sse => format!("event: notice\ndata: {line}\n\n"),
+            Framing::Ndjson => line + "\n",
+        })
+    }
+}
+
+/// Checks whether the reader of a stream still has access.
+pub(super) type CheckAccess = Box<dyn Fn() -> BoxFuture<'static, Result<(), AccessEnd>> + Send>;
+
+/// The access of a stream's reader.
+pub(super) struct Access {
+    /// When the token or key expires.
+    until: Option<Instant>,
+    /// Something that may end the access of a reader has changed.
+    changes: watch::Receiver<()>,
+    check: CheckAccess,
+    /// Whether the stream ends with a notice.
+    is_announced: bool,
+}
+
+impl Access {
+    /// The access of `principal`, which `check` checks: at first, after every change of users, tokens and keys, and once per keep-alive
+    /// interval, because a change in the data directory by another process is not reported.
+    pub(super) fn new(app: &AppState, principal: &Principal, check: CheckAccess) -> Self {
+        let until = principal.expires_in.and_then(|left| Instant::now().checked_add(left));
+        Self { until, changes: app.auth.access_changes(), check, is_announced: true }
+    }
+
+    /// Ends the stream without a notice, for streams that have no such event.
+    pub(super) fn unannounced(self) -> Self {
+        Self { is_announced: false, ..self }
+    }
+
+    fn is_expired(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// Waits until access is to be checked again.
+    async fn changed(&mut self) {
+        if self.changes.changed().await.is_err() {
+            // The service is gone, and with it the server.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A response that streams `events`, which are encoded for `framing`. It ends with the events, or as soon as the reader loses access.
 ///
 /// # Errors
 /// 429 if the user has too many open streams.
@@ -40,111 +120,206 @@ pub(super) fn respond(
     principal: &Principal,
     framing: Framing,
     events: impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin + 'static,
-    has_access: impl Fn() -> BoxFuture<'static, bool> + Send + 'static,
+    access: Access,
 ) -> Result<Response, ApiError> {
-    let permit = app.limits.streams.open(&principal.caller.user)?;
-    let (content_type, keep_alive) = match framing {
-        Framing::Sse => ("text/event-stream", &b": keep-alive\n\n"[..]),
-        Framing::Ndjson => ("application/x-ndjson", &b"\n"[..]),
+    let permit = app.limits.streams.open(&principal.caller.user.name)?;
+    let content_type = match framing {
+        Framing::Sse => "text/event-stream",
+        Framing::Ndjson => "application/x-ndjson",
     };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    let stream = permit.attach(while_allowed(principal.expires_in, keep_alive, events, has_access));
+    let stream = permit.attach(while_allowed(framing, events, access));
     Ok((headers, Body::from_stream(stream)).into_response())
 }
 
-/// `events` for as long as the reader has access and the token or key has not expired, with `keep_alive` while there are none. For handlers
-/// that build the response themselves instead of using [`respond`].
+/// `events` for as long as the reader has access, with keep-alives while there are none. For handlers that build the response themselves
+/// instead of using [`respond`].
 pub(super) fn while_allowed(
-    expires_in: Option<Duration>,
-    keep_alive: &'static [u8],
+    framing: Framing,
     events: impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin,
-    has_access: impl Fn() -> BoxFuture<'static, bool> + Send,
+    access: Access,
 ) -> impl Stream<Item = Result<Bytes, StoreError>> + Send {
-    let until = expires_in.and_then(|left| Instant::now().checked_add(left));
-    guarded(events, keep_alive, until, has_access)
+    let now = Instant::now();
+    let guarded = Guarded { framing, events, access, check_at: now, keep_alive_at: now + KEEP_ALIVE };
+    stream::unfold(Some(guarded), async |guarded| guarded?.next().await)
 }
 
-/// The bytes of the stream until it ends, or until `until`. Access is checked once per keep-alive interval, also on a busy stream, so that a
-/// logout, a revoked key or a removed user ends it.
-fn guarded(
-    events: impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin,
-    keep_alive: &'static [u8],
-    until: Option<Instant>,
-    has_access: impl Fn() -> BoxFuture<'static, bool> + Send,
-) -> impl Stream<Item = Result<Bytes, StoreError>> + Send {
-    let check_at = Instant::now() + KEEP_ALIVE;
-    stream::unfold((Some(events), check_at, has_access), move |(events, mut check_at, has_access)| async move {
-        let mut events = events.filter(|_| until.is_none_or(|until| Instant::now() < until))?;
-        if Instant::now() >= check_at {
-            if !has_access().await {
-                return None;
+/// A stream whose reader may lose access.
+struct Guarded<E> {
+    framing: Framing,
+    events: E,
+    access: Access,
+    /// When access is checked, also on a busy stream and without a change.
+    check_at: Instant,
+    keep_alive_at: Instant,
+}
+
+impl<E: Stream<Item = Result<Bytes, StoreError>> + Send + Unpin> Guarded<E> {
+    /// The next bytes, and the stream unless these are the last; `None` at the end.
+    async fn next(mut self) -> Option<(Result<Bytes, StoreError>, Option<Self>)> {
+        loop {
+            if let Err(end) = self.check().await {
+                return self.access.is_announced.then(|| (Ok(end.notice(self.framing)), None));
             }
-            check_at = Instant::now() + KEEP_ALIVE;
-        }
-        let keep_alive_at = (Instant::now() + KEEP_ALIVE).min(check_at);
-        match timeout_at(until.map_or(keep_alive_at, |until| keep_alive_at.min(until)), events.next()).await {
-            Err(_idle) => Some((Ok(Bytes::from_static(keep_alive)), (Some(events), check_at, has_access))),
-            Ok(Some(Ok(bytes))) => Some((Ok(bytes), (Some(events), check_at, has_access))),
-            Ok(Some(Err(error))) => {
-                // Interrupts the stream, so that the client reconnects and misses nothing.
-                tracing::error!(%error, "cannot read the events of a stream");
-                Some((Err(error), (None, check_at, has_access)))
+            let wake_at = self.keep_alive_at.min(self.check_at);
+            let wake_at = self.access.until.map_or(wake_at, |until| wake_at.min(until));
+            tokio::select! {
+                biased;
+                () = self.access.changed() => self.check_at = Instant::now(),
+                event = timeout_at(wake_at, self.events.next()) => match event {
+                    Err(_idle) if Instant::now() >= self.keep_alive_at => {
+                        self.keep_alive_at = Instant::now() + KEEP_ALIVE;
+                        return Some((Ok(Bytes::from_static(keep_alive(self.framing))), Some(self)));
+                    }
+                    Err(_idle) => {}
+                    Ok(Some(Ok(bytes))) => {
+                        self.keep_alive_at = Instant::now() + KEEP_ALIVE;
+                        return Some((Ok(bytes), Some(self)));
+                    }
+                    Ok(Some(Err(error))) => {
+                        // Interrupts the stream, so that the client reconnects and misses nothing.
+                        tracing::error!(%error, "cannot read the events of a stream");
+                        return Some((Err(error), None));
+                    }
+                    Ok(None) => return None,
+                },
             }
-            Ok(None) => None,
         }
-    })
+    }
+
+    /// Checks access if it is time.
+    async fn check(&mut self) -> Result<(), AccessEnd> {
+        if self.access.is_expired() {
+            return Err(AccessEnd::Expired);
+        }
+        // Without waiting, because a busy stream has always an event.
+        let has_changed = self.access.changes.has_changed().unwrap_or(false);
+        if has_changed || Instant::now() >= self.check_at {
+            // Before the check, so that a change during it causes another one.
+            self.access.changes.mark_unchanged();
+            (self.access.check)().await?;
+            self.check_at = Instant::now() + KEEP_ALIVE;
+        }
+        Ok(())
+    }
+}
+
+fn keep_alive(framing: Framing) -> &'static [u8] {
+    match framing {
+        Framing::Sse => b": keep-alive\n\n",
+        Framing::Ndjson => b"\n",
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    //! Rules: I2.
+    //! Rules: I2, I11.
 
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
-    /// The duration of a stream of these events whose reader loses access after a minute.
-    async fn duration_of(events: impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin) -> Duration {
-        let started = Instant::now();
-        let was_checked = Arc::new(AtomicBool::new(false));
-        let checked = Arc::clone(&was_checked);
-        let has_access = move || -> BoxFuture<'static, bool> {
-            checked.store(true, Ordering::Relaxed);
-            Box::pin(std::future::ready(started.elapsed() < Duration::from_mins(1)))
-        };
-        let stream = std::pin::pin!(guarded(events, b"\n", None, has_access));
-        stream.for_each(async |sent| assert!(sent.is_ok())).await;
-        assert!(was_checked.load(Ordering::Relaxed));
-        started.elapsed()
+    /// Access that is lost after a minute, and the number of its checks.
+    fn minute(changes: watch::Receiver<()>) -> (Access, Arc<AtomicUsize>) {
+        let (started, checks) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&checks);
+        let check: CheckAccess = Box::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let has_access = started.elapsed() < Duration::from_mins(1);
+            Box::pin(std::future::ready(if has_access { Ok(()) } else { Err(AccessEnd::Revoked) }))
+        });
+        (Access { until: None, changes, check, is_announced: true }, checks)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_idle_stream_ends_within_a_keep_alive_interval_after_access_is_lost() {
-        let duration = duration_of(stream::pending()).await;
-        assert!(duration >= Duration::from_mins(1) && duration <= Duration::from_mins(1) + KEEP_ALIVE, "{duration:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_busy_stream_ends_within_a_keep_alive_interval_after_access_is_lost() {
-        let busy = stream::unfold((), async |()| {
+    fn busy() -> impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin {
+        Box::pin(stream::unfold((), async |()| {
             tokio::time::sleep(Duration::from_millis(100)).await;
             Some((Ok(Bytes::from_static(b"x")), ()))
-        });
-        let duration = duration_of(Box::pin(busy)).await;
-        assert!(duration >= Duration::from_mins(1) && duration <= Duration::from_mins(1) + KEEP_ALIVE, "{duration:?}");
+        }))
+    }
+
+    /// Reads the whole stream, and returns how long it took and its last item.
+    async fn read(events: impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin, access: Access) -> (Duration, Bytes) {
+        let (started, mut last) = (Instant::now(), Bytes::new());
+        let mut stream = std::pin::pin!(while_allowed(Framing::Ndjson, events, access));
+        while let Some(item) = stream.next().await {
+            last = item.unwrap();
+        }
+        (started.elapsed(), last)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_or_busy_stream_ends_within_a_keep_alive_interval_without_a_report() {
+        let (_unused, changes) = watch::channel(());
+        let (access, _checks) = minute(changes.clone());
+        let (idle, last) = read(stream::pending(), access).await;
+        assert!(std::str::from_utf8(&last).unwrap().contains(r#""code":"access_ended""#), "{last:?}");
+        let (access, checks) = minute(changes);
+        let (busy, _last) = read(busy(), access).await;
+        for duration in [idle, busy] {
+            assert!(duration >= Duration::from_mins(1) && duration <= Duration::from_mins(1) + KEEP_ALIVE, "{duration:?}");
+        }
+        assert!(checks.load(Ordering::Relaxed) < 9, "access is not checked for every event");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_report_ends_idle_and_busy_streams_at_once_and_delays_no_keep_alive() {
+        for is_busy in [false, true] {
+            let (report, changes) = watch::channel(());
+            let (access, _checks) = minute(changes);
+            let reporting = async {
+                // Reports before access is lost end nothing.
+                for _ in 0..13 {
+                    tokio::time::sleep(Duration::from_secs(5)).await;
+                    report.send_replace(());
+                }
+                std::future::pending::<()>().await;
+            };
+            let events = if is_busy { busy().left_stream() } else { stream::pending().right_stream() };
+            let reading = async {
+                let mut sent = Vec::new();
+                let mut stream = std::pin::pin!(while_allowed(Framing::Ndjson, events, access));
+                while let Some(item) = stream.next().await {
+                    sent.push((Instant::now(), item.unwrap()));
+                }
+                sent
+            };
+            let started = Instant::now();
+            let sent = tokio::select! {
+                () = reporting => unreachable!("it does not end"),
+                sent = reading => sent,
+            };
+            assert!(started.elapsed() <= Duration::from_millis(60_100), "busy: {is_busy}: {:?}", started.elapsed());
+            if !is_busy {
+                let mut at: Vec<u64> = sent.iter().map(|(at, _)| (*at - started).as_secs()).collect();
+                at.dedup(); // access ends exactly when a keep-alive is due
+                assert_eq!(at, [15, 30, 45, 60], "keep-alives and the notice");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_of_a_reader_without_access_sends_no_event() {
+        let (_unused, changes) = watch::channel(());
+        let (access, _checks) = minute(changes);
+        tokio::time::advance(Duration::from_mins(2)).await;
+        let (_duration, last) = read(stream::iter([Ok(Bytes::from_static(b"secret"))]), access).await;
+        assert_ne!(last, "secret");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_ends_exactly_when_its_token_expires() {
         let started = Instant::now();
-        let always = || -> BoxFuture<'static, bool> { Box::pin(std::future::ready(true)) };
-        let until = Some(started + Duration::from_secs(20));
-        let sent = guarded(stream::pending(), b"\n", until, always).count().await;
-        assert_eq!((sent, started.elapsed()), (2, Duration::from_secs(20)));
+        let (_unused, changes) = watch::channel(());
+        let check: CheckAccess = Box::new(|| Box::pin(std::future::ready(Ok(()))));
+        let access = Access { until: Some(started + Duration::from_secs(20)), changes, check, is_announced: true };
+        let sent = while_allowed(Framing::Ndjson, stream::pending(), access).collect::<Vec<_>>().await;
+        assert_eq!((sent.len(), started.elapsed()), (2, Duration::from_secs(20)));
+        assert!(std::str::from_utf8(sent[1].as_ref().unwrap()).unwrap().contains(r#""reason":"expired""#));
     }
 }

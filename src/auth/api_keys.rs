@@ -13,7 +13,7 @@ use super::key_format::PREFIX;
 use super::principal::{Credential, Principal};
 use super::{Auth, AuthError, ClientOrigin};
 use crate::run::store::{ApiKeyRecord, Audited, StoreError};
-use crate::types::{Caller, KeyId, Scope, Timestamp, UserName, UserRole};
+use crate::types::{Caller, KeyId, Scope, Timestamp, UserName, UserRef, UserRole};
 
 /// Number of random bytes in a key.
 const BYTES: usize = 32;
@@ -98,7 +98,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`NewKeyError`], by cause.
-    pub async fn create_key(&self, owner: &UserName, new: NewKey, audit: Option<Audited>) -> Result<(String, ApiKeyRecord), NewKeyError> {
+    pub async fn create_key(&self, owner: &UserRef, new: NewKey, audit: Option<Audited>) -> Result<(String, ApiKeyRecord), NewKeyError> {
         let is_valid_name = (1..=MAX_NAME).contains(&new.name.chars().count()) && !new.name.chars().any(char::is_control);
         let is_valid_lifetime = new.expires_in.is_none_or(|lifetime| !lifetime.is_zero() && lifetime <= MAX_LIFETIME);
         let checks = [(is_valid_name, BadKey::Name), (!new.scopes.is_empty(), BadKey::NoScope), (is_valid_lifetime, BadKey::Lifetime)];
@@ -106,7 +106,7 @@ impl Auth {
         if !faults.is_empty() {
             return Err(NewKeyError::Invalid(faults));
         }
-        let user = self.store.user(owner).await?.ok_or_else(|| NewKeyError::NoOwner(owner.clone()))?;
+        let user = self.store.user_by_id(owner.id).await?.ok_or_else(|| NewKeyError::NoOwner(owner.name.clone()))?;
         if user.default_password {
             return Err(NewKeyError::DefaultPassword(user.name));
         }
@@ -120,7 +120,7 @@ impl Auth {
         };
         let record = ApiKeyRecord {
             id: KeyId::new(),
-            owner: user.name,
+            owner: user.reference(),
             name: new.name,
             hash: Sha256::digest(&key).into(),
             scopes: new.scopes,
@@ -129,7 +129,7 @@ impl Auth {
             last_used_at: None,
         };
         let audit = audit.map(|audit| audit.on_key(record.id));
-        if self.store.add_key(record.clone(), audit).await? { Ok((key, record)) } else { Err(NewKeyError::NoOwner(record.owner)) }
+        if self.store.add_key(record.clone(), audit).await? { Ok((key, record)) } else { Err(NewKeyError::NoOwner(record.owner.name)) }
     }
 
     /// Up to `limit` keys that the caller may see, of `owner` or of all users, older than `before`, newest first.
@@ -144,23 +144,28 @@ impl Auth {
         limit: usize,
     ) -> Result<Vec<ApiKeyRecord>, StoreError> {
         let owner = match owner {
-            Some(owner) if !caller.may_see(&owner) => return Ok(Vec::new()),
-            None if !caller.is_admin() => Some(caller.user.clone()),
-            owner => owner,
+            None => Some(caller.user.id).filter(|_own| !caller.is_admin()),
+            // Keys are removed with their owner, so only present users have any.
+            Some(name) => match self.store.user(&name).await?.filter(|owner| caller.may_see(owner.id)) {
+                Some(owner) => Some(owner.id),
+                None => return Ok(Vec::new()),
+            },
         };
         self.store.keys(owner, before, limit).await
     }
 
-    /// Revokes a key. Requests with it are rejected from now on.
+    /// Revokes a key. Requests with it are rejected from now on, and its streams end.
     ///
     /// # Errors
     /// [`RevokeError`], by cause.
     pub async fn revoke_key(&self, caller: &Caller, id: KeyId, audit: Option<Audited>) -> Result<(), RevokeError> {
         let key = self.store.key(id).await?;
-        if !key.is_some_and(|key| caller.may_see(&key.owner)) || !self.store.remove_key(id, audit).await? {
+        if !key.is_some_and(|key| caller.may_see(key.owner.id)) {
             return Err(RevokeError::NotFound(id));
         }
-        Ok(())
+        let removed = self.store.remove_key(id, audit).await;
+        self.changes.send_replace(());
+        if removed? { Ok(()) } else { Err(RevokeError::NotFound(id)) }
     }
 
     /// Authenticates a key.
@@ -193,7 +198,7 @@ impl Auth {
         if remaining.is_some_and(|remaining| remaining <= 0) {
             return Err(AuthError::Expired);
         }
-        let user = self.store.user(&key.owner).await?.ok_or(AuthError::Invalid)?;
+        let user = self.store.user_by_id(key.owner.id).await?.ok_or(AuthError::Invalid)?;
         let is_admin = user.role == UserRole::Admin && key.scopes.contains(&Scope::Admin);
         let mut scopes = key.scopes;
         if user.role != UserRole::Admin {
@@ -201,7 +206,7 @@ impl Auth {
         }
         let role = if is_admin { UserRole::Admin } else { UserRole::User };
         Ok(Principal {
-            caller: Caller { user: user.name, role },
+            caller: Caller { user: user.reference(), role },
             expires_in: remaining.map(|remaining| Duration::from_millis(remaining.unsigned_abs())),
             default_password: user.default_password,
             credential: Credential::Key { id: key.id, scopes },
@@ -232,21 +237,27 @@ mod tests {
         (auth, clock, directory)
     }
 
+    /// Creates a key for admin.
+    async fn create(auth: &Auth, new: NewKey) -> Result<(String, ApiKeyRecord), NewKeyError> {
+        let admin = auth.user(&admin()).await.unwrap().unwrap().reference();
+        auth.create_key(&admin, new, None).await
+    }
+
     #[tokio::test]
     async fn a_key_has_32_random_bytes_and_only_its_hash_is_stored() {
         let (auth, _clock, _directory) = with_own_password().await;
-        let (key, record) = auth.create_key(&admin(), new(&[Scope::RunsRead]), None).await.unwrap();
-        let (other, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead]), None).await.unwrap();
+        let (key, record) = create(&auth, new(&[Scope::RunsRead])).await.unwrap();
+        let (other, _record) = create(&auth, new(&[Scope::RunsRead])).await.unwrap();
         assert_eq!((key.len(), &key[..4], key == other), (4 + 2 * BYTES, PREFIX, false));
         assert_eq!(auth.store.key(record.id).await.unwrap().unwrap().hash, <[u8; 32]>::from(Sha256::digest(&key)));
         let principal = auth.authenticate(&key, REMOTE).await.unwrap();
-        assert_eq!((&principal.caller.user, principal.key(), principal.expires_in), (&admin(), Some(record.id), None));
+        assert_eq!((&principal.caller.user.name, principal.key(), principal.expires_in), (&admin(), Some(record.id), None));
     }
 
     #[tokio::test]
     async fn similar_texts_are_not_accepted_as_a_key() {
         let (auth, _clock, _directory) = with_own_password().await;
-        let (key, record) = auth.create_key(&admin(), new(&[Scope::RunsRead]), None).await.unwrap();
+        let (key, record) = create(&auth, new(&[Scope::RunsRead])).await.unwrap();
         for wrong in [&key[..key.len() - 1], &format!("{key}0"), &key.to_uppercase(), PREFIX, "orn_", &format!("orn_{}", record.id)] {
             assert!(matches!(auth.authenticate(wrong, LOCAL).await, Err(AuthError::Invalid)), "{wrong}");
         }
@@ -261,19 +272,19 @@ mod tests {
     #[tokio::test]
     async fn users_with_a_default_password_cannot_create_keys() {
         let (auth, _clock, _directory) = fresh().await;
-        let refused = auth.create_key(&admin(), new(&[Scope::RunsRead]), None).await;
+        let refused = create(&auth, new(&[Scope::RunsRead])).await;
         assert!(matches!(refused, Err(NewKeyError::DefaultPassword(_))), "{refused:?}");
     }
 
     #[tokio::test]
     async fn a_key_never_exceeds_its_scopes_and_its_owners_role() {
         let (auth, _clock, _directory) = with_own_password().await;
-        let (plain, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead]), None).await.unwrap();
+        let (plain, _record) = create(&auth, new(&[Scope::RunsRead])).await.unwrap();
         assert!(
             !auth.authenticate(&plain, LOCAL).await.unwrap().caller.is_admin(),
             "an admin's key without the scope has the role of a plain user"
         );
-        let (key, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead, Scope::Admin, Scope::Metrics]), None).await.unwrap();
+        let (key, _record) = create(&auth, new(&[Scope::RunsRead, Scope::Admin, Scope::Metrics])).await.unwrap();
         assert!(auth.authenticate(&key, LOCAL).await.unwrap().caller.is_admin());
         auth.add_user("deputy".parse().unwrap(), UserRole::Admin, "another one", None).await.unwrap();
         auth.change_user(&admin(), Some(UserRole::User), None, BudgetChange::default(), None).await.unwrap();
@@ -285,7 +296,7 @@ mod tests {
                 && demoted.has_scope(Scope::RunsRead)
         );
         for scope in [Scope::Admin, Scope::Metrics] {
-            let refused = auth.create_key(&admin(), new(&[scope]), None).await;
+            let refused = create(&auth, new(&[scope])).await;
             assert!(matches!(refused, Err(NewKeyError::AdminScope)), "{refused:?}");
         }
         auth.remove_user(&admin(), None).await.unwrap();
@@ -296,16 +307,16 @@ mod tests {
     async fn a_key_is_valid_until_it_expires_or_is_revoked() {
         let (auth, clock, _directory) = with_own_password().await;
         let minute = NewKey { expires_in: Some(Duration::from_mins(1)), ..new(&[Scope::RunsRead]) };
-        let (key, record) = auth.create_key(&admin(), minute, None).await.unwrap();
+        let (key, record) = create(&auth, minute).await.unwrap();
         let principal = auth.authenticate(&key, LOCAL).await.unwrap();
         assert_eq!(principal.expires_in, Some(Duration::from_mins(1)));
         clock.0.fetch_add(60_000, Ordering::Relaxed);
         assert!(matches!(auth.authenticate(&key, LOCAL).await, Err(AuthError::Expired)));
         clock.0.fetch_sub(1_000, Ordering::Relaxed);
-        let stranger = Caller { user: "user".parse().unwrap(), role: UserRole::User };
+        let stranger = Caller { user: UserRef::named("user"), role: UserRole::User };
         assert!(matches!(auth.revoke_key(&stranger, record.id, None).await, Err(RevokeError::NotFound(_))));
         assert!(auth.recheck(&principal).await.is_ok());
-        auth.revoke_key(&Caller { user: admin(), role: UserRole::Admin }, record.id, None).await.unwrap();
+        auth.revoke_key(&Caller { user: UserRef::named("another"), role: UserRole::Admin }, record.id, None).await.unwrap();
         assert!(matches!(auth.authenticate(&key, LOCAL).await, Err(AuthError::Invalid)));
         assert!(matches!(auth.recheck(&principal).await, Err(AuthError::Invalid)));
     }
@@ -313,7 +324,7 @@ mod tests {
     #[tokio::test]
     async fn the_use_of_a_key_is_recorded_once_a_minute() {
         let (auth, clock, _directory) = with_own_password().await;
-        let (key, record) = auth.create_key(&admin(), new(&[Scope::RunsRead]), None).await.unwrap();
+        let (key, record) = create(&auth, new(&[Scope::RunsRead])).await.unwrap();
         let created = record.created_at.as_millis();
         let mut seen = Vec::new();
         for passed in [0, 59_999, 1, 120_000] {
@@ -328,17 +339,15 @@ mod tests {
     async fn invalid_names_scopes_and_lifetimes_are_rejected() {
         let (auth, _clock, _directory) = with_own_password().await;
         for name in ["", "a\nb", &"x".repeat(65)] {
-            let refused = auth.create_key(&admin(), NewKey { name: name.to_owned(), ..new(&[Scope::RunsRead]) }, None).await;
+            let refused = create(&auth, NewKey { name: name.to_owned(), ..new(&[Scope::RunsRead]) }).await;
             assert!(matches!(refused, Err(NewKeyError::Invalid(ref faults)) if *faults == [BadKey::Name]), "{name:?}");
         }
-        assert!(
-            matches!(auth.create_key(&admin(), new(&[]), None).await, Err(NewKeyError::Invalid(faults)) if faults == [BadKey::NoScope])
-        );
+        assert!(matches!(create(&auth, new(&[])).await, Err(NewKeyError::Invalid(faults)) if faults == [BadKey::NoScope]));
         for life in [Duration::ZERO, Duration::MAX] {
-            let refused = auth.create_key(&admin(), NewKey { expires_in: Some(life), ..new(&[Scope::RunsRead]) }, None).await;
+            let refused = create(&auth, NewKey { expires_in: Some(life), ..new(&[Scope::RunsRead]) }).await;
             assert!(matches!(refused, Err(NewKeyError::Invalid(ref faults)) if *faults == [BadKey::Lifetime]), "{life:?}");
         }
-        let missing = auth.create_key(&"missing".parse().unwrap(), new(&[Scope::RunsRead]), None).await;
+        let missing = auth.create_key(&UserRef::named("missing"), new(&[Scope::RunsRead]), None).await;
         assert!(matches!(missing, Err(NewKeyError::NoOwner(_))));
     }
 }

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::Principal;
 use super::failed_logins::FailedLogins;
 use crate::run::store::{AuditEntry, AuditFilter, AuditRecord, AuditStore, Audited, StoreError};
-use crate::types::{AuditAction, Clock, KeyId, RunId, Timestamp, UserName};
+use crate::types::{AuditAction, Clock, KeyId, RunId, Timestamp, UserName, UserRef};
 
 /// Interval at which failed logins are recorded and old entries are removed.
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// An action that is about to be performed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEvent {
-    user: Option<UserName>,
+    user: Option<UserRef>,
     key: Option<KeyId>,
     address: Option<IpAddr>,
     action: AuditAction,
@@ -66,9 +66,9 @@ impl AuditEvent {
         Self { user: Some(principal.caller.user.clone()), key: principal.key(), ..Self::by_user(None, address, action) }
     }
 
-    /// An action without a token: a login, or one of the command line. Pass only names of existing users, because a mistyped login may
+    /// An action without a token: a login, or one of the command line. Pass only existing users, because a mistyped login may
     /// contain a password.
-    pub fn by_user(user: Option<UserName>, address: Option<IpAddr>, action: AuditAction) -> Self {
+    pub fn by_user(user: Option<UserRef>, address: Option<IpAddr>, action: AuditAction) -> Self {
         Self { user, key: None, address, action, target: Target::None, detail: None }
     }
 
@@ -89,12 +89,13 @@ impl AuditEvent {
         let Self { user, key, address, action, target, detail } = self;
         let mut entry = AuditEntry {
             created_at: at,
-            username: user,
+            user,
             key,
             address,
             action,
             outcome: "ok".to_owned(),
             run: None,
+            target_user: None,
             target_username: None,
             target_key: None,
             detail,
@@ -242,12 +243,12 @@ mod tests {
         let code = |_error: &UserError| "refused";
 
         let add = |audited| auth.add_user(carol.clone(), UserRole::User, "long enough", Some(audited));
-        audit.perform(event(AuditAction::UserCreate), add, |()| None, code).await.unwrap();
+        let id = audit.perform(event(AuditAction::UserCreate), add, |_id| None, code).await.unwrap();
         // Without an effect.
         let run = RunId::new();
         audit.perform(event(AuditAction::Ticket), |_| async { Ok::<_, UserError>(()) }, |()| Some(Target::Run(run)), code).await.unwrap();
         let again = |audited| auth.add_user(carol.clone(), UserRole::User, "long enough", Some(audited));
-        let refused = audit.perform(event(AuditAction::UserCreate), again, |()| None, code).await;
+        let refused = audit.perform(event(AuditAction::UserCreate), again, |_id| None, code).await;
         assert!(matches!(refused, Err(UserError::Exists(_))), "{refused:?}");
 
         let entries = audit.read(AuditFilter::default(), 9).await.unwrap();
@@ -257,6 +258,7 @@ mod tests {
             [(AuditAction::UserCreate, "refused", None), (AuditAction::Ticket, "ok", Some(run)), (AuditAction::UserCreate, "ok", None)];
         assert_eq!(brief, expected);
         assert!(entries.iter().all(|entry| entry.target_username.as_ref() == Some(&carol)));
+        assert_eq!(entries.iter().filter_map(|entry| entry.target_user).collect::<Vec<_>>(), [id], "only the change has the id");
     }
 
     #[tokio::test]

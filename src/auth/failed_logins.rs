@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::client_network;
 use crate::run::store::AuditEntry;
-use crate::types::UserName;
+use crate::types::UserId;
 
 /// Maximum number of failures per minute that are recorded at once, and of entries with further ones. Those that exceed the latter share one
 /// more entry.
@@ -32,7 +32,7 @@ struct Minute {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Kind {
     network: Option<IpAddr>,
-    username: Option<UserName>,
+    user: Option<UserId>,
     outcome: String,
 }
 
@@ -48,7 +48,7 @@ impl FailedLogins {
     pub(super) fn count(&self, entry: &AuditEntry) -> bool {
         let mut minute = self.lock();
         let network = entry.address.map(client_network);
-        let kind = Kind { network, username: entry.username.clone(), outcome: entry.outcome.clone() };
+        let kind = Kind { network, user: entry.user.as_ref().map(|user| user.id), outcome: entry.outcome.clone() };
         let is_first = !minute.failures.contains_key(&kind);
         let records_at_once = is_first && minute.recorded_at_once < MAX_ENTRIES;
         minute.recorded_at_once += usize::from(records_at_once);
@@ -76,7 +76,7 @@ impl FailedLogins {
         let networks = rest.len();
         if let Some((entry, _count)) = rest.into_iter().next() {
             let detail = format!("attempts={attempts} sources={networks}");
-            entries.push(AuditEntry { username: None, address: None, ..with_detail(entry, detail) });
+            entries.push(AuditEntry { user: None, address: None, ..with_detail(entry, detail) });
         }
         entries
     }
@@ -95,17 +95,18 @@ mod tests {
     //! Rules: D12.
 
     use super::*;
-    use crate::types::{AuditAction, Timestamp};
+    use crate::types::{AuditAction, Timestamp, UserRef};
 
     fn failure(address: &str, user: Option<&str>) -> AuditEntry {
         AuditEntry {
             created_at: Timestamp::from_millis(1_000),
-            username: user.map(|user| user.parse().unwrap()),
+            user: user.map(UserRef::named),
             key: None,
             address: Some(address.parse().unwrap()),
             action: AuditAction::Login,
             outcome: "wrong_credentials".to_owned(),
             run: None,
+            target_user: None,
             target_username: None,
             target_key: None,
             detail: None,
@@ -126,7 +127,7 @@ mod tests {
         assert!(failed.count(&failure("10.0.0.2", Some("admin"))), "another client");
         let entries = failed.take();
         assert_eq!(brief(&entries), [("10.0.0.1".to_owned(), "attempts=4")]);
-        assert_eq!(entries[0].username.as_ref().map(UserName::as_str), Some("admin"));
+        assert_eq!(entries[0].user.as_ref().map(|user| user.name.as_str()), Some("admin"));
         assert_eq!(failed.take(), []);
         assert!(failed.count(&failure("10.0.0.1", Some("admin"))), "a new minute");
     }
@@ -154,6 +155,6 @@ mod tests {
         assert_eq!(brief(&entries)[..2].iter().filter(|(address, _)| address == "198.51.100.1").count(), 1, "the most frequent are named");
         let attempts = |entry: &AuditEntry| entry.detail.as_ref().unwrap()[9..].split(' ').next().unwrap().parse::<usize>().unwrap();
         assert_eq!(entries.iter().map(attempts).sum::<usize>() + recorded, 10_000);
-        assert_eq!((entries.last().unwrap().address, entries.last().unwrap().username.as_ref()), (None, None));
+        assert_eq!((entries.last().unwrap().address, entries.last().unwrap().user.as_ref()), (None, None));
     }
 }

@@ -1,7 +1,8 @@
 //! Tokens: JSON Web Tokens signed with HS256 only.
 //!
 //! The algorithm is fixed here, not read from the token. All claims are required and have one type: the library alone would accept a
-//! floating-point `exp` and a list in `aud`, so [`Claims`] is stricter. Expiry uses the server's clock.
+//! floating-point `exp` and a list in `aud`, so [`Claims`] is stricter. The only optional claim is `nbf`, which this server does not write;
+//! where it stands it is checked too. Times are compared with the server's clock, with [`LEEWAY_SECS`] in the bearer's favor.
 //!
 //! The same key signs [tickets](super::tickets), with another audience, so that one cannot be used as the other.
 
@@ -10,12 +11,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::SigningKey;
-use crate::types::{Timestamp, TokenId, UserName};
+use crate::types::{Timestamp, TokenId, UserId};
 
 /// Lifetime of a token, in seconds: one day.
 pub(super) const LIFETIME_SECS: i64 = 24 * 60 * 60;
 
-/// Tolerance for clock differences between machines, in seconds.
+/// Tolerance for clock differences between machines, in seconds, for `exp`, `iat` and `nbf`.
 const LEEWAY_SECS: i64 = 5;
 
 /// Maximum length of a token, in bytes. Actual tokens have about 300.
@@ -31,8 +32,11 @@ pub(super) struct Claims {
     pub(super) exp: i64,
     /// Creation time, in seconds since 1970.
     pub(super) iat: i64,
-    /// The user.
-    pub(super) sub: UserName,
+    /// When it becomes valid, in seconds since 1970; absent in tokens of this server.
+    #[serde(default, deserialize_with = "integer", skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+    /// The user, by id: a token of a removed user is not a token of another user with the same name.
+    pub(super) sub: UserId,
     /// Audience: this API.
     aud: String,
     /// Issuer: this program.
@@ -69,6 +73,14 @@ pub(super) trait Timed {
 
     /// Creation time and expiry, in seconds since 1970.
     fn times(&self) -> (i64, i64);
+
+    /// When they become valid, in seconds since 1970; `None` without a claim about it.
+    fn not_before(&self) -> Option<i64>;
+}
+
+/// A claim that may be absent, but is an integer where it stands.
+pub(super) fn integer<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    i64::deserialize(deserializer).map(Some)
 }
 
 impl Timed for Claims {
@@ -76,6 +88,10 @@ impl Timed for Claims {
 
     fn times(&self) -> (i64, i64) {
         (self.iat, self.exp)
+    }
+
+    fn not_before(&self) -> Option<i64> {
+        self.nbf
     }
 }
 
@@ -85,12 +101,13 @@ impl Tokens {
     }
 
     /// A token for `user`, valid for a day from `now`. `None` if signing fails, which no input causes.
-    pub(super) fn issue(&self, user: &UserName, generation: i64, default_password: bool, now: Timestamp) -> Option<String> {
+    pub(super) fn issue(&self, user: UserId, generation: i64, default_password: bool, now: Timestamp) -> Option<String> {
         let iat = seconds(now);
         let claims = Claims {
             exp: iat.saturating_add(LIFETIME_SECS),
             iat,
-            sub: user.clone(),
+            nbf: None,
+            sub: user,
             aud: AUDIENCE.to_owned(),
             iss: ISSUER.to_owned(),
             jti: TokenId::new(),
@@ -126,6 +143,9 @@ impl Tokens {
         if exp.saturating_add(LEEWAY_SECS) <= now {
             return Err(BadToken::Expired);
         }
+        if claims.not_before().is_some_and(|start| start > now.saturating_add(LEEWAY_SECS)) {
+            return Err(BadToken::Invalid);
+        }
         // A creation time in the future or a longer lifetime shows that this server did not issue it.
         if iat > now.saturating_add(LEEWAY_SECS) || exp > iat.saturating_add(C::LIFETIME_SECS) {
             return Err(BadToken::Invalid);
@@ -148,6 +168,7 @@ mod tests {
 
     use super::*;
     use crate::config::Secret;
+    use crate::types::UserRef;
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
     const NOW: i64 = 1_800_000_000;
@@ -162,7 +183,7 @@ mod tests {
     }
 
     fn good_claims() -> Value {
-        json!({"exp": NOW + 60, "iat": NOW, "sub": "admin", "aud": AUDIENCE, "iss": ISSUER, "jti": TokenId::new(), "gen": 1, "dfl": false})
+        json!({"exp": NOW + 60, "iat": NOW, "sub": UserRef::named("admin").id, "aud": AUDIENCE, "iss": ISSUER, "jti": TokenId::new(), "gen": 1, "dfl": false})
     }
 
     fn signed(header: &Header, claims: &Value) -> String {
@@ -195,9 +216,9 @@ mod tests {
     #[test]
     fn a_token_is_valid_with_its_claims_for_a_day() {
         let tokens = tokens();
-        let token = tokens.issue(&"admin".parse().unwrap(), 7, true, now()).unwrap();
+        let token = tokens.issue(UserRef::named("admin").id, 7, true, now()).unwrap();
         let claims = tokens.verify(&token, now()).unwrap();
-        assert_eq!((claims.sub.as_str(), claims.generation, claims.default_password), ("admin", 7, true));
+        assert_eq!((claims.sub, claims.generation, claims.default_password), (UserRef::named("admin").id, 7, true));
         assert_eq!(claims.exp - claims.iat, LIFETIME_SECS);
         let at = |secs: i64| Timestamp::from_millis((NOW + secs) * 1000);
         assert!(tokens.verify(&token, at(LIFETIME_SECS - 1)).is_ok());
@@ -240,7 +261,8 @@ mod tests {
             with("exp", json!(NOW + 365 * LIFETIME_SECS)),
             with("iat", json!("now")),
             with("iat", json!(NOW + 3600)),
-            with("sub", json!("../admin")),
+            with("sub", json!("admin")),
+            with("sub", json!(TokenId::new())),
             with("sub", json!("")),
             with("aud", json!("another-api")),
             with("aud", json!([AUDIENCE])),
@@ -255,6 +277,24 @@ mod tests {
         }
         assert_eq!(verify(&with("exp", json!(NOW - 60))), Err(BadToken::Expired));
         assert!(verify(&with("exp", json!(i64::MIN))).is_err());
+    }
+
+    #[test]
+    fn a_token_is_invalid_before_its_nbf_which_must_be_an_integer() {
+        for valid in [i64::MIN, NOW - 60, NOW, NOW + LEEWAY_SECS] {
+            assert!(verify(&with("nbf", json!(valid))).is_ok(), "{valid}");
+        }
+        let in_a_minute = with("nbf", json!(NOW + 60));
+        for wrong in [json!(NOW + LEEWAY_SECS + 1), json!(NOW + 60), json!(i64::MAX), json!(u64::MAX)] {
+            assert_eq!(verify(&with("nbf", wrong.clone())), Err(BadToken::Invalid), "{wrong}");
+        }
+        for wrong in [json!(null), json!(""), json!(NOW.to_string()), json!(1.5e9), json!(true), json!([NOW]), json!({})] {
+            assert_eq!(verify(&with("nbf", wrong.clone())), Err(BadToken::Invalid), "{wrong}");
+        }
+        let token = signed(&Header::new(Algorithm::HS256), &in_a_minute);
+        let at = |secs: i64| Timestamp::from_millis((NOW + secs) * 1000);
+        assert_eq!(tokens().verify(&token, at(60 - LEEWAY_SECS - 1)), Err(BadToken::Invalid));
+        assert!(tokens().verify(&token, at(60 - LEEWAY_SECS)).is_ok());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::jwt::{BadToken, LIFETIME_SECS, Tokens};
 use super::key_format::is_key;
 use super::password::Passwords;
@@ -10,7 +12,7 @@ use super::principal::{Credential, Principal, TokenFacts};
 use super::{ClientOrigin, HashError, NotServerAccount, SigningKey};
 use crate::config::Secret;
 use crate::run::store::{Audited, KeyStore, StoreError, TokenStore, UserRecord, UserStore};
-use crate::types::{Budget, Caller, Clock, Timestamp, UserName, UserRole};
+use crate::types::{Budget, Caller, Clock, Timestamp, UserId, UserName, UserRole};
 
 /// The documented users of a fresh server. Their passwords equal their names.
 const DEFAULT_USERS: [(&str, UserRole); 2] = [("admin", UserRole::Admin), ("user", UserRole::User)];
@@ -120,6 +122,8 @@ pub struct Auth {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tokens: Tokens,
     pub(super) passwords: Passwords,
+    /// Notified after changes that may end the access of someone.
+    pub(super) changes: watch::Sender<()>,
 }
 
 impl Auth {
@@ -134,7 +138,7 @@ impl Auth {
         key: &SigningKey,
         admin_password: Option<&Secret>,
     ) -> Result<Self, SetupError> {
-        let auth = Self { store, clock, tokens: Tokens::new(key), passwords: Passwords::new()? };
+        let auth = Self { store, clock, tokens: Tokens::new(key), passwords: Passwords::new()?, changes: watch::Sender::new(()) };
         auth.set_up(admin_password).await?;
         Ok(auth)
     }
@@ -145,7 +149,15 @@ impl Auth {
             for (name, role) in DEFAULT_USERS {
                 let Ok(user) = name.parse::<UserName>() else { continue };
                 let password_hash = self.passwords.hash(name).await?;
-                let user = UserRecord { name: user, role, password_hash, default_password: true, generation: 1, budget: Budget::default() };
+                let user = UserRecord {
+                    id: UserId::new(),
+                    name: user,
+                    role,
+                    password_hash,
+                    default_password: true,
+                    generation: 1,
+                    budget: Budget::default(),
+                };
                 self.store.add_user(user, None).await?;
             }
         }
@@ -159,7 +171,7 @@ impl Auth {
             return Ok(());
         };
         if record.default_password || !self.passwords.matches(password.expose(), Some(&record.password_hash)).await? {
-            self.store.set_password(&admin, self.passwords.hash(password.expose()).await?).await?;
+            self.store.set_password(record.id, self.passwords.hash(password.expose()).await?).await?;
         }
         self.end_default_passwords().await
     }
@@ -167,7 +179,9 @@ impl Auth {
     /// Replaces the remaining default passwords by ones that nothing matches, until an admin sets others.
     async fn end_default_passwords(&self) -> Result<(), SetupError> {
         for user in self.default_users().await? {
-            self.store.set_password(&user, self.passwords.unmatchable().to_owned()).await?;
+            if let Some(user) = self.store.user(&user).await? {
+                self.store.set_password(user.id, self.passwords.unmatchable().to_owned()).await?;
+            }
         }
         Ok(())
     }
@@ -223,12 +237,12 @@ impl Auth {
         if user.default_password && !origin.is_local {
             return Err(LoginError::DefaultPasswordNotLocal(user.name));
         }
-        self.issue_token(user)
+        self.issue_token(&user)
     }
 
-    pub(super) fn issue_token(&self, user: UserRecord) -> Result<LoginResult, LoginError> {
-        let token = self.tokens.issue(&user.name, user.generation, user.default_password, self.clock.now()).ok_or(LoginError::Sign)?;
-        let caller = Caller { user: user.name, role: user.role };
+    pub(super) fn issue_token(&self, user: &UserRecord) -> Result<LoginResult, LoginError> {
+        let token = self.tokens.issue(user.id, user.generation, user.default_password, self.clock.now()).ok_or(LoginError::Sign)?;
+        let caller = Caller { user: user.reference(), role: user.role };
         Ok(LoginResult { token, expires_in: LIFETIME_SECS, caller, default_password: user.default_password })
     }
 
@@ -251,7 +265,7 @@ impl Auth {
             generation: claims.generation,
             default_password: claims.default_password,
         };
-        self.principal_by_token(&claims.sub, token).await?.require_allowed(origin)
+        self.principal_by_token(claims.sub, token).await?.require_allowed(origin)
     }
 
     /// Checks a principal again, for work that outlasts its request, such as a stream.
@@ -260,29 +274,39 @@ impl Auth {
     /// [`AuthError`] if the credential is no longer valid.
     pub async fn recheck(&self, principal: &Principal) -> Result<Principal, AuthError> {
         match &principal.credential {
-            Credential::Token(token) => self.principal_by_token(&principal.caller.user, *token).await,
+            Credential::Token(token) => self.principal_by_token(principal.caller.user.id, *token).await,
             Credential::Key { id, .. } => self.principal_by_key_id(*id).await,
         }
     }
 
-    /// Revokes the token of `principal`. Requests with it are rejected from now on, and its streams end soon.
+    /// Notifies of every change that may end someone's access: a logout, a new password or role, a removed user, a revoked key. Work
+    /// that outlasts its request subscribes, and then calls [`Auth::recheck`], first and after each notification. Changes by other processes, which
+    /// use the data directory, are not notified.
+    pub fn access_changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Revokes the token of `principal`. Requests with it are rejected from now on, and its streams end.
     ///
     /// # Errors
     /// [`LogoutError`], by cause.
     pub async fn logout(&self, principal: &Principal, audit: Option<Audited>) -> Result<(), LogoutError> {
         let Credential::Token(token) = &principal.credential else { return Err(LogoutError::NotALogin) };
-        Ok(self.store.revoke_token(token.id, token.expires_at, self.clock.now(), audit).await?)
+        let revoked = self.store.revoke_token(token.id, token.expires_at, self.clock.now(), audit).await;
+        // Also after an error: the change may be stored although its reply was lost.
+        self.changes.send_replace(());
+        Ok(revoked?)
     }
 
     /// The principal of a verified token, if it is still valid.
-    pub(super) async fn principal_by_token(&self, user: &UserName, token: TokenFacts) -> Result<Principal, AuthError> {
-        let user = self.store.user(user).await?.ok_or(AuthError::Invalid)?;
+    pub(super) async fn principal_by_token(&self, user: UserId, token: TokenFacts) -> Result<Principal, AuthError> {
+        let user = self.store.user_by_id(user).await?.ok_or(AuthError::Invalid)?;
         if user.generation != token.generation || self.store.is_revoked(token.id).await? {
             return Err(AuthError::Invalid);
         }
         let remaining = token.expires_at.as_millis().saturating_sub(self.clock.now().as_millis());
         Ok(Principal {
-            caller: Caller { user: user.name, role: user.role },
+            caller: Caller { user: user.reference(), role: user.role },
             expires_in: Some(Duration::from_millis(u64::try_from(remaining).unwrap_or(0))),
             default_password: token.default_password || user.default_password,
             credential: Credential::Token(token),
@@ -294,7 +318,7 @@ impl Principal {
     /// Rejects a default password of a client that is not local.
     pub(super) fn require_allowed(self, origin: ClientOrigin) -> Result<Self, AuthError> {
         if self.default_password && !origin.is_local {
-            return Err(AuthError::DefaultPasswordNotLocal(self.caller.user));
+            return Err(AuthError::DefaultPasswordNotLocal(self.caller.user.name));
         }
         Ok(self)
     }
@@ -339,7 +363,8 @@ pub(crate) mod tests {
     ) -> Result<(Auth, Arc<ManualClock>), SetupError> {
         let clock = Arc::new(ManualClock(AtomicI64::new(1_800_000_000_000)));
         let key = SigningKey::load(Some(&Secret::new("k".repeat(32))), Path::new("/nowhere")).unwrap();
-        let auth = Auth { store, clock: clock.clone(), tokens: Tokens::new(&key), passwords: Passwords::cheap() };
+        let auth =
+            Auth { store, clock: clock.clone(), tokens: Tokens::new(&key), passwords: Passwords::cheap(), changes: watch::Sender::new(()) };
         auth.set_up(admin_password.map(|password| Secret::new(password.to_owned())).as_ref()).await?;
         Ok((auth, clock))
     }
@@ -355,12 +380,16 @@ pub(crate) mod tests {
         "admin".parse().unwrap()
     }
 
+    async fn id_of(auth: &Auth, name: &str) -> UserId {
+        auth.store.user(&name.parse().unwrap()).await.unwrap().unwrap().id
+    }
+
     #[tokio::test]
     async fn default_users_can_log_in_locally() {
         let (auth, _clock, _directory) = fresh().await;
         for (name, role) in DEFAULT_USERS {
             let answer = auth.login(name, name, LOCAL).await.unwrap();
-            assert_eq!((answer.caller.user.as_str(), answer.caller.role, answer.expires_in), (name, role, 86_400));
+            assert_eq!((answer.caller.user.name.as_str(), answer.caller.role, answer.expires_in), (name, role, 86_400));
             assert_eq!(auth.authenticate(&answer.token, LOCAL).await.unwrap().caller, answer.caller);
         }
         assert!(auth.has_default_passwords().await.unwrap());
@@ -379,7 +408,7 @@ pub(crate) mod tests {
         assert!(matches!(refused, Err(LoginError::Store(StoreError::Damaged { table: "users", .. }))), "{refused:?}");
         let refused = auth.authenticate(&ann.token, LOCAL).await;
         assert!(matches!(refused, Err(AuthError::Store(StoreError::Damaged { table: "users", .. }))), "{refused:?}");
-        assert_eq!(auth.authenticate(&bob.token, LOCAL).await.unwrap().caller.user.as_str(), "bob");
+        assert_eq!(auth.authenticate(&bob.token, LOCAL).await.unwrap().caller.user.name.as_str(), "bob");
         auth.login("bob", "a password", LOCAL).await.unwrap();
         let names = auth.users(None, 9).await.unwrap().into_iter().map(|user| user.name.to_string()).collect::<Vec<_>>();
         assert_eq!(names, ["admin", "bob", "user"]);
@@ -412,7 +441,7 @@ pub(crate) mod tests {
     async fn setting_a_password_revokes_the_tokens_of_the_previous_one() {
         let (auth, _clock, _directory) = fresh().await;
         let token = auth.login("admin", "admin", LOCAL).await.unwrap().token;
-        auth.store.set_password(&admin(), auth.passwords.hash("better").await.unwrap()).await.unwrap();
+        auth.store.set_password(id_of(&auth, "admin").await, auth.passwords.hash("better").await.unwrap()).await.unwrap();
         assert!(matches!(auth.authenticate(&token, LOCAL).await, Err(AuthError::Invalid)));
         assert!(matches!(auth.login("admin", "admin", LOCAL).await, Err(LoginError::WrongCredentials)));
         let token = auth.login("admin", "better", REMOTE).await.unwrap().token;
@@ -424,12 +453,15 @@ pub(crate) mod tests {
         let (auth, _clock, _directory) = fresh().await;
         let token = auth.login("admin", "admin", LOCAL).await.unwrap().token;
         auth.store
-            .change_user(&"user".parse().unwrap(), UserEdit { role: Some(UserRole::Admin), ..UserEdit::default() }, None)
+            .change_user(id_of(&auth, "user").await, UserEdit { role: Some(UserRole::Admin), ..UserEdit::default() }, None)
             .await
             .unwrap();
-        auth.store.change_user(&admin(), UserEdit { role: Some(UserRole::User), ..UserEdit::default() }, None).await.unwrap();
+        auth.store
+            .change_user(id_of(&auth, "admin").await, UserEdit { role: Some(UserRole::User), ..UserEdit::default() }, None)
+            .await
+            .unwrap();
         assert_eq!(auth.authenticate(&token, LOCAL).await.unwrap().caller.role, UserRole::User);
-        auth.store.remove_user(&admin(), None).await.unwrap();
+        auth.store.remove_user(id_of(&auth, "admin").await, None).await.unwrap();
         assert!(matches!(auth.authenticate(&token, LOCAL).await, Err(AuthError::Invalid)));
     }
 
@@ -497,7 +529,7 @@ pub(crate) mod tests {
             let refused = principal.require_server_account(&account).await;
             assert!(matches!(refused, Err(AuthError::DefaultPasswordOfOther { .. })), "{refused:?}");
         }
-        auth.store.set_password(&admin(), auth.passwords.hash("better").await.unwrap()).await.unwrap();
+        auth.store.set_password(id_of(&auth, "admin").await, auth.passwords.hash("better").await.unwrap()).await.unwrap();
         let login = auth.login("admin", "better", LOCAL).await.unwrap();
         assert!(login.require_server_account(&other).await.is_ok(), "a password of one's own works for every account");
     }
@@ -513,7 +545,7 @@ pub(crate) mod tests {
     async fn default_users_are_created_in_a_fresh_store_only() {
         let (auth, _clock, _directory) = fresh().await;
         let before = auth.store.user(&admin()).await.unwrap();
-        auth.store.remove_user(&"user".parse().unwrap(), None).await.unwrap();
+        auth.store.remove_user(id_of(&auth, "user").await, None).await.unwrap();
         let (again, _clock) = auth_over(auth.store.clone(), None).await.unwrap();
         assert_eq!(again.store.user(&admin()).await.unwrap(), before);
         assert_eq!(again.store.user(&"user".parse().unwrap()).await.unwrap(), None, "a removed user stays removed");

@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::jwt::{BadToken, ISSUER, Timed, Tokens, seconds};
+use super::jwt::{BadToken, ISSUER, Timed, Tokens, integer, seconds};
 use super::principal::{Credential, Principal, TokenFacts};
 use super::{Auth, AuthError, ClientOrigin};
-use crate::types::{KeyId, RunId, Timestamp, TokenId, UserName};
+use crate::types::{KeyId, RunId, Timestamp, TokenId, UserId};
 
 /// Lifetime of a ticket, in seconds.
 pub const TICKET_SECS: i64 = 60;
@@ -25,8 +25,11 @@ struct TicketClaims {
     exp: i64,
     /// Creation time, in seconds since 1970.
     iat: i64,
+    /// When it becomes valid, in seconds since 1970; absent in tickets of this server.
+    #[serde(default, deserialize_with = "integer", skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
     /// The user.
-    sub: UserName,
+    sub: UserId,
     /// Audience: streams.
     aud: String,
     /// Issuer: this program.
@@ -50,6 +53,10 @@ impl Timed for TicketClaims {
     fn times(&self) -> (i64, i64) {
         (self.iat, self.exp)
     }
+
+    fn not_before(&self) -> Option<i64> {
+        self.nbf
+    }
 }
 
 /// A ticket for the stream of `run`. `None` if signing fails, which no input causes.
@@ -67,7 +74,8 @@ fn issue(tokens: &Tokens, principal: &Principal, run: RunId, now: Timestamp) -> 
     let claims = TicketClaims {
         exp: iat.saturating_add(TICKET_SECS),
         iat,
-        sub: principal.caller.user.clone(),
+        nbf: None,
+        sub: principal.caller.user.id,
         aud: AUDIENCE.to_owned(),
         iss: ISSUER.to_owned(),
         run,
@@ -103,7 +111,7 @@ impl Auth {
         let principal = match claims.by {
             IssuedWith::Token { id, expires_at, generation, default_password } => {
                 let token = TokenFacts { id, expires_at: Timestamp::from_millis(expires_at), generation, default_password };
-                self.principal_by_token(&claims.sub, token).await?
+                self.principal_by_token(claims.sub, token).await?
             }
             IssuedWith::Key(id) => self.principal_by_key_id(id).await?,
         };

@@ -3,7 +3,7 @@
 use super::password::BadPassword;
 use super::{Auth, HashError, LoginError, LoginResult, Principal};
 use crate::run::store::{Audited, StoreError, UserChange, UserEdit, UserRecord};
-use crate::types::{Budget, BudgetChange, UserName, UserRole};
+use crate::types::{Budget, BudgetChange, UserId, UserName, UserRef, UserRole};
 
 /// Why a user was not created, changed or removed. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -59,19 +59,20 @@ impl Auth {
         self.store.users(after, limit).await
     }
 
-    /// Creates a user. Tokens and keys of an earlier user with this name stay invalid; runs of that user belong to the new one.
+    /// Creates a user and returns the id. What belonged to an earlier user with this name is not the new user's: runs, usage, tokens and keys.
     ///
     /// # Errors
     /// [`UserError`], by cause.
-    pub async fn add_user(&self, name: UserName, role: UserRole, password: &str, audit: Option<Audited>) -> Result<(), UserError> {
+    pub async fn add_user(&self, name: UserName, role: UserRole, password: &str, audit: Option<Audited>) -> Result<UserId, UserError> {
         BadPassword::check(&name, password)?;
         if self.store.user(&name).await?.is_some() {
             return Err(UserError::Exists(name)); // before the expensive hash
         }
         let password_hash = self.passwords.hash(password).await?;
-        let user =
-            UserRecord { name: name.clone(), role, password_hash, default_password: false, generation: 1, budget: Budget::default() };
-        if self.store.add_user(user, audit).await? { Ok(()) } else { Err(UserError::Exists(name)) }
+        let (id, budget) = (UserId::new(), Budget::default());
+        let user = UserRecord { id, name: name.clone(), role, password_hash, default_password: false, generation: 1, budget };
+        let audit = audit.map(|audit| audit.on_user(id));
+        if self.store.add_user(user, audit).await? { Ok(id) } else { Err(UserError::Exists(name)) }
     }
 
     /// Changes the role, the password and the budget of a user, atomically. A new password revokes all tokens of the user; the rest applies from
@@ -87,25 +88,42 @@ impl Auth {
         budget: BudgetChange,
         audit: Option<Audited>,
     ) -> Result<(), UserError> {
+        let user = self.store.user(name).await?.ok_or_else(|| UserError::NotFound(name.clone()))?;
+        self.change(&user.reference(), role, password, budget, audit).await
+    }
+
+    /// Changes the user with this id, also if another user has the name by now.
+    async fn change(
+        &self,
+        user: &UserRef,
+        role: Option<UserRole>,
+        password: Option<&str>,
+        budget: BudgetChange,
+        audit: Option<Audited>,
+    ) -> Result<(), UserError> {
         if let Some(password) = password {
-            BadPassword::check(name, password)?;
-        }
-        if self.store.user(name).await?.is_none() {
-            return Err(UserError::NotFound(name.clone()));
+            BadPassword::check(&user.name, password)?;
         }
         let password_hash = match password {
             Some(password) => Some(self.passwords.hash(password).await?),
             None => None,
         };
-        check_change(name, self.store.change_user(name, UserEdit { role, password_hash, budget }, audit).await?)
+        let audit = audit.map(|audit| audit.on_user(user.id));
+        let changed = self.store.change_user(user.id, UserEdit { role, password_hash, budget }, audit).await;
+        self.changes.send_replace(());
+        check_change(&user.name, changed?)
     }
 
-    /// Removes a user. Tokens and keys are revoked immediately; runs stay and belong to the name.
+    /// Removes a user. Tokens and keys are revoked immediately; runs stay, for admins.
     ///
     /// # Errors
     /// [`UserError`], by cause.
     pub async fn remove_user(&self, name: &UserName, audit: Option<Audited>) -> Result<(), UserError> {
-        check_change(name, self.store.remove_user(name, audit).await?)
+        let user = self.store.user(name).await?.ok_or_else(|| UserError::NotFound(name.clone()))?;
+        let audit = audit.map(|audit| audit.on_user(user.id));
+        let removed = self.store.remove_user(user.id, audit).await;
+        self.changes.send_replace(());
+        check_change(name, removed?)
     }
 
     /// Changes the caller's password, which revokes all tokens of the user, and returns a new token.
@@ -119,17 +137,17 @@ impl Auth {
         new: &str,
         audit: Option<Audited>,
     ) -> Result<LoginResult, PasswordError> {
-        let name = &principal.caller.user;
+        let caller = &principal.caller.user;
         let store_failed = |error: StoreError| PasswordError::Change(error.into());
-        let user = self.store.user(name).await.map_err(store_failed)?;
+        let user = self.store.user_by_id(caller.id).await.map_err(store_failed)?;
         let hash = user.as_ref().map(|user| user.password_hash.as_str());
         if !self.passwords.matches(current, hash).await.map_err(|error| PasswordError::Change(error.into()))? {
             return Err(PasswordError::WrongPassword);
         }
-        self.change_user(name, None, Some(new), BudgetChange::default(), audit).await?;
-        let user = self.store.user(name).await.map_err(store_failed)?;
-        let user = user.ok_or_else(|| PasswordError::Change(UserError::NotFound(name.clone())))?;
-        Ok(self.issue_token(user)?)
+        self.change(caller, None, Some(new), BudgetChange::default(), audit).await?;
+        let user = self.store.user_by_id(caller.id).await.map_err(store_failed)?;
+        let user = user.ok_or_else(|| PasswordError::Change(UserError::NotFound(caller.name.clone())))?;
+        Ok(self.issue_token(&user)?)
     }
 }
 

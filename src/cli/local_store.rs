@@ -10,7 +10,7 @@ use super::error::CliError;
 use crate::auth::{Audit, AuditEvent, Auth, NewKey, NewKeyError, RevokeError, SigningKey, Target, UserError};
 use crate::config::{self, Flags};
 use crate::run::store::{ApiKeyRecord, Audited, SqliteStore, UserRecord};
-use crate::types::{AuditAction, BudgetChange, Caller, Clock, KeyId, SystemClock, UserName, UserRole};
+use crate::types::{AuditAction, BudgetChange, Caller, Clock, KeyId, SystemClock, UserId, UserName, UserRef, UserRole};
 
 /// Items per page of a query.
 const PAGE: usize = 200;
@@ -61,7 +61,7 @@ impl LocalStore {
     /// Creates a user.
     pub(super) async fn create_user(&self, name: &UserName, role: UserRole, password: &str) -> anyhow::Result<()> {
         let event = event(AuditAction::UserCreate).to(Target::User(name.clone())).detail(format!("role={}", role.as_str()));
-        self.audited(event, |audit| self.auth.add_user(name.clone(), role, password, audit)).await.map_err(user_error)
+        self.audited(event, |audit| self.auth.add_user(name.clone(), role, password, audit)).await.map(|_id| ()).map_err(user_error)
     }
 
     /// Changes a user.
@@ -101,7 +101,11 @@ impl LocalStore {
     pub(super) async fn create_key(&self, owner: &UserName, new: NewKey) -> anyhow::Result<Value> {
         let scopes = new.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
         let event = event(AuditAction::KeyCreate).to(Target::User(owner.clone())).detail(scopes);
-        let created = self.audited(event, |audit| self.auth.create_key(owner, new, audit)).await;
+        let create = async |audit| match self.auth.user(owner).await? {
+            Some(user) => self.auth.create_key(&user.reference(), new, audit).await,
+            None => Err(NewKeyError::NoOwner(owner.clone())),
+        };
+        let created = self.audited(event, create).await;
         let (key, record) = created.map_err(|error| match error {
             NewKeyError::DefaultPassword(_) => CliError::denied(error.to_string())
                 .hint(format!("set one with `openrunner user set {owner} --password --data-dir DIR`"))
@@ -140,7 +144,8 @@ fn event(action: AuditAction) -> AuditEvent {
 
 /// The caller of operations on keys: access to the data directory is the access of an admin.
 fn operator() -> anyhow::Result<Caller> {
-    Ok(Caller { user: "admin".parse()?, role: UserRole::Admin })
+    // With an id of no user: an admin may see everything.
+    Ok(Caller { user: UserRef { id: UserId::new(), name: "admin".parse()? }, role: UserRole::Admin })
 }
 
 fn user_error(error: UserError) -> anyhow::Error {
@@ -153,13 +158,13 @@ fn user_error(error: UserError) -> anyhow::Error {
 
 /// A user as the API shows it.
 fn user_json(user: &UserRecord) -> Value {
-    json!({ "username": user.name, "role": user.role, "default_password": user.default_password, "budget": user.budget })
+    json!({ "username": user.name, "user_id": user.id, "role": user.role, "default_password": user.default_password, "budget": user.budget })
 }
 
 /// A key as the API shows it.
 fn key_json(key: &ApiKeyRecord) -> Value {
     json!({
-        "id": key.id, "name": key.name, "owner": key.owner, "scopes": key.scopes, "created_at": key.created_at,
+        "id": key.id, "name": key.name, "owner": key.owner.name, "scopes": key.scopes, "created_at": key.created_at,
         "expires_at": key.expires_at, "last_used_at": key.last_used_at,
     })
 }

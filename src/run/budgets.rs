@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::store::{DailyUsage, StoreError, UsageStore};
-use crate::types::{Budget, Cause, Clock, Day, Failure, Limit, Money, Timestamp, Tokens, UserName};
+use crate::types::{Budget, Cause, Clock, Day, Failure, Limit, Money, Timestamp, Tokens, UserName, UserRef};
 
 /// Checks budgets against the usage in the store. Clones are handles to the same store.
 #[derive(Clone)]
@@ -119,13 +119,13 @@ impl Budgets {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub(super) async fn state(&self, user: &UserName) -> Result<BudgetState, StoreError> {
+    pub(super) async fn state(&self, user: &UserRef) -> Result<BudgetState, StoreError> {
         let day = Day::from_timestamp(self.clock.now());
-        let DailyUsage { tokens, cost, budget } = self.store.daily_usage(user, day).await?;
+        let DailyUsage { tokens, cost, budget } = self.store.daily_usage(user.id, day).await?;
         let tokens = Allowance::new(tokens, budget.tokens_per_day, self.default.tokens_per_day);
         let cost_usd = Allowance::new(cost, budget.cost_per_day_usd, self.default.cost_per_day_usd);
         let is_used_up = tokens.is_used_up() || cost_usd.is_used_up();
-        Ok(BudgetState { owner: user.clone(), day, resets_at: day.end(), tokens, cost_usd, is_used_up })
+        Ok(BudgetState { owner: user.name.clone(), day, resets_at: day.end(), tokens, cost_usd, is_used_up })
     }
 
     /// Checks whether the user may start a run or send a message. Work in progress is not stopped, so usage can exceed the budget by what
@@ -133,7 +133,7 @@ impl Budgets {
     ///
     /// # Errors
     /// [`BudgetError`], by cause.
-    pub(super) async fn check(&self, user: &UserName) -> Result<(), BudgetError> {
+    pub(super) async fn check(&self, user: &UserRef) -> Result<(), BudgetError> {
         let BudgetState { owner: user, day, resets_at, tokens, cost_usd, is_used_up } = self.state(user).await?;
         if !is_used_up {
             return Ok(());

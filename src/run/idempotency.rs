@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::keyed_locks::KeyedLocks;
 use super::store::Idempotency;
-use crate::types::{Caller, Timestamp, UserName};
+use crate::types::{Caller, Timestamp, UserId};
 
 /// How long an idempotency key is stored.
 pub(super) const KEY_LIFETIME: Duration = Duration::from_hours(24);
@@ -17,7 +17,7 @@ pub(super) fn oldest_key(now: Timestamp) -> Timestamp {
 
 /// The keys of requests in progress, by owner: equal requests are handled one after the other, so that the later ones find the result of
 /// the first.
-pub(super) type KeysInUse = KeyedLocks<(UserName, String)>;
+pub(super) type KeysInUse = KeyedLocks<(UserId, String)>;
 
 /// A key with which a client can repeat a request safely, and a fingerprint of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,6 @@ pub struct IdempotencyKey {
 
 impl IdempotencyKey {
     pub(super) fn into_record(self, caller: &Caller, at: Timestamp) -> Idempotency {
-        Idempotency { owner: caller.user.clone(), key: self.key, fingerprint: self.fingerprint, at }
+        Idempotency { owner: caller.user.id, key: self.key, fingerprint: self.fingerprint, at }
     }
 }

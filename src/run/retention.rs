@@ -145,7 +145,7 @@ impl Retention {
         report.trimmed += step.trimmed;
         report.removed += step.removed.len() as u64;
         for (run, owner) in &step.removed {
-            self.runs.inner.changes.notify_deleted(*run, owner);
+            self.runs.inner.changes.notify_deleted(*run, *owner);
         }
         if step.trimmed > 0 || !step.removed.is_empty() {
             self.remove_directories().await?;
@@ -284,14 +284,14 @@ mod tests {
 
         let fixture = Fixture::new();
         let run = record("ann", "demo", None);
-        let key = Idempotency { owner: run.owner.clone(), key: "k".into(), fingerprint: [0; 32], at: Timestamp::from_millis(1_000) };
+        let key = Idempotency { owner: run.owner.id, key: "k".into(), fingerprint: [0; 32], at: Timestamp::from_millis(1_000) };
         let first = vec![Chunk { first: Seq::FIRST, last: Seq::FIRST, body: bytes::Bytes::from_static(b"{}\n") }];
-        let (owner, store) = (run.owner.clone(), &fixture.runs.inner.store);
+        let (owner, store) = (run.owner.id, &fixture.runs.inner.store);
         store.create_run(run, SessionUse::Starts, first, Some(key), None).await.unwrap();
         fixture.retention(RetentionPolicy::default(), 1_000 + DAY).sweep().await.unwrap();
-        assert!(store.used_key(&owner, "k").await.unwrap().is_some());
+        assert!(store.used_key(owner, "k").await.unwrap().is_some());
         fixture.retention(RetentionPolicy::default(), 1_001 + DAY).sweep().await.unwrap();
-        assert!(store.used_key(&owner, "k").await.unwrap().is_none());
+        assert!(store.used_key(owner, "k").await.unwrap().is_none());
     }
 
     #[tokio::test]

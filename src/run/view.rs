@@ -133,7 +133,7 @@ pub struct SessionView {
 impl From<SessionRecord> for SessionView {
     fn from(session: SessionRecord) -> Self {
         let SessionRecord { id, owner, agent_type, working_dir, agent_session, created_at, first_run: _ } = session;
-        Self { session_id: id, owner, agent_type, working_dir, agent_session, created_at }
+        Self { session_id: id, owner: owner.name, agent_type, working_dir, agent_session, created_at }
     }
 }
 
@@ -164,7 +164,7 @@ impl RunView {
             status,
             queue_position: queue_position.filter(|_| !status.is_ended()),
             cause: done.as_ref().map(|done| done.cause),
-            owner,
+            owner: owner.name,
             agent_type: spec.agent_type,
             model: spec.model,
             title: title(&spec.prompt),

@@ -515,6 +515,8 @@ pub enum NoticeCode {
     SessionChanged,
     /// The agent reached a limit of the server, once per limit and run. `data`: `limit`, `max`.
     LimitReached,
+    /// The reader of the stream lost access, and the stream ends. Not part of the log. `data`: `reason` (`expired`, `revoked`, `forbidden`).
+    AccessEnded,
     /// A warning from the agent.
     AgentWarning,
     /// A notice of a later release, unknown to this one.

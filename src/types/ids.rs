@@ -99,6 +99,11 @@ prefixed_id! {
 }
 
 prefixed_id! {
+    /// ID of a user: `usr_` and 32 hexadecimal digits. Unlike the name, it is never used again once the user is removed.
+    UserId, "usr_", "user"
+}
+
+prefixed_id! {
     /// ID of an auth token: `tok_` and 32 hexadecimal digits. Not a secret: the token's signature authenticates.
     TokenId, "tok_", "token"
 }
@@ -167,6 +172,13 @@ impl UserName {
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Stands in for the name of a user that cannot be read.
+impl From<UserId> for UserName {
+    fn from(id: UserId) -> Self {
+        Self(id.to_string())
     }
 }
 

@@ -34,7 +34,7 @@ mod withheld;
 
 pub use audit_action::AuditAction;
 pub use budget::{BadTokens, Budget, BudgetChange, Limit, LimitChange, Tokens, Unlimited};
-pub use caller::{Caller, UserRole};
+pub use caller::{Caller, UserRef, UserRole};
 pub use checkpoint::OutputCheckpoint;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use day::{BadDay, Day};
@@ -43,7 +43,7 @@ pub use event::{
     PermissionChoice, PlanEntry, PlanStatus, Role, RunDone, RunStarted, StreamEvent, ToolCall, ToolStatus, Usage,
 };
 pub use host::{BadHost, HostPattern, HostPort};
-pub use ids::{BadUserName, IdError, KeyId, NodeId, RunId, Seq, SessionId, TokenId, UserName};
+pub use ids::{BadUserName, IdError, KeyId, NodeId, RunId, Seq, SessionId, TokenId, UserId, UserName};
 pub use isolation::{IsolationLevel, RunIsolation};
 pub use lease::{Epoch, Lease};
 pub use limits::{LimitedBy, RunLimits};

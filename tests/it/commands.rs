@@ -30,7 +30,12 @@ fn fails_to_start(data: &std::path::Path, args: &[&str], input: &str) -> String 
 }
 
 fn users(data: &std::path::Path) -> Value {
-    serde_json::from_str::<Value>(&succeeds(data, &["user", "ls", "--json"], "")).expect("JSON")["items"].clone()
+    let mut users = serde_json::from_str::<Value>(&succeeds(data, &["user", "ls", "--json"], "")).expect("JSON")["items"].clone();
+    for user in users.as_array_mut().expect("a list") {
+        let id = user.as_object_mut().expect("an object").remove("user_id").expect("an id");
+        assert!(id.as_str().is_some_and(|id| id.starts_with("usr_")), "{id}");
+    }
+    users
 }
 
 #[test]

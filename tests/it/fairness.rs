@@ -13,7 +13,7 @@ use openrunner::process::Spawner;
 use openrunner::process::launch::Launcher;
 use openrunner::run::store::SqliteStore;
 use openrunner::run::{CreateError, NewRun, RetentionPolicy, RunConfig, RunManager};
-use openrunner::types::{Caller, OnShutdown, StreamEvent, SystemClock, UserRole};
+use openrunner::types::{Caller, OnShutdown, StreamEvent, SystemClock, UserRef, UserRole};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::support::live;
@@ -80,6 +80,13 @@ fn manager(directory: &std::path::Path, agent: Noting) -> RunManager {
     RunManager::new(Arc::new(store), Arc::new(SystemClock), agents, Arc::new(config)).expect("a directory")
 }
 
+/// A user; the same name gives the same user.
+fn caller(name: &str) -> Caller {
+    let hex = name.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let id = format!("usr_{hex:0>32}").parse().expect("an id");
+    Caller { user: UserRef { id, name: name.parse().expect("a name") }, role: UserRole::User }
+}
+
 #[test]
 fn a_hundred_users_with_ten_runs_each_are_served_in_turn() {
     live(async {
@@ -87,7 +94,7 @@ fn a_hundred_users_with_ten_runs_each_are_served_in_turn() {
         let agent = Noting { order: Arc::default(), gate: Arc::new(Semaphore::new(0)) };
         let manager = manager(directory.path(), agent.clone());
         let create = async |user: &str| {
-            let caller = Caller { user: user.parse().unwrap(), role: UserRole::User };
+            let caller = caller(user);
             let new = NewRun { agent_type: Some("noting".to_owned()), prompt: user.to_owned(), ..NewRun::default() };
             (manager.create(&caller, new, None, None).await.unwrap().run_id, caller)
         };
@@ -121,7 +128,7 @@ fn a_server_that_shuts_down_accepts_no_run() {
         let directory = tempfile::tempdir().unwrap();
         let manager = manager(directory.path(), Noting { order: Arc::default(), gate: Arc::new(Semaphore::new(1)) });
         manager.drain(OnShutdown::Stop, Duration::from_secs(10)).await;
-        let caller = Caller { user: "ann".parse().unwrap(), role: UserRole::User };
+        let caller = caller("ann");
         let new = NewRun { agent_type: Some("noting".to_owned()), prompt: "x".to_owned(), ..NewRun::default() };
         let refused = manager.create(&caller, new, None, None).await;
         assert!(matches!(refused, Err(CreateError::Draining)), "{refused:?}");

@@ -32,7 +32,9 @@ fn an_admin_manages_users() {
         let (admin, guest) = (server.client("admin").await, server.guest());
         let carol = json!({ "username": "carol", "password": "correct horse" });
         let made = admin.post("/api/users", &carol).await;
-        assert_eq!((made.status, &made.body), (201, &json!({ "username": "carol", "role": "user", "default_password": false })));
+        let expected = json!({ "username": "carol", "user_id": made.body["user_id"], "role": "user", "default_password": false });
+        assert_eq!((made.status, &made.body), (201, &expected));
+        assert!(made.body["user_id"].as_str().is_some_and(|id| id.starts_with("usr_")), "{}", made.text);
         assert_eq!(admin.post("/api/users", &carol).await.problem(409, "user_exists"), "username");
         let elsewhere = guest.request(Method::POST, "/api/auth/login").header("x-forwarded-for", "203.0.113.9").json(&carol);
         assert_eq!(guest.send(elsewhere).await.status, 200, "with a password of one's own one may come from anywhere");
@@ -112,6 +114,8 @@ fn a_logout_revokes_the_token_and_ends_its_streams() {
         mine.until_text("hello").await;
         assert_eq!(one.send(one.request(Method::POST, "/api/auth/logout")).await.status, 204);
         one.get("/api/auth/me").await.problem(401, "token_invalid");
+        let notice = mine.next().await.expect("a notice");
+        assert_eq!((&notice.data["code"], notice.id), (&json!("access_ended"), None));
         assert_eq!(mine.next().await, None, "it ends, although the run does not");
         theirs.until_text("hello").await;
         assert_eq!(other.run(&run).await["status"], "running");

@@ -3,6 +3,7 @@
 //! They start the real server binary and use it over HTTP like any client. Agents are the built-in `demo` and the scripted `fake_agent`,
 //! which replaces `claude`.
 
+mod access_changes;
 mod acp_agents;
 mod admission;
 mod agent_output;
@@ -38,6 +39,7 @@ mod permissions;
 mod policies;
 mod proxy;
 mod questions;
+mod recreated_user;
 mod request_memory;
 mod resource_exhaustion;
 mod restart;

@@ -193,7 +193,7 @@ export interface paths {
         put?: never;
         /**
          * Revokes the token of the request.
-         * @description Streams opened with it, or with a ticket obtained with it, end within 15 seconds.
+         * @description Streams opened with it, or with a ticket obtained with it, end at once.
          */
         post: operations["logout"];
         delete?: never;
@@ -270,7 +270,8 @@ export interface paths {
         post?: never;
         /**
          * Removes a user. Admins only.
-         * @description Tokens and API keys are revoked immediately, and streams end within 15 seconds. Runs continue and still belong to the name.
+         * @description Tokens and API keys are revoked and streams end at once. Runs continue. Only admins see them, under the name of the removed user; a new user
+         *     with the name does not.
          */
         delete: operations["delete_user"];
         options?: never;
@@ -309,7 +310,7 @@ export interface paths {
         post?: never;
         /**
          * Revokes an API key of the caller; for admins, of any user.
-         * @description Requests with the key are rejected from now on. Streams opened with it end within 15 seconds.
+         * @description Requests with the key are rejected from now on. Streams opened with it end at once.
          */
         delete: operations["delete_key"];
         options?: never;
@@ -490,6 +491,9 @@ export interface paths {
          *     If `Last-Event-ID` or `after` is ahead of the log, or the events after it were trimmed, the stream starts with one frame that is not part of the
          *     log: an `event` and a `data` line with a `GapNotice`, without `id`. Its `data.next` is the number of the next event. Such a frame also takes the
          *     place of each part of the log that is damaged; a damaged `done` is restored from the record of the run.
+         *
+         *     When the reader loses access, the stream ends at once with a frame of the same form, an `AccessEndedNotice`: the token or key expired or was
+         *     revoked, the password was changed, the user was removed, or the user's role no longer allows reading the run.
          *
          *     With `Accept: application/x-ndjson` the response consists of the `data` lines only; an empty line keeps the connection open. If there is nothing
          *     left to read, it is an empty 200 response instead of 204.
@@ -750,10 +754,35 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The reader lost access, and the stream ends. The notice is not part of the log, so it has no number and no time. */
+        AccessEndedNotice: {
+            /**
+             * @description Always `notice`.
+             * @enum {string}
+             */
+            type: "notice";
+            level: components["schemas"]["Level"];
+            /**
+             * @description Always `access_ended`.
+             * @enum {string}
+             */
+            code: "access_ended";
+            /** @description Explanation for people. */
+            message: string;
+            data: {
+                /**
+                 * @description `expired`: the token or key has expired. `revoked`: it is no longer valid, or the user was removed. `forbidden`: the user's role has changed.
+                 * @enum {string}
+                 */
+                reason: "expired" | "revoked" | "forbidden";
+            };
+        };
         /** @description A user with account details. */
         Account: {
             /** @description User name. */
             username: components["schemas"]["UserName"];
+            /** @description Id of the user. A user who is created under the name of a removed user has another one. */
+            user_id: components["schemas"]["UserId"];
             /** @description Role of the user. */
             role: components["schemas"]["UserRole"];
             /** @description Whether the user still has the default password, which works only on the server's own machine. */
@@ -943,12 +972,16 @@ export interface components {
             /** @description `ok`, or the error code. */
             outcome: string;
             username: components["schemas"]["UserName"] | null;
+            /** @description Id of the user, which another user with the same name does not have. */
+            user_id?: components["schemas"]["UserId"];
             /** @description Address of the client; null for the command line. */
             address: string | null;
             /** @description The API key that was used. */
             key_id?: components["schemas"]["KeyId"];
             /** @description The affected run. */
             run_id?: components["schemas"]["RunId"];
+            /** @description Id of the affected user. */
+            target_user_id?: components["schemas"]["UserId"];
             /** @description The affected user. */
             target_username?: components["schemas"]["UserName"];
             /** @description The affected API key. */
@@ -1379,7 +1412,7 @@ export interface components {
         Event: components["schemas"]["RunQueuedEvent"] | components["schemas"]["RunStartedEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["MessageEvent"] | components["schemas"]["UserMessageEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["FileChangeEvent"] | components["schemas"]["PlanEvent"] | components["schemas"]["TaskStartedEvent"] | components["schemas"]["TaskUpdatedEvent"] | components["schemas"]["TaskEndedEvent"] | components["schemas"]["PermissionRequestEvent"] | components["schemas"]["PermissionResolvedEvent"] | components["schemas"]["QuestionEvent"] | components["schemas"]["QuestionResolvedEvent"] | components["schemas"]["UsageEvent"] | components["schemas"]["NoticeEvent"] | components["schemas"]["LogEvent"] | components["schemas"]["RawEvent"] | components["schemas"]["NetworkEvent"] | components["schemas"]["AgentErrorEvent"] | components["schemas"]["DoneEvent"];
         /** @description One frame of the stream, as a parser of server-sent events returns it. */
         EventFrame: {
-            /** @description The event's `seq`; absent for a `GapNotice`, which is not part of the log. */
+            /** @description The event's `seq`; absent for a `GapNotice` and an `AccessEndedNotice`, which are not part of the log. */
             id?: string;
             /** @description The event's `type`. */
             event: string;
@@ -1745,7 +1778,7 @@ export interface components {
          * @description Code of a notice.
          * @enum {string}
          */
-        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "session_changed" | "limit_reached" | "agent_warning" | "other";
+        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "session_changed" | "limit_reached" | "access_ended" | "agent_warning" | "other";
         /**
          * @description A notice that does not end the run.
          * @example {
@@ -2979,6 +3012,8 @@ export interface components {
             /** @description Role of the user. */
             role: components["schemas"]["UserRole"];
         };
+        /** @example usr_0198a8f0c0de7000800000000000000a */
+        UserId: string;
         /**
          * @description A further message from the user to a live run.
          * @example {

@@ -73,6 +73,8 @@ class Cursor {
       if (typeof next !== "number") throw new StreamError(`gap notice without \`next\` after event ${this.lastSeq}`);
       throw new LogTruncatedError(String(event.message), next);
     }
+    // Not part of the log, such as `access_ended`: reconnecting tells why.
+    if (frame.id === undefined && event.type === "notice") return undefined;
     const { seq } = event;
     if (typeof seq !== "number" || String(seq) !== frame.id) {
       throw new StreamError(`missing or inconsistent sequence number after event ${this.lastSeq}`);

@@ -188,6 +188,7 @@ export default {
   'notice.invalid_utf8': 'Output that is not valid UTF-8 was replaced',
   'notice.leaked_pipe': 'A process kept the agent’s output open after it exited and was killed',
   'notice.left_behind': 'Some processes of the run could not be killed',
+  'notice.access_ended': 'The stream has ended: {message}',
   'notice.limit_reached': 'The agent reached a limit: {message}',
   'notice.rate_limited': 'Rate limit of the provider: {message}',
   'notice.resumed': 'The session was resumed',

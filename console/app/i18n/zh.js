@@ -187,6 +187,7 @@ export default {
   'notice.invalid_utf8': '无效的 UTF-8 输出已被替换',
   'notice.leaked_pipe': 'agent 退出后仍有进程占用其输出，已被杀死',
   'notice.left_behind': '该运行的部分进程无法杀死',
+  'notice.access_ended': '事件流已结束：{message}',
   'notice.limit_reached': 'agent 达到上限：{message}',
   'notice.rate_limited': '服务商速率限制：{message}',
   'notice.resumed': '会话已恢复',

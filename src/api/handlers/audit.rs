@@ -11,7 +11,7 @@ use super::super::{ApiError, AppState, Query};
 use super::pagination::{Page, page_size};
 use crate::auth::Principal;
 use crate::run::store::{AuditFilter, AuditRecord};
-use crate::types::{AuditAction, KeyId, RunId, Timestamp, UserName};
+use crate::types::{AuditAction, KeyId, RunId, Timestamp, UserId, UserName};
 
 /// An action, successful or rejected.
 #[derive(Serialize, ToSchema)]
@@ -28,6 +28,9 @@ pub(in crate::api) struct AuditView {
     /// The user; null for the command line, and for a failed login with an unknown name.
     #[schema(required)]
     username: Option<UserName>,
+    /// Id of the user, which another user with the same name does not have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<UserId>,
     /// Address of the client; null for the command line.
     #[schema(required, value_type = Option<String>)]
     address: Option<IpAddr>,
@@ -37,6 +40,9 @@ pub(in crate::api) struct AuditView {
     /// The affected run.
     #[serde(skip_serializing_if = "Option::is_none")]
     run_id: Option<RunId>,
+    /// Id of the affected user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_user_id: Option<UserId>,
     /// The affected user.
     #[serde(skip_serializing_if = "Option::is_none")]
     target_username: Option<UserName>,
@@ -55,10 +61,12 @@ impl From<AuditRecord> for AuditView {
             created_at: entry.created_at,
             action: entry.action,
             outcome: entry.outcome,
-            username: entry.username,
+            user_id: entry.user.as_ref().map(|user| user.id),
+            username: entry.user.map(|user| user.name),
             address: entry.address,
             key_id: entry.key,
             run_id: entry.run,
+            target_user_id: entry.target_user,
             target_username: entry.target_username,
             target_key_id: entry.target_key,
             detail: entry.detail,

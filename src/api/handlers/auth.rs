@@ -56,7 +56,7 @@ impl From<LoginResult> for LoginResponse {
 
 impl From<Caller> for UserView {
     fn from(caller: Caller) -> Self {
-        Self { username: caller.user, role: caller.role }
+        Self { username: caller.user.name, role: caller.role }
     }
 }
 
@@ -74,7 +74,7 @@ pub(in crate::api) async fn login(
     let attempt = app.limits.login_limiter.attempt(origin, &username)?;
     // An unknown name may be a password in the wrong field, so it is not recorded.
     let known = match username.parse::<UserName>() {
-        Ok(name) => app.auth.user(&name).await?.map(|user| user.name),
+        Ok(name) => app.auth.user(&name).await?.map(|user| user.reference()),
         Err(_not_a_name) => None,
     };
     let (auth, event) = (app.auth.clone(), AuditEvent::by_user(known, origin.addr, AuditAction::Login));
@@ -109,7 +109,7 @@ pub(in crate::api) async fn login_options(
 
 /// Revokes the token of the request.
 ///
-/// Streams opened with it, or with a ticket obtained with it, end within 15 seconds.
+/// Streams opened with it, or with a ticket obtained with it, end at once.
 #[utoipa::path(post, path = "/api/auth/logout", operation_id = "logout", tag = "auth",
     extensions(("x-error-codes" = json!(["storage"]))),
     responses((status = 204, description = "The token was revoked.")))]
@@ -142,7 +142,7 @@ pub(in crate::api) async fn password(
     Json(request): Json<PasswordRequest>,
 ) -> Result<Answer<LoginResponse>, ApiError> {
     // Otherwise a stolen token would allow guessing the password.
-    let attempt = app.limits.login_limiter.attempt(audit_context.origin, audit_context.principal.caller.user.as_str())?;
+    let attempt = app.limits.login_limiter.attempt(audit_context.origin, audit_context.principal.caller.user.name.as_str())?;
     let (auth, event) = (app.auth.clone(), audit_context.event(AuditAction::Password));
     let changing = move |audit| async move {
         let PasswordRequest { current_password, new_password } = request;
@@ -170,5 +170,5 @@ pub(in crate::api) struct MeView {
 pub(in crate::api) async fn me(State(app): State<AppState>, principal: Principal) -> Result<Answer<MeView>, ApiError> {
     let Caller { user, role } = principal.caller;
     let budget = app.runs.budget(&user).await?;
-    Ok(Answer(MeView { username: user, role, budget }))
+    Ok(Answer(MeView { username: user.name, role, budget }))
 }

@@ -65,9 +65,9 @@ pub(in crate::api) async fn create(
     (new.agent_type, new.model, new.is_local) = (Some(agent_type), agents_model, origin.is_local);
     new.trace_parent = trace_parent;
     new.default_passwords =
-        new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&audit_context.caller().user).await?;
+        new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&audit_context.caller().user.name).await?;
     // Before the run is created: without a stream the client could not follow it.
-    let permit = if is_stream { Some(app.limits.streams.open(&audit_context.caller().user)?) } else { None };
+    let permit = if is_stream { Some(app.limits.streams.open(&audit_context.caller().user.name)?) } else { None };
     let (state, owner) = (app.clone(), audit_context.clone());
     let creating = move |audit| async move {
         let run = state.runs.create(&owner.caller(), new, key, Some(audit)).await.map_err(create_error)?;
@@ -86,7 +86,7 @@ pub(in crate::api) async fn create(
         }
         Some(permit) => {
             let follower = app.runs.follow(&audit_context.caller(), id, 0, Framing::Ndjson).await?;
-            let lines = permit.attach(follow_while_allowed(app, audit_context.principal, id, follower, b"\n"));
+            let lines = permit.attach(follow_while_allowed(&app, &audit_context.principal, id, follower));
             stream_response(lines, Chunks::new(&run, model, with_usage), guard).await
         }
     };
@@ -168,7 +168,7 @@ async fn stream_response(
     Ok((headers, Body::from_stream(body)).into_response())
 }
 
-/// Why a log ended before the run: it cannot be read, the server is shutting down, or the reader lost access.
+/// Why a log ended before the run: it cannot be read, or the server is shutting down.
 fn interrupted(error: Option<StoreError>) -> ApiError {
     error.map_or_else(
         || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "the stream was interrupted before the run ended"),

@@ -4,11 +4,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use futures_util::stream::{Stream, unfold};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::super::stream::{Access, AccessEnd};
 use super::super::{ApiError, AppState, FaultCode, Path, Query, stream};
 use super::params::RunPath;
 use crate::auth::Principal;
@@ -56,32 +56,30 @@ pub(in crate::api) async fn follow(
         // The standard for server-sent events: a browser does not reconnect after 204.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let has_access = {
-        let (app, principal) = (app.clone(), principal.clone());
-        move || -> BoxFuture<'static, bool> { Box::pin(has_access_to(app.clone(), principal.clone(), run)) }
-    };
-    stream::respond(&app, &principal, framing, log(follower), has_access)
+    stream::respond(&app, &principal, framing, log(follower), access_to(&app, &principal, run))
 }
 
-/// The events of `follower` for as long as `principal` has access, with `keep_alive` while there are none.
+/// The events of `follower`, in NDJSON, for as long as `principal` has access, with empty lines while there are none.
 pub(super) fn follow_while_allowed(
-    app: AppState,
-    principal: Principal,
+    app: &AppState,
+    principal: &Principal,
     run: RunId,
     follower: Follower,
-    keep_alive: &'static [u8],
-) -> impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin {
-    let expires_in = principal.expires_in;
-    let has_access = move || -> BoxFuture<'static, bool> { Box::pin(has_access_to(app.clone(), principal.clone(), run)) };
-    Box::pin(stream::while_allowed(expires_in, keep_alive, log(follower), has_access))
+) -> impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin + use<> {
+    Box::pin(stream::while_allowed(Framing::Ndjson, log(follower), access_to(app, principal, run)))
 }
 
-/// Whether the reader still has access to the run. If the store fails, the stream ends, and the client reconnects.
-async fn has_access_to(app: AppState, principal: Principal, run: RunId) -> bool {
-    match app.auth.recheck(&principal).await {
-        Ok(now) => app.runs.get(&now.caller, run).await.is_ok(),
-        Err(_refused) => false,
-    }
+/// The access of `principal` to the run.
+fn access_to(app: &AppState, principal: &Principal, run: RunId) -> Access {
+    let (state, reader) = (app.clone(), principal.clone());
+    Access::new(app, principal, Box::new(move || Box::pin(check_access(state.clone(), reader.clone(), run))))
+}
+
+/// Whether the reader still has access to the run. A deleted run ends its stream itself. If the store fails, the stream ends, and the client
+/// reconnects.
+async fn check_access(app: AppState, principal: Principal, run: RunId) -> Result<(), AccessEnd> {
+    let now = app.auth.recheck(&principal).await.map_err(|_refused| AccessEnd::Revoked)?;
+    app.runs.get(&now.caller, run).await.map(|_run| ()).map_err(|_refused| AccessEnd::Forbidden)
 }
 
 /// The events of a follower as a stream.

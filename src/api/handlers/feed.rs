@@ -4,11 +4,11 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use futures_util::stream::{Stream, StreamExt, unfold};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::super::stream::{Access, AccessEnd};
 use super::super::{ApiError, AppState, FaultCode, Query, stream};
 use crate::auth::Principal;
 use crate::run::events::Framing;
@@ -47,16 +47,16 @@ pub(in crate::api) async fn follow(
     };
     let framing = stream::framing(&headers);
     let feed = app.runs.feed(&principal.caller, after);
-    let has_access = {
-        let (app, principal) = (app.clone(), principal.clone());
-        move || -> BoxFuture<'static, bool> { Box::pin(is_unchanged(app.clone(), principal.clone())) }
-    };
-    stream::respond(&app, &principal, framing, items(feed, framing), has_access)
+    let (state, reader) = (app.clone(), principal.clone());
+    // The feed has no event for notices. Its cursor stays valid, also for another role.
+    let access = Access::new(&app, &principal, Box::new(move || Box::pin(check_access(state.clone(), reader.clone())))).unannounced();
+    stream::respond(&app, &principal, framing, items(feed, framing), access)
 }
 
 /// Whether the reader is still authenticated with the same role. Another role sees other runs.
-async fn is_unchanged(app: AppState, principal: Principal) -> bool {
-    app.auth.recheck(&principal).await.is_ok_and(|now| now.caller == principal.caller)
+async fn check_access(app: AppState, principal: Principal) -> Result<(), AccessEnd> {
+    let now = app.auth.recheck(&principal).await.map_err(|_refused| AccessEnd::Revoked)?;
+    if now.caller == principal.caller { Ok(()) } else { Err(AccessEnd::Forbidden) }
 }
 
 fn items(feed: Feed, framing: Framing) -> impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin {

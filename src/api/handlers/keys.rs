@@ -43,7 +43,7 @@ pub(in crate::api) struct KeyView {
 impl From<ApiKeyRecord> for KeyView {
     fn from(key: ApiKeyRecord) -> Self {
         let ApiKeyRecord { id, owner, name, hash: _, scopes, created_at, expires_at, last_used_at } = key;
-        Self { id, name, owner, scopes, created_at, expires_at, last_used_at }
+        Self { id, name, owner: owner.name, scopes, created_at, expires_at, last_used_at }
     }
 }
 
@@ -124,7 +124,7 @@ pub(in crate::api) async fn create(
 
 /// Revokes an API key of the caller; for admins, of any user.
 ///
-/// Requests with the key are rejected from now on. Streams opened with it end within 15 seconds.
+/// Requests with the key are rejected from now on. Streams opened with it end at once.
 #[utoipa::path(delete, path = "/api/keys/{id}", operation_id = "delete_key", tag = "keys", params(KeyPath),
     extensions(("x-error-codes" = json!(["not_found", "storage"]))),
     responses((status = 204, description = "The key was revoked.")))]

@@ -19,7 +19,7 @@ use super::created::Created;
 use super::pagination::{Page, page_size};
 use super::params::{IdempotencyHeader, RunPath};
 use crate::auth::{ClientOrigin, Principal, Target};
-use crate::run::store::RunFilter;
+use crate::run::store::{OwnerFilter, RunFilter};
 use crate::run::{NewRun, OnBusy, RunView, WebhookRequest};
 use crate::types::{
     AuditAction, IsolationLevel, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunStatus, SessionId, Timestamp, UserName,
@@ -210,7 +210,7 @@ pub(in crate::api) async fn create(
     let mut new = request.into_new_run(origin.is_local)?;
     new.trace_parent = trace_parent;
     new.default_passwords =
-        new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&audit_context.caller().user).await?;
+        new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&audit_context.caller().user.name).await?;
     let (runs, caller, event) = (app.runs.clone(), audit_context.caller(), audit_context.event(AuditAction::RunCreate));
     let creating =
         move |audit| async move { runs.create(&caller, new, key, Some(audit)).await.map_err(|error| ApiError::from_create(error, FIELDS)) };
@@ -333,7 +333,7 @@ pub(in crate::api) async fn list(
         }
     };
     let filter = RunFilter {
-        owner: query.owner,
+        owner: query.owner.map(OwnerFilter::Name),
         status: query.status.map_or_else(Vec::new, |statuses| statuses.0),
         text: query.q,
         agent_type: query.agent_type,
@@ -367,7 +367,11 @@ pub(in crate::api) async fn get(
 ) -> Result<Answer<RunView>, ApiError> {
     let found = match query.wait {
         None => app.runs.get(&principal.caller, run).await?,
-        Some(wait) if wait <= MAX_WAIT => app.runs.wait(&principal.caller, run, Duration::from_secs(wait)).await?,
+        Some(wait) if wait <= MAX_WAIT => {
+            app.runs.wait(&principal.caller, run, Duration::from_secs(wait)).await?;
+            // The caller may have lost access in the meantime.
+            app.runs.get(&app.auth.recheck(&principal).await?.caller, run).await?
+        }
         Some(_) => return Err(ApiError::invalid_field("wait", FaultCode::OutOfRange, format!("must be at most {MAX_WAIT} seconds"))),
     };
     Ok(Answer(found))

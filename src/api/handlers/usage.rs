@@ -9,7 +9,7 @@ use super::super::{ApiError, AppState, FaultCode, Query};
 use super::pagination::{Page, page_size};
 use crate::auth::Principal;
 use crate::run::BudgetState;
-use crate::run::store::{UsageFilter, UsageGroup, UsageRecord, UsageSum};
+use crate::run::store::{OwnerFilter, UsageFilter, UsageGroup, UsageRecord, UsageSum};
 use crate::types::{Day, Money, RunId, SessionId, UserName};
 
 /// Totals.
@@ -187,7 +187,7 @@ pub(in crate::api) async fn list(
     if since.zip(until).is_some_and(|(since, until)| since > until) {
         return Err(ApiError::invalid_field("until", FaultCode::OutOfRange, "must not be before since"));
     }
-    let filter = UsageFilter { owner, agent_type, session: session_id, since, until };
+    let filter = UsageFilter { owner: owner.map(OwnerFilter::Name), agent_type, session: session_id, since, until };
     let caller = &principal.caller;
     let records = app.runs.usage(caller, filter.clone(), group_by, cursor, limit + 1).await?;
     let total = app.runs.total_usage(caller, filter).await?.into();
@@ -214,9 +214,12 @@ pub(in crate::api) async fn budget(
     Query(query): Query<BudgetQuery>,
 ) -> Result<Answer<BudgetState>, ApiError> {
     let caller = principal.caller;
-    let owner = query.owner.unwrap_or_else(|| caller.user.clone());
-    if !caller.may_see(&owner) || app.auth.user(&owner).await?.is_none() {
-        return Err(ApiError::not_found(format!("user {owner} not found")));
-    }
+    let owner = match query.owner {
+        None => caller.user,
+        Some(name) => {
+            let found = app.auth.user(&name).await?.filter(|user| caller.may_see(user.id));
+            found.ok_or_else(|| ApiError::not_found(format!("user {name} not found")))?.reference()
+        }
+    };
     Ok(Answer(app.runs.budget(&owner).await?))
 }

@@ -14,7 +14,7 @@ use super::pagination::{Page, page_size};
 use super::params::UserPath;
 use crate::auth::Target;
 use crate::run::store::UserRecord;
-use crate::types::{AuditAction, Budget, BudgetChange, Limit, LimitChange, Money, Tokens, UserName, UserRole};
+use crate::types::{AuditAction, Budget, BudgetChange, Limit, LimitChange, Money, Tokens, UserId, UserName, UserRole};
 
 /// A user with account details.
 #[derive(Serialize, ToSchema)]
@@ -22,6 +22,8 @@ use crate::types::{AuditAction, Budget, BudgetChange, Limit, LimitChange, Money,
 pub(in crate::api) struct AccountView {
     /// User name.
     username: UserName,
+    /// Id of the user. A user who is created under the name of a removed user has another one.
+    user_id: UserId,
     /// Role of the user.
     role: UserRole,
     /// Whether the user still has the default password, which works only on the server's own machine.
@@ -34,7 +36,7 @@ pub(in crate::api) struct AccountView {
 
 impl From<UserRecord> for AccountView {
     fn from(user: UserRecord) -> Self {
-        Self { username: user.name, role: user.role, default_password: user.default_password, budget: user.budget }
+        Self { username: user.name, user_id: user.id, role: user.role, default_password: user.default_password, budget: user.budget }
     }
 }
 
@@ -93,9 +95,9 @@ pub(in crate::api) async fn create(
     let role = role.unwrap_or(UserRole::User);
     let event = admin.event(AuditAction::UserCreate).to(Target::User(username.clone())).detail(format!("role={}", role.as_str()));
     let (auth, name) = (app.auth.clone(), username.clone());
-    app.audited(event, move |audit| async move { Ok(auth.add_user(name, role, &password, Some(audit)).await?) }).await?;
+    let user_id = app.audited(event, move |audit| async move { Ok(auth.add_user(name, role, &password, Some(audit)).await?) }).await?;
     let location = format!("/api/users/{username}");
-    Ok(Created { location, body: AccountView { username, role, default_password: false, budget: Budget::default() } })
+    Ok(Created { location, body: AccountView { username, user_id, role, default_password: false, budget: Budget::default() } })
 }
 
 /// Returns a user. Admins only.
@@ -173,7 +175,8 @@ pub(in crate::api) async fn change(
 
 /// Removes a user. Admins only.
 ///
-/// Tokens and API keys are revoked immediately, and streams end within 15 seconds. Runs continue and still belong to the name.
+/// Tokens and API keys are revoked and streams end at once. Runs continue. Only admins see them, under the name of the removed user; a new user
+/// with the name does not.
 #[utoipa::path(delete, path = "/api/users/{name}", operation_id = "delete_user", tag = "users", params(UserPath),
     extensions(("x-error-codes" = json!(["not_found", "last_admin", "storage"]))),
     responses((status = 204, description = "The user was removed.")))]

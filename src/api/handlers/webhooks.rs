@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use super::super::{ApiError, AppState, Query};
 use super::pagination::{Page, page_size};
 use crate::auth::Principal;
-use crate::run::store::{Delivery, DeliveryFilter, DeliveryStatus};
+use crate::run::store::{Delivery, DeliveryFilter, DeliveryStatus, OwnerFilter};
 use crate::types::{RunId, UserName};
 
 #[derive(Deserialize, IntoParams)]
@@ -40,7 +40,8 @@ pub(in crate::api) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Answer<DeliveryPage>, ApiError> {
     let limit = page_size(query.limit)?;
-    let filter = DeliveryFilter { owner: query.owner, run: query.run_id, status: query.status, before: query.cursor };
+    let filter =
+        DeliveryFilter { owner: query.owner.map(OwnerFilter::Name), run: query.run_id, status: query.status, before: query.cursor };
     let found = app.runs.deliveries(&principal.caller, filter, limit + 1).await?;
     Ok(Answer(Page::new(found, limit, |delivery| delivery.number)))
 }

@@ -10,7 +10,7 @@ use super::completion::{CompletionRun, CompletionUsage, completion_id};
 use super::error::OpenAiError;
 use super::run_error::cause_error;
 use crate::run::RunView;
-use crate::types::{Cause, Role, RunStatus, Usage};
+use crate::types::{Cause, NoticeCode, Role, RunStatus, Usage};
 
 /// Keeps an idle connection open, and detects clients that have disconnected.
 const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
@@ -93,6 +93,9 @@ enum Line {
         content: String,
         parent_tool_call_id: Option<String>,
     },
+    Notice {
+        code: NoticeCode,
+    },
     Done(Done),
     #[serde(other)]
     Other,
@@ -112,7 +115,7 @@ impl Line {
     /// Parses a line. Unknown events, for example of a later version, are ignored.
     fn parse(line: &[u8]) -> Self {
         match serde_json::from_slice::<Kind<'_>>(line) {
-            Ok(kind) if matches!(&*kind.r#type, "token" | "thinking" | "message" | "done") => {
+            Ok(kind) if matches!(&*kind.r#type, "token" | "thinking" | "message" | "notice" | "done") => {
                 serde_json::from_slice(line).unwrap_or(Self::Other)
             }
             _ => Self::Other,
@@ -195,7 +198,11 @@ impl Chunks {
                     }
                 }
                 Line::Done(done) => return self.end(done, out),
-                Line::Token { .. } | Line::Thinking { .. } | Line::Message { .. } | Line::Other => {}
+                Line::Notice { code: NoticeCode::AccessEnded } => {
+                    let detail = "the stream ended before the run because the token or key is no longer valid";
+                    return Progress::Failed(ApiError::unauthorized("token_invalid", detail));
+                }
+                Line::Token { .. } | Line::Thinking { .. } | Line::Message { .. } | Line::Notice { .. } | Line::Other => {}
             }
         }
         Progress::Running

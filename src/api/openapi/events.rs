@@ -15,14 +15,15 @@ const EXAMPLES: &str = include_str!("events.jsonl");
 
 /// Name of the schema of any event in a log.
 const EVENT: &str = "Event";
-/// Name of the schema of the only frame that is not in the log.
+/// Names of the schemas of the frames that are not in the log.
 const GAP: &str = "GapNotice";
+const ACCESS_ENDED: &str = "AccessEndedNotice";
 
 /// Name of the schema of a frame.
 const FRAME: &str = "EventFrame";
 
 /// The schemas that the stream consists of.
-pub(super) const ON_THE_STREAM: [&str; 2] = [EVENT, GAP];
+pub(super) const ON_THE_STREAM: [&str; 3] = [EVENT, GAP, ACCESS_ENDED];
 
 /// All schemas of the events.
 pub(super) fn components() -> Vec<(String, RefOr<Schema>)> {
@@ -45,6 +46,7 @@ pub(super) fn components() -> Vec<(String, RefOr<Schema>)> {
         .discriminator(Some(Discriminator::with_mapping("type", by_type)));
     schemas.push((EVENT.to_owned(), any.into()));
     schemas.push((GAP.to_owned(), gap().into()));
+    schemas.push((ACCESS_ENDED.to_owned(), access_ended().into()));
     schemas.push((FRAME.to_owned(), frame().into()));
     schemas
 }
@@ -106,11 +108,25 @@ fn gap() -> Schema {
         .property("next", number("Number of the next event."))
         .required("after")
         .required("next");
+    let description = "The requested number is ahead of the log, or the events after it were trimmed. The notice is not part of the log, so it has no number and no time.";
+    reader_notice(description, "gap", data)
+}
+
+/// The schema of the notice for a reader who lost access.
+fn access_ended() -> Schema {
+    let reasons = "`expired`: the token or key has expired. `revoked`: it is no longer valid, or the user was removed. `forbidden`: the user's role has changed.";
+    let data = ObjectBuilder::new().property("reason", words(reasons, ["expired", "revoked", "forbidden"].into_iter())).required("reason");
+    let description = "The reader lost access, and the stream ends. The notice is not part of the log, so it has no number and no time.";
+    reader_notice(description, "access_ended", data)
+}
+
+/// The schema of a notice that is not part of the log.
+fn reader_notice(description: &str, code: &'static str, data: ObjectBuilder) -> Schema {
     ObjectBuilder::new()
-        .description(Some("The requested number is ahead of the log, or the events after it were trimmed. The notice is not part of the log, so it has no number and no time."))
+        .description(Some(description))
         .property("type", words("Always `notice`.", ["notice"].into_iter()))
         .property("level", Ref::from_schema_name(Level::name()))
-        .property("code", words("Always `gap`.", ["gap"].into_iter()))
+        .property("code", words(&format!("Always `{code}`."), [code].into_iter()))
         .property("message", ObjectBuilder::new().schema_type(Type::String).description(Some("Explanation for people.")))
         .property("data", data)
         .required("type")
@@ -128,7 +144,11 @@ fn frame() -> Schema {
     let data = text("One line of JSON.").content_media_type("application/json").content_schema(Some(Schema::from(inside)));
     ObjectBuilder::new()
         .description(Some("One frame of the stream, as a parser of server-sent events returns it."))
-        .property("id", text("The event's `seq`; absent for a `GapNotice`, which is not part of the log.").pattern(Some("^[1-9][0-9]*$")))
+        .property(
+            "id",
+            text("The event's `seq`; absent for a `GapNotice` and an `AccessEndedNotice`, which are not part of the log.")
+                .pattern(Some("^[1-9][0-9]*$")),
+        )
         .property("event", text("The event's `type`."))
         .property("data", data)
         .required("event")

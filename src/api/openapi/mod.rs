@@ -89,14 +89,14 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
 const PLAIN_NAMES: [(&str, &str); 4] =
     [("Limit_Money", "CostLimit"), ("Limit_Tokens", "TokenLimit"), ("Allowance_Money", "CostBudget"), ("Allowance_Tokens", "TokenBudget")];
 
-/// The JSON Schema (2020-12) of the events of a run's stream: an event of the log, or a gap notice.
+/// The JSON Schema (2020-12) of the events of a run's stream: an event of the log, or a notice that is not part of it.
 #[derive(Serialize)]
 pub(super) struct EventsSchema {
     #[serde(rename = "$schema")]
     dialect: &'static str,
     title: &'static str,
     #[serde(rename = "anyOf")]
-    any_of: [RefOr<Schema>; 2],
+    any_of: [RefOr<Schema>; 3],
     #[serde(rename = "$defs")]
     definitions: std::collections::BTreeMap<String, RefOr<Schema>>,
 }

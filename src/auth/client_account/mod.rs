@@ -91,7 +91,7 @@ impl LoginResult {
         }
         match account.require_server_account().await {
             Ok(()) => Ok(self),
-            Err(cause) => Err(LoginError::DefaultPasswordOfOther { user: self.caller.user, cause }),
+            Err(cause) => Err(LoginError::DefaultPasswordOfOther { user: self.caller.user.name, cause }),
         }
     }
 }
@@ -107,7 +107,7 @@ impl Principal {
         }
         match account.require_server_account().await {
             Ok(()) => Ok(self),
-            Err(cause) => Err(AuthError::DefaultPasswordOfOther { user: self.caller.user, cause }),
+            Err(cause) => Err(AuthError::DefaultPasswordOfOther { user: self.caller.user.name, cause }),
         }
     }
 }

@@ -28,7 +28,7 @@ pub(in crate::cli) enum UserCommand {
     Create(UserCreateArgs),
     /// Change the role or the password of a user
     Set(UserSetArgs),
-    /// Delete users with their tokens and keys; their runs stay
+    /// Delete users with their tokens and keys; their runs stay, for admins
     #[command(alias = "remove")]
     Rm(UserRmArgs),
     /// Show or set the daily budget of a user

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::types::{RunId, UserName};
+use crate::types::{RunId, UserId};
 
 pub(super) use schedule::Limits;
 use schedule::{QueueFull, Schedule};
@@ -56,9 +56,9 @@ impl Admission {
 
     /// Adds a run. Returns `None` if it would have to wait and the queue is full. A `parked` run neither occupies a slot nor delays
     /// others until [`Ticket::admitted`] is called; any other run is enqueued, or gets a slot, immediately.
-    pub(super) fn queue(&self, run: RunId, user: &UserName, agent: &str, parked: bool) -> Option<Ticket> {
+    pub(super) fn queue(&self, run: RunId, user: UserId, agent: &str, parked: bool) -> Option<Ticket> {
         let mut state = self.state();
-        match state.schedule.add(run, user.clone(), agent.to_owned(), parked) {
+        match state.schedule.add(run, user, agent.to_owned(), parked) {
             Ok(()) => {}
             Err(QueueFull) => return None,
         }
@@ -70,8 +70,8 @@ impl Admission {
     }
 
     /// The slot of a run that an earlier server admitted and whose agent is running already. May exceed the limits.
-    pub(super) fn admit_existing(&self, run: RunId, user: &UserName, agent: &str) -> Slot {
-        self.state().schedule.admit_existing(run, user.clone(), agent.to_owned());
+    pub(super) fn admit_existing(&self, run: RunId, user: UserId, agent: &str) -> Slot {
+        self.state().schedule.admit_existing(run, user, agent.to_owned());
         Slot { _membership: Membership { admission: self.clone(), run } }
     }
 

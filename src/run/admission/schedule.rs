@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
 
-use crate::types::{RunId, UserName};
+use crate::types::{RunId, UserId};
 
 /// Admission limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,13 +45,13 @@ pub(super) struct Schedule {
     runs: HashMap<RunId, Entry>,
     queues: BTreeMap<QueueKey, VecDeque<UserQueue>>,
     /// Number of active runs by user.
-    by_user: HashMap<UserName, usize>,
+    by_user: HashMap<UserId, usize>,
     /// Number of active runs by agent.
     by_agent: HashMap<String, usize>,
     /// Number of active runs.
     active: usize,
     /// When each user with queued runs was last served.
-    served: HashMap<UserName, Tick>,
+    served: HashMap<UserId, Tick>,
     now: Tick,
 }
 
@@ -60,7 +60,7 @@ type Tick = u64;
 
 #[derive(Debug)]
 struct Entry {
-    user: UserName,
+    user: UserId,
     agent: String,
     phase: Phase,
 }
@@ -75,7 +75,7 @@ enum Phase {
 /// The runs of one user in one queue, oldest first. Never empty.
 #[derive(Debug)]
 struct UserQueue {
-    user: UserName,
+    user: UserId,
     runs: VecDeque<(Tick, RunId)>,
 }
 
@@ -99,8 +99,8 @@ impl Schedule {
     ///
     /// # Errors
     /// [`QueueFull`] if it would have to wait and the queue is full.
-    pub(super) fn add(&mut self, run: RunId, user: UserName, agent: String, parked: bool) -> Result<(), QueueFull> {
-        let is_immediate = !parked && self.has_room(&user, &agent);
+    pub(super) fn add(&mut self, run: RunId, user: UserId, agent: String, parked: bool) -> Result<(), QueueFull> {
+        let is_immediate = !parked && self.has_room(user, &agent);
         if !is_immediate && self.runs.len() - self.active >= self.limits.queue {
             return Err(QueueFull);
         }
@@ -112,9 +112,9 @@ impl Schedule {
     }
 
     /// Adds a run that is active already, regardless of the limits. While a limit is exceeded, no other run is admitted.
-    pub(super) fn admit_existing(&mut self, run: RunId, user: UserName, agent: String) {
+    pub(super) fn admit_existing(&mut self, run: RunId, user: UserId, agent: String) {
         *self.by_agent.entry(agent.clone()).or_default() += 1;
-        *self.by_user.entry(user.clone()).or_default() += 1;
+        *self.by_user.entry(user).or_default() += 1;
         self.active += 1;
         self.runs.insert(run, Entry { user, agent, phase: Phase::Active });
     }
@@ -124,7 +124,7 @@ impl Schedule {
         let Some(entry) = self.runs.get_mut(&run).filter(|entry| entry.phase == Phase::Parked) else { return };
         entry.phase = Phase::Queued;
         self.now += 1;
-        let (user, agent, enqueued_at) = (entry.user.clone(), entry.agent.clone(), self.now);
+        let (user, agent, enqueued_at) = (entry.user, entry.agent.clone(), self.now);
         let queue = self.queues.entry(queue_key(&self.limits, &agent)).or_default();
         match queue.iter_mut().find(|group| group.user == user) {
             Some(group) => group.runs.push_back((enqueued_at, run)),
@@ -139,7 +139,7 @@ impl Schedule {
         match phase {
             Phase::Parked => return Vec::new(),
             Phase::Queued => {
-                self.dequeue(run, &user, &agent);
+                self.dequeue(run, user, &agent);
                 return Vec::new();
             }
             Phase::Active => {}
@@ -201,7 +201,7 @@ impl Schedule {
             if !key.as_ref().is_none_or(|agent| self.agent_has_room(agent)) {
                 return None;
             }
-            let (index, group) = groups.iter().enumerate().find(|(_, group)| self.user_has_room(&group.user))?;
+            let (index, group) = groups.iter().enumerate().find(|(_, group)| self.user_has_room(group.user))?;
             let (enqueued_at, _run) = *group.runs.front()?;
             let served = self.served.get(&group.user).copied().unwrap_or(0);
             // A user who is next in two queues is served for the older run.
@@ -216,7 +216,7 @@ impl Schedule {
         let groups = self.queues.get_mut(key)?;
         let mut group = groups.remove(index)?;
         let (_enqueued_at, run) = group.runs.pop_front()?;
-        let user = group.user.clone();
+        let user = group.user;
         if !group.runs.is_empty() {
             groups.push_back(group);
         }
@@ -224,19 +224,19 @@ impl Schedule {
             entry.phase = Phase::Active;
             *self.by_agent.entry(entry.agent.clone()).or_default() += 1;
         }
-        *self.by_user.entry(user.clone()).or_default() += 1;
+        *self.by_user.entry(user).or_default() += 1;
         self.active += 1;
         self.now += 1;
-        self.served.insert(user.clone(), self.now);
-        self.prune(key, &user);
+        self.served.insert(user, self.now);
+        self.prune(key, user);
         Some(run)
     }
 
     /// Removes a run from its queue.
-    fn dequeue(&mut self, run: RunId, user: &UserName, agent: &str) {
+    fn dequeue(&mut self, run: RunId, user: UserId, agent: &str) {
         let key = queue_key(&self.limits, agent);
         let Some(groups) = self.queues.get_mut(&key) else { return };
-        if let Some(index) = groups.iter().position(|group| group.user == *user)
+        if let Some(index) = groups.iter().position(|group| group.user == user)
             && let Some(group) = groups.get_mut(index)
         {
             group.runs.retain(|(_, other)| *other != run);
@@ -248,21 +248,21 @@ impl Schedule {
     }
 
     /// Drops the state of an empty queue and of a user without queued runs.
-    fn prune(&mut self, key: &QueueKey, user: &UserName) {
+    fn prune(&mut self, key: &QueueKey, user: UserId) {
         if self.queues.get(key).is_some_and(VecDeque::is_empty) {
             self.queues.remove(key);
         }
-        if !self.queues.values().flatten().any(|group| group.user == *user) {
-            self.served.remove(user);
+        if !self.queues.values().flatten().any(|group| group.user == user) {
+            self.served.remove(&user);
         }
     }
 
-    fn has_room(&self, user: &UserName, agent: &str) -> bool {
+    fn has_room(&self, user: UserId, agent: &str) -> bool {
         self.active < self.limits.total && self.user_has_room(user) && self.agent_has_room(agent)
     }
 
-    fn user_has_room(&self, user: &UserName) -> bool {
-        self.by_user.get(user).copied().unwrap_or(0) < self.limits.per_user
+    fn user_has_room(&self, user: UserId) -> bool {
+        self.by_user.get(&user).copied().unwrap_or(0) < self.limits.per_user
     }
 
     fn agent_has_room(&self, agent: &str) -> bool {

@@ -9,12 +9,12 @@ use proptest::prelude::*;
 
 use super::schedule::{QueueFull, Schedule};
 use super::{Admission, Limits};
-use crate::types::{RunId, UserName};
+use crate::types::{RunId, UserId, UserRef};
 
 const AGENTS: [&str; 3] = ["common", "rare", "rarer"];
 
-fn user(number: usize) -> UserName {
-    format!("user{number}").parse().unwrap()
+fn user(number: usize) -> UserId {
+    UserRef::named(&format!("user{number}")).id
 }
 
 #[derive(Clone, Debug)]
@@ -208,17 +208,17 @@ fn a_run_of_a_limited_agent_does_not_starve_behind_other_runs_of_its_user() {
     let limits = Limits { total: 2, per_user: 2, per_agent: BTreeMap::from([("rare".to_owned(), 1)]), queue: 100_000 };
     let mut schedule = Schedule::new(limits);
     let (ann, bob) = (user(1), user(2));
-    let add = |schedule: &mut Schedule, user: &UserName, agent: &str| {
+    let add = |schedule: &mut Schedule, user: UserId, agent: &str| {
         let run = RunId::new();
-        schedule.add(run, user.clone(), agent.to_owned(), false).unwrap();
+        schedule.add(run, user, agent.to_owned(), false).unwrap();
         run
     };
-    let (mut rare, mut common) = (add(&mut schedule, &bob, "rare"), add(&mut schedule, &ann, "common"));
-    let anns = add(&mut schedule, &ann, "rare");
+    let (mut rare, mut common) = (add(&mut schedule, bob, "rare"), add(&mut schedule, ann, "common"));
+    let anns = add(&mut schedule, ann, "rare");
     let mut bobs_turns = 0;
     while !schedule.is_active(anns) {
-        add(&mut schedule, &bob, "rare");
-        add(&mut schedule, &ann, "common");
+        add(&mut schedule, bob, "rare");
+        add(&mut schedule, ann, "common");
         common = *schedule.remove(common).first().unwrap();
         rare = *schedule.remove(rare).first().unwrap();
         bobs_turns += 1;
@@ -245,17 +245,17 @@ fn the_limit_of_one_agent_does_not_delay_others() {
 async fn the_queue_is_bounded_and_positions_count_the_runs_ahead() {
     let admission = Admission::new(Limits { total: 1, per_user: 1, queue: 2, ..Limits::default() });
     let (first_id, second_id) = (RunId::new(), RunId::new());
-    let first = admission.queue(first_id, &user(1), "demo", false).unwrap();
+    let first = admission.queue(first_id, user(1), "demo", false).unwrap();
     assert_eq!((first.position, admission.position(first_id)), (0, None));
     let slot = first.admitted().await;
-    let second = admission.queue(second_id, &user(1), "demo", false).unwrap();
-    let third = admission.queue(RunId::new(), &user(1), "demo", false).unwrap();
+    let second = admission.queue(second_id, user(1), "demo", false).unwrap();
+    let third = admission.queue(RunId::new(), user(1), "demo", false).unwrap();
     assert_eq!((second.position, third.position), (0, 1));
-    assert!(admission.queue(RunId::new(), &user(2), "demo", false).is_none());
+    assert!(admission.queue(RunId::new(), user(2), "demo", false).is_none());
     assert_eq!(admission.position(second_id), Some(0));
     drop(slot);
     let _slot = second.admitted().await;
-    assert_eq!(admission.queue(RunId::new(), &user(2), "demo", false).unwrap().position, 1);
+    assert_eq!(admission.queue(RunId::new(), user(2), "demo", false).unwrap().position, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -269,7 +269,7 @@ async fn no_limit_is_exceeded_by_concurrent_tasks() {
     for number in 0..400 {
         let (admission, current, max) = (admission.clone(), Arc::clone(&current), Arc::clone(&max));
         tasks.spawn(async move {
-            let ticket = admission.queue(RunId::new(), &user(number % 7), "demo", number % 3 == 0).unwrap();
+            let ticket = admission.queue(RunId::new(), user(number % 7), "demo", number % 3 == 0).unwrap();
             tokio::task::yield_now().await;
             if number % 5 == 0 {
                 return drop(ticket);
@@ -291,8 +291,8 @@ async fn no_limit_is_exceeded_by_concurrent_tasks() {
 #[tokio::test]
 async fn a_run_that_waits_for_its_session_delays_no_other_run() {
     let admission = Admission::new(Limits { total: 1, per_user: 1, queue: 2, ..Limits::default() });
-    let parked = admission.queue(RunId::new(), &user(1), "demo", true).unwrap();
-    let slot = admission.queue(RunId::new(), &user(1), "demo", false).unwrap().admitted().await;
+    let parked = admission.queue(RunId::new(), user(1), "demo", true).unwrap();
+    let slot = admission.queue(RunId::new(), user(1), "demo", false).unwrap().admitted().await;
     let parked = parked.admitted();
     tokio::pin!(parked);
     assert!(futures_util::poll!(&mut parked).is_pending());
@@ -303,9 +303,9 @@ async fn a_run_that_waits_for_its_session_delays_no_other_run() {
 #[tokio::test]
 async fn a_dropped_ticket_passes_its_slot_to_the_next_run() {
     let admission = Admission::new(Limits { total: 1, per_user: 1, queue: 9, ..Limits::default() });
-    let active = admission.queue(RunId::new(), &user(1), "demo", false).unwrap();
-    let dropped = admission.queue(RunId::new(), &user(2), "demo", false).unwrap().admitted();
-    let next = admission.queue(RunId::new(), &user(3), "demo", false).unwrap();
+    let active = admission.queue(RunId::new(), user(1), "demo", false).unwrap();
+    let dropped = admission.queue(RunId::new(), user(2), "demo", false).unwrap().admitted();
+    let next = admission.queue(RunId::new(), user(3), "demo", false).unwrap();
     drop(active);
     // It was admitted, and is dropped before it was polled.
     drop(dropped);

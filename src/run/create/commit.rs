@@ -101,7 +101,7 @@ impl RunManager {
         }
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "run created");
         inner.context.metrics.record_created(&spec.agent_type);
-        inner.changes.notify(id, &caller.user);
+        inner.changes.notify(id, caller.user.id);
         let policy = Policy::new(spec.permission_mode, &inner.config.permission_rules, rules);
         let driver = Driver::new(spec, session, secrets, policy, log, inbox, inner.context.clone());
         self.drive(registration, driver.run(ticket, turn));

@@ -67,9 +67,9 @@ impl RunManager {
     ) -> Result<RunView, CreateError> {
         let inner = &self.inner;
         let Some(key) = key else { return create(None).await };
-        let _in_use = inner.keys_in_use.join((caller.user.clone(), key.key.clone())).await;
+        let _in_use = inner.keys_in_use.join((caller.user.id, key.key.clone())).await;
         let fingerprint = key.fingerprint;
-        if let Some(used) = inner.store.used_key(&caller.user, &key.key).await? {
+        if let Some(used) = inner.store.used_key(caller.user.id, &key.key).await? {
             return self.existing_run(caller, used, fingerprint).await;
         }
         match create(Some(key)).await {

@@ -39,11 +39,11 @@ impl RunManager {
         directory: DirectoryRequest,
     ) -> Result<Reservation, CreateError> {
         let inner = &self.inner;
-        let notifier = inner.changes.notifier(id, caller.user.clone());
+        let notifier = inner.changes.notifier(id, caller.user.id);
         let (handle, inbox) = live::channel(session, agent_type.to_owned(), notifier);
         let (registration, (turn, is_free), ahead) = inner.live.reserve_with(id, handle, || self.join_session(session, on_busy))?;
         let interrupted = if on_busy == OnBusy::Interrupt { ahead } else { Vec::new() };
-        let ticket = inner.admission.queue(id, &caller.user, agent_type, !is_free);
+        let ticket = inner.admission.queue(id, caller.user.id, agent_type, !is_free);
         let ticket = ticket.ok_or(CreateError::QueueFull { max_queue: inner.config.max_queue })?;
         let shared = Arc::clone(inner);
         let reserved = match directory {

@@ -80,7 +80,7 @@ impl TestRuns {
     /// Asserts that nothing is reserved.
     async fn assert_nothing_is_left(&self, what: &str) {
         assert_eq!((self.stored().await, self.directories(), self.manager.inner.live.len()), (vec![], 0, 0), "{what}");
-        assert!(self.manager.inner.keys_in_use.try_acquire((self.ann.user.clone(), "k".into())).is_some(), "{what}");
+        assert!(self.manager.inner.keys_in_use.try_acquire((self.ann.user.id, "k".into())).is_some(), "{what}");
     }
 }
 

@@ -61,10 +61,10 @@ impl Driver {
             let Some(session) = session else {
                 return Err(Failure::new(Cause::Storage, "the session of this run is missing from the store"));
             };
-            let endpoint = context.config.egress.endpoint(&spec.agent_type, session.owner.as_str());
+            let endpoint = context.config.egress.endpoint(&spec.agent_type, session.owner.name.as_str());
             let resume = session.agent_session;
             let start = Start {
-                owner: session.owner,
+                owner: session.owner.name,
                 env: secrets.env.clone(),
                 owns_working_dir: context.config.owns_working_dir(working_dir.path()),
                 working_dir,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use super::FeedCursor;
-use crate::types::{Caller, RunId, UserName};
+use crate::types::{Caller, RunId, UserId};
 
 /// Maximum number of runs with a recorded change: about 1 MiB. A reader that missed more changes than that must list the runs again.
 const MAX_RECORDED: usize = 4096;
@@ -37,7 +37,7 @@ pub(super) struct Tip {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) run: RunId,
-    pub(super) owner: UserName,
+    pub(super) owner: UserId,
     pub(super) is_deleted: bool,
 }
 
@@ -75,13 +75,13 @@ impl Changes {
     }
 
     /// Records that a run changed. To be called after the change is visible, so that woken readers find it.
-    pub(in crate::run) fn notify(&self, run: RunId, owner: &UserName) {
-        self.push(Change { run, owner: owner.clone(), is_deleted: false });
+    pub(in crate::run) fn notify(&self, run: RunId, owner: UserId) {
+        self.push(Change { run, owner, is_deleted: false });
     }
 
     /// Records that a run was deleted.
-    pub(in crate::run) fn notify_deleted(&self, run: RunId, owner: &UserName) {
-        self.push(Change { run, owner: owner.clone(), is_deleted: true });
+    pub(in crate::run) fn notify_deleted(&self, run: RunId, owner: UserId) {
+        self.push(Change { run, owner, is_deleted: true });
     }
 
     /// Ends the feed for all readers.
@@ -90,7 +90,7 @@ impl Changes {
     }
 
     /// Returns a notifier for one run.
-    pub(in crate::run) fn notifier(&self, run: RunId, owner: UserName) -> ChangeNotifier {
+    pub(in crate::run) fn notifier(&self, run: RunId, owner: UserId) -> ChangeNotifier {
         ChangeNotifier { changes: self.clone(), run, owner }
     }
 
@@ -145,7 +145,7 @@ impl Recent {
             return Next::Lost(self.last);
         }
         let mut following = self.by_number.range(after.saturating_add(1)..);
-        let visible = following.find(|(_, change)| caller.may_see(&change.owner));
+        let visible = following.find(|(_, change)| caller.may_see(change.owner));
         visible.map_or(Next::Nothing(self.last), |(number, change)| Next::Change(*number, change.clone()))
     }
 }
@@ -155,13 +155,13 @@ impl Recent {
 pub(in crate::run) struct ChangeNotifier {
     changes: Changes,
     run: RunId,
-    owner: UserName,
+    owner: UserId,
 }
 
 impl ChangeNotifier {
     /// Records that the run changed.
     pub(in crate::run) fn notify(&self) {
-        self.changes.notify(self.run, &self.owner);
+        self.changes.notify(self.run, self.owner);
     }
 }
 
@@ -170,10 +170,10 @@ mod tests {
     //! Rules: I6, W2, W3.
 
     use super::*;
-    use crate::types::UserRole;
+    use crate::types::{UserRef, UserRole};
 
     fn caller(user: &str, role: UserRole) -> Caller {
-        Caller { user: user.parse().unwrap(), role }
+        Caller { user: UserRef::named(user), role }
     }
 
     fn numbers(changes: &Changes, mut after: u64, caller: &Caller) -> Vec<u64> {
@@ -187,10 +187,10 @@ mod tests {
 
     #[test]
     fn only_the_last_change_of_a_run_is_reported() {
-        let (changes, ann) = (Changes::new(), "ann".parse().unwrap());
+        let (changes, ann) = (Changes::new(), UserRef::named("ann").id);
         let (one, other) = (RunId::new(), RunId::new());
         for run in [one, other, one, one] {
-            changes.notify(run, &ann);
+            changes.notify(run, ann);
         }
         assert_eq!(numbers(&changes, 0, &caller("ann", UserRole::User)), [2, 4]);
         assert_eq!(numbers(&changes, 2, &caller("ann", UserRole::User)), [4]);
@@ -199,8 +199,8 @@ mod tests {
     #[test]
     fn a_change_is_visible_to_its_owner_and_to_admins() {
         let changes = Changes::new();
-        changes.notify(RunId::new(), &"ann".parse().unwrap());
-        changes.notify_deleted(RunId::new(), &"bob".parse().unwrap());
+        changes.notify(RunId::new(), UserRef::named("ann").id);
+        changes.notify_deleted(RunId::new(), UserRef::named("bob").id);
         assert_eq!(numbers(&changes, 0, &caller("ann", UserRole::User)), [1]);
         assert_eq!(numbers(&changes, 0, &caller("bob", UserRole::User)), [2]);
         assert_eq!(numbers(&changes, 0, &caller("root", UserRole::Admin)), [1, 2]);
@@ -209,12 +209,12 @@ mod tests {
 
     #[test]
     fn the_record_is_bounded_and_reports_lost_changes() {
-        let (changes, ann) = (Changes::new(), "ann".parse().unwrap());
+        let (changes, ann) = (Changes::new(), UserRef::named("ann").id);
         let reader = caller("ann", UserRole::User);
-        changes.notify(RunId::new(), &ann);
+        changes.notify(RunId::new(), ann);
         let rest = u64::try_from(MAX_RECORDED).unwrap();
         for _ in 0..rest {
-            changes.notify(RunId::new(), &ann);
+            changes.notify(RunId::new(), ann);
         }
         assert_eq!(changes.recent().by_number.len(), MAX_RECORDED);
         assert_eq!(changes.recent().number_of.len(), MAX_RECORDED);
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_cursor_of_another_process_or_ahead_of_the_feed_is_invalid() {
         let (changes, other) = (Changes::new(), Changes::new());
-        changes.notify(RunId::new(), &"ann".parse().unwrap());
+        changes.notify(RunId::new(), UserRef::named("ann").id);
         assert_eq!(changes.number(changes.cursor(1)), Some(1));
         assert_eq!(changes.number(changes.cursor(2)), None);
         assert_eq!(changes.number(other.cursor(1)), None);

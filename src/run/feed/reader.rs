@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
     use crate::run::RunManager;
-    use crate::types::UserRole;
+    use crate::types::{UserRef, UserRole};
 
     fn name(item: Option<Result<FeedItem, StoreError>>) -> &'static str {
         item.unwrap().unwrap().event.name()
@@ -164,14 +164,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let runs = RunManager::without_agents(dir.path());
         let changes = Changes::new();
-        let caller = Caller { user: "ann".parse().unwrap(), role: UserRole::User };
+        let caller = Caller { user: UserRef::named("ann"), role: UserRole::User };
         let mut feed = Feed::new(Arc::new(runs.clone()), changes.clone(), caller.clone(), None);
         let cursor = feed.next().await.unwrap().unwrap().cursor;
         for _ in 0..10_000 {
-            changes.notify_deleted(RunId::new(), &caller.user);
+            changes.notify_deleted(RunId::new(), caller.user.id);
         }
         assert_eq!(name(feed.next().await), "reset");
-        changes.notify_deleted(RunId::new(), &caller.user);
+        changes.notify_deleted(RunId::new(), caller.user.id);
         assert_eq!(name(feed.next().await), "run_deleted");
         let mut late = Feed::new(Arc::new(runs), changes.clone(), caller, Some(cursor));
         assert_eq!(name(late.next().await), "reset", "a reader that resumes too late");
@@ -184,13 +184,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let runs = RunManager::without_agents(dir.path());
         let changes = Changes::new();
-        let (ann, bob) = (runs.add_ended_run("ann").await, runs.add_ended_run("bob").await);
-        let caller = |role| Caller { user: "ann".parse().unwrap(), role };
+        let (ann, bob) = (runs.add_ended_run(UserRef::named("ann")).await, runs.add_ended_run(UserRef::named("bob")).await);
+        let caller = |role| Caller { user: UserRef::named("ann"), role };
         let mut own = Feed::new(Arc::new(runs.clone()), changes.clone(), caller(UserRole::User), None);
         let mut all = Feed::new(Arc::new(runs), changes.clone(), caller(UserRole::Admin), None);
         assert_eq!((name(own.next().await), name(all.next().await)), ("ready", "ready"));
-        changes.notify(bob.run_id, &bob.owner);
-        changes.notify(ann.run_id, &ann.owner);
+        changes.notify(bob.run_id, UserRef::named("bob").id);
+        changes.notify(ann.run_id, UserRef::named("ann").id);
         changes.close();
         let next_run = async |feed: &mut Feed| match feed.next().await?.unwrap().event {
             FeedEvent::Run { run } => Some(run.run_id),

@@ -51,7 +51,7 @@ impl RunManager {
         let check_reuse =
             |used: UsedKey| if (used.run, used.fingerprint) == (id, fingerprint) { Ok(()) } else { Err(MessageError::KeyReused) };
         if let Some(key) = &key
-            && let Some(used) = self.inner.store.used_key(&caller.user, &key.key).await.map_err(FindError::from)?
+            && let Some(used) = self.inner.store.used_key(caller.user.id, &key.key).await.map_err(FindError::from)?
         {
             return check_reuse(used);
         }
@@ -103,7 +103,7 @@ impl RunManager {
             Deleted::NotFound => return Err(FindError::NotFound(id).into()),
             Deleted::Live => return Err(DeleteError::Live(id)),
         };
-        self.inner.changes.notify_deleted(id, &run.owner);
+        self.inner.changes.notify_deleted(id, run.owner.id);
         // Retention removes the events in steps, and the directories if this does not come to it.
         self.inner.deletions.notify_one();
         self.remove_output(id).await;

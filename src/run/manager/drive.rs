@@ -60,7 +60,7 @@ impl RunManager {
         match self.inner.store.run(id).await {
             Ok(Some(run)) => {
                 self.end(lease, &run, Outcome::failed(failure.clone())).await?;
-                self.inner.changes.notify(id, &run.owner);
+                self.inner.changes.notify(id, run.owner.id);
             }
             Ok(None) => return Ok(false),
             Err(error @ StoreError::Damaged { .. }) => drop(self.end_damaged(lease, &error).await?),
@@ -156,7 +156,7 @@ mod tests {
         let first = [StreamEvent::RunQueued { position: 0 }];
         let inner = &runs.manager.inner;
         let log = inner.log.create(run.clone(), crate::run::store::SessionUse::Starts, &first, None, None).await.unwrap();
-        let notifier = inner.changes.notifier(run.id, run.owner.clone());
+        let notifier = inner.changes.notifier(run.id, run.owner.id);
         let (handle, inbox) = crate::run::live::channel(run.session, "test".into(), notifier);
         let driver = (log, inbox);
         let guard = DriverGuard { manager: runs.manager.clone(), registration: Some(inner.live.reserve(run.id, handle)) };

@@ -13,10 +13,10 @@ use crate::run::events::{Follower, Framing};
 use crate::run::feed::{Feed, FeedCursor, RunSource};
 use crate::run::requests::RequestView;
 use crate::run::store::{
-    Delivery, DeliveryFilter, RunFilter, RunRecord, SessionRecord, StoreError, UsageFilter, UsageGroup, UsageRecord, UsageSum,
+    Delivery, DeliveryFilter, OwnerFilter, RunFilter, RunRecord, SessionRecord, StoreError, UsageFilter, UsageGroup, UsageRecord, UsageSum,
 };
 use crate::run::view::{RunView, SessionView};
-use crate::types::{Caller, RunId, SessionId, UserName};
+use crate::types::{Caller, RunId, SessionId, UserRef};
 
 /// How often the row of an unfinished run that this server does not drive is read while a caller waits for its end.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -63,7 +63,7 @@ impl RunManager {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn list(&self, caller: &Caller, filter: RunFilter, limit: usize) -> Result<Vec<RunView>, StoreError> {
-        let owner = if caller.is_admin() { filter.owner } else { Some(caller.user.clone()) };
+        let owner = restrict_owner(caller, filter.owner);
         let runs = self.inner.store.runs(RunFilter { owner, ..filter }, limit).await?;
         let view = |run: RunRecord| {
             let position = self.inner.admission.position(run.id);
@@ -90,7 +90,7 @@ impl RunManager {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn sessions(&self, caller: &Caller, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionView>, StoreError> {
-        let owner = Some(caller.user.clone()).filter(|_| !caller.is_admin());
+        let owner = Some(caller.user.id).filter(|_| !caller.is_admin());
         let sessions = self.inner.store.sessions(owner, before, limit).await?;
         Ok(sessions.into_iter().map(SessionView::from).collect())
     }
@@ -131,7 +131,7 @@ impl RunManager {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn budget(&self, user: &UserName) -> Result<BudgetState, StoreError> {
+    pub async fn budget(&self, user: &UserRef) -> Result<BudgetState, StoreError> {
         self.inner.context.budgets.state(user).await
     }
 
@@ -149,7 +149,7 @@ impl RunManager {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn deliveries(&self, caller: &Caller, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError> {
-        let owner = if caller.is_admin() { filter.owner } else { Some(caller.user.clone()) };
+        let owner = restrict_owner(caller, filter.owner);
         self.inner.store.deliveries(DeliveryFilter { owner, ..filter }, limit).await
     }
 
@@ -160,13 +160,13 @@ impl RunManager {
 
     pub(in crate::run) async fn find_visible_session(&self, caller: &Caller, id: SessionId) -> Result<SessionRecord, SessionError> {
         let session = self.inner.store.session(id).await?;
-        session.filter(|session| caller.may_see(&session.owner)).ok_or(SessionError::NotFound(id))
+        session.filter(|session| caller.may_see(session.owner.id)).ok_or(SessionError::NotFound(id))
     }
 
     /// Reads a run and checks ownership. The only place where access to a run is decided.
     pub(in crate::run) async fn find_visible_run(&self, caller: &Caller, id: RunId) -> Result<RunRecord, FindError> {
         let run = self.inner.store.run(id).await?;
-        run.filter(|run| caller.may_see(&run.owner)).ok_or(FindError::NotFound(id))
+        run.filter(|run| caller.may_see(run.owner.id)).ok_or(FindError::NotFound(id))
     }
 }
 
@@ -186,8 +186,12 @@ impl RunSource for RunManager {
     }
 }
 
-/// Restricts `filter` to what the caller may see.
+/// Restricts a filter to what the caller may see: the caller's own, regardless of the filter, or all for admins.
+fn restrict_owner(caller: &Caller, owner: Option<OwnerFilter>) -> Option<OwnerFilter> {
+    if caller.is_admin() { owner } else { Some(OwnerFilter::Id(caller.user.id)) }
+}
+
 fn restrict_usage(caller: &Caller, filter: UsageFilter) -> UsageFilter {
-    let owner = if caller.is_admin() { filter.owner } else { Some(caller.user.clone()) };
+    let owner = restrict_owner(caller, filter.owner);
     UsageFilter { owner, ..filter }
 }

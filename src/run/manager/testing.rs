@@ -16,9 +16,9 @@ use crate::run::RetentionPolicy;
 use crate::run::config::RunConfig;
 use crate::run::request::NewRun;
 use crate::run::store::testing::FaultStore;
-use crate::run::store::{RunStore, UsageStore};
+use crate::run::store::{RunRecord, RunStore, UsageStore};
 use crate::run::view::RunView;
-use crate::types::{Budget, Caller, Seq, StreamEvent, UserRole};
+use crate::types::{Budget, Caller, Seq, StreamEvent, UserRef, UserRole};
 
 /// A manager over a [`FaultStore`] with one agent, `test`, which runs in this process. One run may be active, and two may wait.
 pub(in crate::run) struct TestRuns {
@@ -66,7 +66,7 @@ impl TestRuns {
     pub(in crate::run) fn over(store: FaultStore, agent: impl Agent) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let manager = RunManager::with_agents(Arc::new(store.clone()), dir.path(), &Registry::default().with_agent(agent), 2);
-        let ann = Caller { user: "ann".parse().unwrap(), role: UserRole::User };
+        let ann = Caller { user: UserRef::named("ann"), role: UserRole::User };
         Self { store, manager, ann, dir }
     }
 
@@ -92,7 +92,7 @@ impl RunManager {
     }
 
     /// A manager without agents over a store, with its other files in `dir`.
-    pub(in crate::run) fn with_store<S: RunStore + UsageStore + 'static>(store: Arc<S>, dir: &std::path::Path) -> Self {
+    pub(crate) fn with_store<S: RunStore + UsageStore + 'static>(store: Arc<S>, dir: &std::path::Path) -> Self {
         Self::with_agents(store, dir, &Registry::default(), 1)
     }
 
@@ -135,10 +135,10 @@ impl RunManager {
     }
 
     /// Stores an ended run of `owner`, as an earlier server would have left it.
-    pub(crate) async fn add_ended_run(&self, owner: &str) -> RunView {
+    pub(crate) async fn add_ended_run(&self, owner: UserRef) -> RunView {
         use crate::run::store::{Chunk, RunChange, SessionUse};
 
-        let run = crate::run::store::contract::record(owner, "demo", None);
+        let run = RunRecord { owner, ..crate::run::store::contract::record("ann", "demo", None) };
         let chunk = |number, body: &'static [u8]| {
             let seq = Seq::new(number).unwrap();
             vec![Chunk { first: seq, last: seq, body: bytes::Bytes::from_static(body) }]

@@ -32,7 +32,7 @@ impl RunManager {
             Err(failure) => return self.kill_and_end(lease, &run, failure).await,
         };
         let secrets = self.secrets_of(&run).with(values);
-        let slot = self.inner.admission.admit_existing(run.id, &run.owner, &run.spec.agent_type);
+        let slot = self.inner.admission.admit_existing(run.id, run.owner.id, &run.spec.agent_type);
         let session = self.inner.sessions.join(run.session);
         let (registration, driver) = self.restore_driver(lease, &run, policy, summary, secrets);
         tracing::info!(run.id = %run.id, "reattached to the agent of a run");
@@ -82,7 +82,7 @@ impl RunManager {
     ) -> (Registration, Driver) {
         let inner = &self.inner;
         let log = inner.log.reopen(lease, run, secrets);
-        let notifier = inner.changes.notifier(run.id, run.owner.clone());
+        let notifier = inner.changes.notifier(run.id, run.owner.id);
         let (handle, inbox) = live::channel(run.session, run.spec.agent_type.clone(), notifier);
         let registration = inner.live.reserve(run.id, handle);
         registration.activate();

@@ -37,7 +37,7 @@ impl RunManager {
             Some(guard) => (Box::pin(std::future::ready(guard)) as SessionTurn, true),
             None => (self.inner.sessions.join(run.session), false),
         };
-        let Some(ticket) = self.inner.admission.queue(id, &run.owner, &run.spec.agent_type, !is_free) else {
+        let Some(ticket) = self.inner.admission.queue(id, run.owner.id, &run.spec.agent_type, !is_free) else {
             return self.end(lease, &run, node_lost("the server died before the run started, and the queue is full")).await;
         };
         let secrets = self.secrets_of(&run);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::types::{AuditAction, KeyId, RunId, Timestamp, UserName};
+use crate::types::{AuditAction, KeyId, RunId, Timestamp, UserId, UserName, UserRef};
 
 /// Who did what, to what, and with which outcome. It contains no prompt, password or other secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct AuditEntry {
     /// Time at which the action began.
     pub created_at: Timestamp,
     /// Who did it; `None` for the command line, and for a failed login with an unknown name.
-    pub username: Option<UserName>,
+    pub user: Option<UserRef>,
     /// The API key that authenticated the request, if any.
     pub key: Option<KeyId>,
     /// Client address of the request; `None` for the command line.
@@ -26,8 +26,10 @@ pub struct AuditEntry {
     pub outcome: String,
     /// The run that was affected.
     pub run: Option<RunId>,
-    /// The user who was affected.
+    /// Name of the user who was affected, also if no such user exists.
     pub target_username: Option<UserName>,
+    /// The user who was affected; `None` if none was.
+    pub target_user: Option<UserId>,
     /// The API key that was affected.
     pub target_key: Option<KeyId>,
     /// Details written by the server, for example a new role or a key's scopes.
@@ -38,26 +40,36 @@ pub struct AuditEntry {
 /// stored or neither is. Clones are the same entry.
 #[derive(Clone, Debug)]
 pub struct Audited {
-    entry: AuditEntry,
+    // Boxed because it travels in the commands of runs.
+    entry: Box<AuditEntry>,
     stored: Arc<AtomicBool>,
 }
 
 impl Audited {
     /// The entry of an action that has no effect yet. Its outcome must be `ok`.
     pub fn new(entry: AuditEntry) -> Self {
-        Self { entry, stored: Arc::default() }
+        Self { entry: Box::new(entry), stored: Arc::default() }
     }
 
     /// Sets the run that the action affects.
     #[must_use]
-    pub fn on_run(self, run: RunId) -> Self {
-        Self { entry: AuditEntry { run: Some(run), ..self.entry }, ..self }
+    pub fn on_run(mut self, run: RunId) -> Self {
+        self.entry.run = Some(run);
+        self
+    }
+
+    /// Sets the id of the user whom the action affects.
+    #[must_use]
+    pub fn on_user(mut self, user: UserId) -> Self {
+        self.entry.target_user = Some(user);
+        self
     }
 
     /// Sets the key that the action affects. The entry then names no owner, whom the key has.
     #[must_use]
-    pub fn on_key(self, key: KeyId) -> Self {
-        Self { entry: AuditEntry { target_username: None, target_key: Some(key), ..self.entry }, ..self }
+    pub fn on_key(mut self, key: KeyId) -> Self {
+        (self.entry.target_username, self.entry.target_key) = (None, Some(key));
+        self
     }
 
     /// The entry.
@@ -94,7 +106,7 @@ pub struct AuditRecord {
 /// Selects audit entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// Only actions of this user.
+    /// Only actions of users who had this name at the time.
     pub username: Option<UserName>,
     /// Only this action.
     pub action: Option<AuditAction>,

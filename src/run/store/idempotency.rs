@@ -1,12 +1,12 @@
 //! Idempotency keys of requests.
 
-use crate::types::{RunId, Timestamp, UserName};
+use crate::types::{RunId, Timestamp, UserId};
 
 /// A caller's idempotency key with the request it was used for. Kept for a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
     /// Owner of the key.
-    pub owner: UserName,
+    pub owner: UserId,
     /// The key.
     pub key: String,
     /// Hash of the request, to tell a repetition from another request.

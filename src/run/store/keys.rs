@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 
 use super::{Audited, StoreError};
-use crate::types::{KeyId, Scope, Timestamp, UserName};
+use crate::types::{KeyId, Scope, Timestamp, UserId, UserRef};
 
 /// A stored API key. The key itself is not stored.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct ApiKeyRecord {
     /// Public id of the key.
     pub id: KeyId,
     /// Its owner.
-    pub owner: UserName,
+    pub owner: UserRef,
     /// The owner's name for it.
     pub name: String,
     /// SHA-256 of the key.
@@ -62,7 +62,7 @@ pub trait KeyStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    async fn keys(&self, owner: Option<UserName>, before: Option<KeyId>, limit: usize) -> Result<Vec<ApiKeyRecord>, StoreError>;
+    async fn keys(&self, owner: Option<UserId>, before: Option<KeyId>, limit: usize) -> Result<Vec<ApiKeyRecord>, StoreError>;
 
     /// Removes a key. Returns whether it existed.
     ///

@@ -25,5 +25,5 @@ pub use runs::{Chunk, DamagedChunk, Deleted, RunChange, RunFilter, RunRecord, Ru
 pub use sqlite::{BackupError, BackupSummary, OpenError, RestoreError, RestoreSummary, SqliteStore, StoreStats};
 pub use tokens::TokenStore;
 pub use usage::{DailyUsage, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
-pub use users::{UserChange, UserEdit, UserRecord, UserStore};
+pub use users::{OwnerFilter, UserChange, UserEdit, UserRecord, UserStore};
 pub use webhooks::{ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryStatus, NewWebhook, NextAttempt, WebhookStore};

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::types::{RunId, Timestamp, UserName};
+use crate::types::{RunId, Timestamp, UserId};
 
 /// Size of a store, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct StoreSize {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RetentionStep {
     /// Runs that were removed, with their owners.
-    pub removed: Vec<(RunId, UserName)>,
+    pub removed: Vec<(RunId, UserId)>,
     /// Number of runs whose logs are now trimmed completely.
     pub trimmed: u64,
     /// Size of the removed events, in bytes.

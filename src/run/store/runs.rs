@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Audited, Idempotency, NewWebhook, StoreError, UsedKey, WebhookStore};
+use super::{Audited, Idempotency, NewWebhook, OwnerFilter, StoreError, UsedKey, WebhookStore};
 use crate::types::{
-    Lease, NodeId, OutputCheckpoint, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserName, Withheld,
+    Lease, NodeId, OutputCheckpoint, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserId, UserRef, Withheld,
 };
 
 /// A stored run.
@@ -18,7 +18,7 @@ pub struct RunRecord {
     /// Its session.
     pub session: SessionId,
     /// Its owner.
-    pub owner: UserName,
+    pub owner: UserRef,
     /// Its status.
     pub status: RunStatus,
     /// What was requested.
@@ -127,7 +127,7 @@ pub struct SessionRecord {
     /// Id of the session.
     pub id: SessionId,
     /// Its owner.
-    pub owner: UserName,
+    pub owner: UserRef,
     /// Its agent type.
     pub agent_type: String,
     /// Its working directory.
@@ -147,7 +147,7 @@ pub const SEARCHED_CHARS: usize = 1000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
     /// Only of this owner; `None` for all.
-    pub owner: Option<UserName>,
+    pub owner: Option<OwnerFilter>,
     /// Only with one of these statuses; empty for all.
     pub status: Vec<RunStatus>,
     /// Only with this text in the first [`SEARCHED_CHARS`] characters of the prompt, in a label written as `name=value`, or at the
@@ -221,7 +221,7 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or the row is damaged.
-    async fn used_key(&self, owner: &UserName, key: &str) -> Result<Option<UsedKey>, StoreError>;
+    async fn used_key(&self, owner: UserId, key: &str) -> Result<Option<UsedKey>, StoreError>;
 
     /// The session with this id.
     ///
@@ -234,7 +234,7 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    async fn sessions(&self, owner: Option<UserName>, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionRecord>, StoreError>;
+    async fn sessions(&self, owner: Option<UserId>, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionRecord>, StoreError>;
 
     /// Deletes at most `limit` idempotency keys of requests before this time, oldest first. Returns whether there may be more.
     ///

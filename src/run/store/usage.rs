@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::StoreError;
-use crate::types::{Budget, Day, Money, SessionId, Tokens, UserName};
+use super::{OwnerFilter, StoreError};
+use crate::types::{Budget, Day, Money, SessionId, Tokens, UserId};
 
 /// How usage is grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -37,7 +37,7 @@ impl UsageGroup {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsageFilter {
     /// Only of this owner; `None` for all.
-    pub owner: Option<UserName>,
+    pub owner: Option<OwnerFilter>,
     /// Only of this agent type.
     pub agent_type: Option<String>,
     /// Only of this session.
@@ -127,5 +127,5 @@ pub trait UsageStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    async fn daily_usage(&self, owner: &UserName, day: Day) -> Result<DailyUsage, StoreError>;
+    async fn daily_usage(&self, owner: UserId, day: Day) -> Result<DailyUsage, StoreError>;
 }

@@ -3,12 +3,14 @@
 use async_trait::async_trait;
 
 use super::{Audited, StoreError};
-use crate::types::{Budget, BudgetChange, UserName, UserRole};
+use crate::types::{Budget, BudgetChange, UserId, UserName, UserRef, UserRole};
 
 /// A stored user.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserRecord {
-    /// The name, which is the key.
+    /// The id. What belongs to the user refers to it.
+    pub id: UserId,
+    /// The name, which no other present user has.
     pub name: UserName,
     /// What the user may do.
     pub role: UserRole,
@@ -20,6 +22,22 @@ pub struct UserRecord {
     pub generation: i64,
     /// The user's own daily budget.
     pub budget: Budget,
+}
+
+impl UserRecord {
+    /// The reference that is stored with what belongs to the user.
+    pub fn reference(&self) -> UserRef {
+        UserRef { id: self.id, name: self.name.clone() }
+    }
+}
+
+/// Selects what belongs to a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnerFilter {
+    /// Of this user.
+    Id(UserId),
+    /// Of every user who has or had this name. Only for admins, who see what belonged to a removed user under the user's name.
+    Name(UserName),
 }
 
 /// A change to a user. `None` keeps a value.
@@ -61,6 +79,12 @@ pub trait UserStore: Send + Sync {
     /// [`StoreError`] if the store fails or the row is damaged.
     async fn user(&self, name: &UserName) -> Result<Option<UserRecord>, StoreError>;
 
+    /// The user with this id; `None` if the user was removed.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails or the row is damaged.
+    async fn user_by_id(&self, id: UserId) -> Result<Option<UserRecord>, StoreError>;
+
     /// At most `limit` users whose names sort after `after`, in the order of names. Damaged rows are left
     /// out.
     ///
@@ -74,8 +98,7 @@ pub trait UserStore: Send + Sync {
     /// [`StoreError`] if the store fails.
     async fn has_users(&self) -> Result<bool, StoreError>;
 
-    /// Adds a user unless the name is taken. Returns whether it was added. A name that belonged to a deleted user continues after that
-    /// user's generation regardless of the record, so that tokens of the deleted user stay invalid.
+    /// Adds a user unless the name or the id is taken. Returns whether it was added. The name of a removed user is not taken, the id is.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was added then.
@@ -86,20 +109,20 @@ pub trait UserStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was changed then.
-    async fn change_user(&self, name: &UserName, edit: UserEdit, audit: Option<Audited>) -> Result<UserChange, StoreError>;
+    async fn change_user(&self, id: UserId, edit: UserEdit, audit: Option<Audited>) -> Result<UserChange, StoreError>;
 
-    /// Removes a user and the user's API keys. The user's runs stay.
+    /// Removes a user and the user's API keys. The user's runs stay, and admins see them under the user's name.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was removed then.
-    async fn remove_user(&self, name: &UserName, audit: Option<Audited>) -> Result<UserChange, StoreError>;
+    async fn remove_user(&self, id: UserId, audit: Option<Audited>) -> Result<UserChange, StoreError>;
 
     /// Sets a password as [`UserStore::change_user`] does, without an audit entry. Returns whether the user exists.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was changed then.
-    async fn set_password(&self, name: &UserName, password_hash: String) -> Result<bool, StoreError> {
+    async fn set_password(&self, id: UserId, password_hash: String) -> Result<bool, StoreError> {
         let edit = UserEdit { password_hash: Some(password_hash), ..UserEdit::default() };
-        Ok(self.change_user(name, edit, None).await? == UserChange::Done)
+        Ok(self.change_user(id, edit, None).await? == UserChange::Done)
     }
 }

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::StoreError;
-use crate::types::{RunId, SessionId, Timestamp, UserName, string_enum};
+use super::{OwnerFilter, StoreError};
+use crate::types::{RunId, SessionId, Timestamp, string_enum};
 
 /// An endpoint of a new run.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -128,8 +128,8 @@ pub struct Delivery {
 /// Selects deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
-    /// Only of this owner's runs; `None` for all.
-    pub owner: Option<UserName>,
+    /// Only of runs of this owner; `None` for all.
+    pub owner: Option<OwnerFilter>,
     /// Only of this run.
     pub run: Option<RunId>,
     /// Only with this status.

@@ -94,7 +94,7 @@ fn lists_leave_out_damaged_rows_and_log_them() {
         assert!(faults.is_empty(), "{}", faults.join("\n"));
 
         let log = server.log();
-        let named = [runs[0].as_str(), &sessions[0], "dave", &keys[0]];
+        let named = [runs[0].as_str(), &sessions[0], "table=\"users\"", &keys[0]];
         for id in named {
             assert!(log.lines().any(|line| line.contains("WARN") && line.contains(id)), "the damage of {id} is not in the log");
         }

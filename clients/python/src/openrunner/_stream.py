@@ -79,6 +79,9 @@ class Follower:
             if type(next_seq) is not int:
                 raise StreamError(f"gap notice without `next` after event {self._last_seq}")
             raise LogTruncatedError(str(event.get("message")), next_seq)
+        if frame.id is None and event["type"] == "notice":
+            # Not part of the log, such as `access_ended`: reconnecting tells why.
+            return None
         seq = event.get("seq")
         if type(seq) is not int or str(seq) != frame.id:
             raise StreamError(f"missing or inconsistent sequence number after event {self._last_seq}")

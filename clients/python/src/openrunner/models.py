@@ -7,6 +7,11 @@ from typing import Any, Literal, TypeAlias, TypedDict
 from typing_extensions import NotRequired
 
 
+class Data(TypedDict):
+    reason: Literal["expired", "revoked", "forbidden"]
+    """`expired`: the token or key has expired. `revoked`: it is no longer valid, or the user was removed. `forbidden`: the user's role has changed."""
+
+
 class CostBudget(TypedDict):
     """
     Usage and limit of one resource.
@@ -214,7 +219,7 @@ class EventFrame(TypedDict):
     """
 
     id: NotRequired[str]
-    """The event's `seq`; absent for a `GapNotice`, which is not part of the log."""
+    """The event's `seq`; absent for a `GapNotice` and an `AccessEndedNotice`, which are not part of the log."""
 
     event: str
     """The event's `type`."""
@@ -308,7 +313,7 @@ class FieldError(TypedDict):
 FileChangeKind: TypeAlias = Literal["create", "update", "delete"]
 
 
-class Data(TypedDict):
+class Data1(TypedDict):
     after: int
     """Number of the last event that the reader has, according to its request."""
 
@@ -468,6 +473,7 @@ NoticeCode: TypeAlias = Literal[
     "gap",
     "session_changed",
     "limit_reached",
+    "access_ended",
     "agent_warning",
     "other",
 ]
@@ -910,6 +916,9 @@ class UsageTotals(TypedDict):
     """Ended runs that reported tokens but no cost; `cost_usd` does not include them."""
 
 
+UserId: TypeAlias = str
+
+
 class UserMessageEvent(TypedDict):
     """
     A further message from the user to a live run.
@@ -944,6 +953,24 @@ class WebhookObject(TypedDict):
 
     secret: NotRequired[str | None]
     """Signing secret: `whsec_` followed by Base64. Default: the server's secret."""
+
+
+class AccessEndedNotice(TypedDict):
+    """
+    The reader lost access, and the stream ends. The notice is not part of the log, so it has no number and no time.
+    """
+
+    type: Literal["notice"]
+    """Always `notice`."""
+
+    level: Level
+    code: Literal["access_ended"]
+    """Always `access_ended`."""
+
+    message: str
+    """Explanation for people."""
+
+    data: Data
 
 
 class AgentErrorEvent(TypedDict):
@@ -1130,6 +1157,9 @@ class AuditEntry(TypedDict):
     """`ok`, or the error code."""
 
     username: UserName | None
+    user_id: NotRequired[UserId]
+    """Id of the user, which another user with the same name does not have."""
+
     address: str | None
     """Address of the client; null for the command line."""
 
@@ -1138,6 +1168,9 @@ class AuditEntry(TypedDict):
 
     run_id: NotRequired[RunId]
     """The affected run."""
+
+    target_user_id: NotRequired[UserId]
+    """Id of the affected user."""
 
     target_username: NotRequired[UserName]
     """The affected user."""
@@ -1460,7 +1493,7 @@ class GapNotice(TypedDict):
     message: str
     """Explanation for people."""
 
-    data: Data
+    data: Data1
 
 
 CostLimit: TypeAlias = float | Unlimited
@@ -2214,6 +2247,9 @@ class Account(TypedDict):
 
     username: UserName
     """User name."""
+
+    user_id: UserId
+    """Id of the user. A user who is created under the name of a removed user has another one."""
 
     role: UserRole
     """Role of the user."""

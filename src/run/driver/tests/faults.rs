@@ -17,7 +17,7 @@ use crate::run::requests::BadAnswer;
 use crate::run::state::StopReason;
 use crate::run::store::testing::{Calls, Fault};
 use crate::run::store::{Idempotency, RunStore, StoreError};
-use crate::types::{Cause, Failure, MessageMode, RunStatus, Timestamp};
+use crate::types::{Cause, Failure, MessageMode, RunStatus, Timestamp, UserRef};
 
 /// How long a client may wait for the reply to a command.
 const REPLY: Duration = Duration::from_secs(2);
@@ -87,7 +87,7 @@ async fn control(handle: RunHandle) -> Acknowledged {
         break;
     }
     loop {
-        let key = Idempotency { owner: "admin".parse().unwrap(), key: "m".into(), fingerprint: [0; 32], at: Timestamp::from_millis(0) };
+        let key = Idempotency { owner: UserRef::named("admin").id, key: "m".into(), fingerprint: [0; 32], at: Timestamp::from_millis(0) };
         match timed(handle.message("further".into(), MessageMode::Interrupt, Some(key), None)).await {
             Ok(()) | Err(MessageRejected::Store(StoreError::KeyUsed(_))) => acknowledged.message = true,
             Err(MessageRejected::Store(_)) => {

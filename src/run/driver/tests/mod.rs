@@ -108,9 +108,9 @@ impl Bench {
         let log = EventLog::new(Arc::new(store.clone()), Arc::new(SystemClock));
         let (run, owner, spec, session) = (record.id, record.owner.clone(), record.spec.clone(), record.session);
         let writer = log.create(record, SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None, None).await.unwrap();
-        let (handle, inbox) = live::channel(session, spec.agent_type.clone(), Changes::new().notifier(run, owner.clone()));
+        let (handle, inbox) = live::channel(session, spec.agent_type.clone(), Changes::new().notifier(run, owner.id));
         let limits = Limits { total: 1, per_user: 1, per_agent: std::collections::BTreeMap::new(), queue: 1 };
-        let ticket = Admission::new(limits).queue(run, &owner, &spec.agent_type, true).unwrap();
+        let ticket = Admission::new(limits).queue(run, owner.id, &spec.agent_type, true).unwrap();
         let turn = Sessions::default().join(session);
         let policy = Policy::new(spec.permission_mode, &[], vec![]);
         let driver = Driver::new(spec, session, RunSecrets::default(), policy, writer, inbox, context);
@@ -222,12 +222,13 @@ fn token(text: &str) -> Item {
 fn audited(action: AuditAction) -> Audited {
     Audited::new(AuditEntry {
         created_at: Timestamp::from_millis(1),
-        username: None,
+        user: None,
         key: None,
         address: None,
         action,
         outcome: "ok".into(),
         run: None,
+        target_user: None,
         target_username: None,
         target_key: None,
         detail: None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::run::store::{Chunk, RunRecord, RunStore, SessionUse, StoreError};
-use crate::types::{Cause, Lease, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Withheld};
+use crate::types::{Cause, Lease, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserRef, Withheld};
 
 pub(super) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
@@ -28,7 +28,7 @@ pub(in crate::run) fn record(owner: &str, agent_type: &str, label: Option<(&str,
     RunRecord {
         id: RunId::new(),
         session: SessionId::new(),
-        owner: owner.parse().unwrap(),
+        owner: UserRef::named(owner),
         status: RunStatus::Queued,
         spec: RunSpec {
             agent_type: agent_type.into(),

@@ -2,7 +2,7 @@
 
 use super::fixtures::{at, batch, contract, create, done, record, seq};
 use crate::run::store::{Chunk, Deleted, PendingRemoval, RetentionStore, RunChange, RunRecord, RunStore};
-use crate::types::{Lease, RunId, SessionId};
+use crate::types::{Lease, RunId, SessionId, UserRef};
 
 trait Store: RunStore + RetentionStore {}
 impl<T: RunStore + RetentionStore> Store for T {}
@@ -45,7 +45,7 @@ async fn a_session_is_removed_when_all_its_runs_ended_before_the_given_time(stor
             break;
         }
     }
-    assert_eq!(removed, gone.map(|run| (run, "ann".parse().unwrap())));
+    assert_eq!(removed, gone.map(|run| (run, UserRef::named("ann").id)));
     for run in gone {
         assert_eq!((store.run(run).await.unwrap(), remaining(store, run).await), (None, vec![]));
     }
@@ -91,7 +91,7 @@ async fn a_workspace_is_removed_only_with_the_last_run_of_its_session(store: &dy
     assert_eq!(store.pending_removals(9).await.unwrap(), [output(first), output(second)]);
     store.forget_removed(vec![output(first), output(second)]).await.unwrap();
     store.append(&third, batch(2, 2), RunChange { done: Some((done(), at(1_000))), ..RunChange::default() }).await.unwrap();
-    assert_eq!(store.remove_oldest(at(2_000)).await.unwrap().removed, [(third.run, "ann".parse().unwrap())]);
+    assert_eq!(store.remove_oldest(at(2_000)).await.unwrap().removed, [(third.run, UserRef::named("ann").id)]);
     assert_eq!(store.pending_removals(9).await.unwrap(), [PendingRemoval { run: first, workspace: true }, output(third.run)]);
     assert_eq!(store.session(session).await.unwrap(), None);
 }

@@ -2,9 +2,9 @@
 
 use super::fixtures::{at, batch, contract, create, done, record, seq};
 use crate::run::store::{
-    Chunk, DamagedChunk, Deleted, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionUse, StoreError, UsedKey,
+    Chunk, DamagedChunk, Deleted, Idempotency, OwnerFilter, RunChange, RunFilter, RunRecord, RunStore, SessionUse, StoreError, UsedKey,
 };
-use crate::types::{Epoch, Lease, NodeId, OutputCheckpoint, RunId, RunStatus, SessionId, Usage, Withheld};
+use crate::types::{Epoch, Lease, NodeId, OutputCheckpoint, RunId, RunStatus, SessionId, Usage, UserRef, Withheld};
 
 async fn a_run_is_read_as_it_was_written(store: &dyn RunStore) {
     let run = record("admin", "demo", None);
@@ -58,7 +58,7 @@ fn full_change() -> RunChange {
         checkpoint: Some(OutputCheckpoint::default()),
         withheld: Some(serde_json::from_value(one_withheld_text()).unwrap()),
         done: Some((done(), at(10))),
-        idempotency: Some(Idempotency { owner: "admin".parse().unwrap(), key: "refused".into(), fingerprint: [1; 32], at: at(1) }),
+        idempotency: Some(Idempotency { owner: UserRef::named("admin").id, key: "refused".into(), fingerprint: [1; 32], at: at(1) }),
         audit: vec![],
     }
 }
@@ -76,7 +76,7 @@ async fn a_batch_that_is_not_the_next_one_writes_nothing(store: &dyn RunStore) {
     assert_eq!(result, Err(StoreError::NotNext { run: run.id, first: seq(5) }));
     assert_eq!(content(store, run.id).await, before);
     assert_eq!(store.session(run.session).await.unwrap().unwrap().agent_session, None);
-    assert_eq!(store.used_key(&run.owner, "refused").await.unwrap(), None);
+    assert_eq!(store.used_key(run.owner.id, "refused").await.unwrap(), None);
 }
 
 async fn a_batch_under_a_void_lease_writes_nothing(store: &dyn RunStore) {
@@ -95,7 +95,7 @@ async fn a_batch_under_a_void_lease_writes_nothing(store: &dyn RunStore) {
     }
     assert_eq!(content(store, run.id).await, before);
     assert_eq!(store.session(run.session).await.unwrap().unwrap().agent_session, None);
-    assert_eq!(store.used_key(&run.owner, "refused").await.unwrap(), None);
+    assert_eq!(store.used_key(run.owner.id, "refused").await.unwrap(), None);
     store.append(&second, batch(2, 2), RunChange::default()).await.unwrap();
 }
 
@@ -165,7 +165,7 @@ async fn runs_are_filtered_and_paged(store: &dyn RunStore) {
         create(store, &run).await;
     }
     let find = async |filter: RunFilter| store.runs(filter, 10).await.unwrap().into_iter().map(|run| run.id).collect::<Vec<_>>();
-    let ann = || Some("ann".parse().unwrap());
+    let ann = || Some(OwnerFilter::Id(UserRef::named("ann").id));
     assert_eq!(find(RunFilter { owner: ann(), ..RunFilter::default() }).await, [ids[1], ids[0]]);
     assert_eq!(find(RunFilter { owner: ann(), before: Some(ids[1]), ..RunFilter::default() }).await, [ids[0]]);
     assert_eq!(find(RunFilter { owner: ann(), agent_type: Some("codex".into()), ..RunFilter::default() }).await, [ids[0]]);
@@ -209,7 +209,7 @@ async fn a_session_is_created_and_removed_with_its_runs(store: &dyn RunStore) {
     let other = record("dora", "demo", None);
     create(store, &other).await;
     let ids = async |before| {
-        store.sessions(Some(run.owner.clone()), before, 10).await.unwrap().into_iter().map(|session| session.id).collect::<Vec<_>>()
+        store.sessions(Some(run.owner.id), before, 10).await.unwrap().into_iter().map(|session| session.id).collect::<Vec<_>>()
     };
     assert_eq!(ids(None).await, [other.session, run.session]);
     assert_eq!(ids(Some(other.session)).await, [run.session]);
@@ -224,30 +224,30 @@ async fn a_session_is_created_and_removed_with_its_runs(store: &dyn RunStore) {
 
 async fn an_idempotency_key_is_used_once_and_returns_its_use(store: &dyn RunStore) {
     let key = |fingerprint: u8, millis: i64| {
-        let owner = "erik".parse().unwrap();
+        let owner = UserRef::named("erik").id;
         Some(Idempotency { owner, key: "k".into(), fingerprint: [fingerprint; 32], at: at(millis) })
     };
     let (first, second) = (record("erik", "demo", None), record("erik", "demo", None));
     let lease = store.create_run(first.clone(), SessionUse::Starts, batch(1, 1), key(1, 1), None).await.unwrap();
     let first_use = UsedKey { run: first.id, fingerprint: [1; 32] };
     let used = Err(StoreError::KeyUsed(first_use));
-    assert_eq!(store.used_key(&first.owner, "k").await.unwrap(), Some(first_use));
-    assert_eq!(store.used_key(&first.owner, "other").await.unwrap(), None);
-    assert_eq!(store.used_key(&"other".parse().unwrap(), "k").await.unwrap(), None);
+    assert_eq!(store.used_key(first.owner.id, "k").await.unwrap(), Some(first_use));
+    assert_eq!(store.used_key(first.owner.id, "other").await.unwrap(), None);
+    assert_eq!(store.used_key(UserRef::named("other").id, "k").await.unwrap(), None);
     assert_eq!(store.create_run(second.clone(), SessionUse::Starts, batch(1, 1), key(2, 2), None).await.map(|_| ()), used);
     assert_eq!(store.run(second.id).await.unwrap(), None, "a trace of the run was left");
     let again = RunChange { idempotency: key(2, 2), ..RunChange::default() };
     assert_eq!(store.append(&lease, batch(2, 2), again).await, used);
     store.append(&lease, batch(2, 2), RunChange::default()).await.unwrap();
     assert!(!store.forget_keys(at(1), 1).await.unwrap(), "the key is not older");
-    assert_eq!(store.used_key(&first.owner, "k").await.unwrap(), Some(first_use));
+    assert_eq!(store.used_key(first.owner.id, "k").await.unwrap(), Some(first_use));
     while store.forget_keys(at(2), 1).await.unwrap() {}
     store.create_run(second, SessionUse::Starts, batch(1, 1), key(2, 3), None).await.unwrap();
 }
 
 async fn a_key_of_a_deleted_run_can_be_used_again(store: &dyn RunStore) {
     let key = |fingerprint: u8| {
-        let (owner, key) = ("erik".parse().unwrap(), "k".into());
+        let (owner, key) = (UserRef::named("erik").id, "k".into());
         Some(Idempotency { owner, key, fingerprint: [fingerprint; 32], at: at(1) })
     };
     let (first, second) = (record("erik", "demo", None), record("erik", "demo", None));
@@ -255,9 +255,9 @@ async fn a_key_of_a_deleted_run_can_be_used_again(store: &dyn RunStore) {
     store.append(&lease, batch(2, 2), RunChange { done: Some((done(), at(5))), ..RunChange::default() }).await.unwrap();
     store.begin_delete(first.id, None).await.unwrap();
     // Its keys may not be removed yet.
-    assert_eq!(store.used_key(&first.owner, "k").await.unwrap(), None);
+    assert_eq!(store.used_key(first.owner.id, "k").await.unwrap(), None);
     store.create_run(second.clone(), SessionUse::Starts, batch(1, 1), key(2), None).await.unwrap();
-    assert_eq!(store.used_key(&first.owner, "k").await.unwrap(), Some(UsedKey { run: second.id, fingerprint: [2; 32] }));
+    assert_eq!(store.used_key(first.owner.id, "k").await.unwrap(), Some(UsedKey { run: second.id, fingerprint: [2; 32] }));
 }
 
 contract! {

@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 
 use super::fixtures::{at, batch, contract, create, done, record};
-use crate::run::store::{Deleted, RunChange, RunRecord, RunStore, UsageFilter, UsageGroup, UsageStore, UsageSum, UserEdit, UserStore};
-use crate::types::{Budget, BudgetChange, Limit, LimitChange, Money, RunDone, RunStatus, Timestamp, Tokens, Usage, UserName};
+use crate::run::store::{
+    Deleted, OwnerFilter, RunChange, RunRecord, RunStore, UsageFilter, UsageGroup, UsageStore, UsageSum, UserEdit, UserStore,
+};
+use crate::types::{Budget, BudgetChange, Limit, LimitChange, Money, RunDone, RunStatus, Timestamp, Tokens, Usage, UserRef};
 
 /// A time on the given day after 1970-01-01.
 fn on_day(day: u32) -> Timestamp {
@@ -37,8 +39,8 @@ async fn tokens_by(store: &dyn UsageStore, group: UsageGroup) -> Vec<(String, u6
     found.into_iter().map(|record| (record.key, record.sum.input_tokens)).collect()
 }
 
-async fn total(store: &dyn UsageStore, owner: &UserName) -> UsageSum {
-    store.total_usage(UsageFilter { owner: Some(owner.clone()), ..UsageFilter::default() }).await.unwrap()
+async fn total(store: &dyn UsageStore, owner: &UserRef) -> UsageSum {
+    store.total_usage(UsageFilter { owner: Some(OwnerFilter::Id(owner.id)), ..UsageFilter::default() }).await.unwrap()
 }
 
 async fn totals_are_counted_once_and_on_the_day_of_the_report(store: &(impl RunStore + UsageStore)) {
@@ -67,10 +69,10 @@ async fn live_and_deleted_runs_are_counted(store: &(impl RunStore + UsageStore))
     let sum = total(store, &live.owner).await;
     assert_eq!((sum.input_tokens, sum.completed, sum.failed, sum.unpriced), (42, 0, 1, 1));
     assert_eq!(tokens_by(store, UsageGroup::AgentType).await, [("codex".to_owned(), 2), ("demo".to_owned(), 40)]);
-    let daily = store.daily_usage(&live.owner, crate::types::Day::from_timestamp(on_day(3))).await.unwrap();
+    let daily = store.daily_usage(live.owner.id, crate::types::Day::from_timestamp(on_day(3))).await.unwrap();
     assert_eq!((daily.tokens, daily.cost, daily.budget), (Tokens::new(44), Money::default(), Budget::default()));
     assert_eq!(
-        store.daily_usage(&live.owner, crate::types::Day::from_timestamp(on_day(4))).await.unwrap().tokens,
+        store.daily_usage(live.owner.id, crate::types::Day::from_timestamp(on_day(4))).await.unwrap().tokens,
         Tokens::new(0),
         "another day"
     );
@@ -91,8 +93,11 @@ async fn groups_are_sorted_paged_and_filtered(store: &(impl RunStore + UsageStor
     let first = keys(UsageFilter::default(), UsageGroup::Run, None, 2).await;
     assert_eq!(first, ids[..2]);
     assert_eq!(keys(UsageFilter::default(), UsageGroup::Run, first.last(), 2).await, ids[2..]);
-    assert_eq!(keys(UsageFilter::default(), UsageGroup::Owner, Some(&"ann".to_owned()), 9).await, ["bob"]);
-    let ann = UsageFilter { owner: Some("ann".parse().unwrap()), ..UsageFilter::default() };
+    // Owners without a name are grouped by id.
+    let mut owners = ["ann", "bob"].map(|name| UserRef::named(name).id.to_string());
+    owners.sort_unstable();
+    assert_eq!(keys(UsageFilter::default(), UsageGroup::Owner, Some(&owners[0]), 9).await, owners[1..]);
+    let ann = UsageFilter { owner: Some(OwnerFilter::Id(UserRef::named("ann").id)), ..UsageFilter::default() };
     assert_eq!(keys(ann.clone(), UsageGroup::Day, None, 9).await, ["1970-01-04", "1970-01-02"]);
     let since = UsageFilter { since: Some("1970-01-03".parse().unwrap()), ..ann.clone() };
     assert_eq!(keys(since, UsageGroup::Session, None, 9).await, [runs[2].session.to_string()]);
@@ -129,8 +134,9 @@ async fn implausible_totals_are_capped(store: &(impl RunStore + UsageStore)) {
 }
 
 async fn a_budget_is_set_kept_and_reset(store: &(impl UserStore + UsageStore)) {
-    let name: UserName = "ann".parse().unwrap();
+    let UserRef { id, name } = UserRef::named("ann");
     let user = crate::run::store::UserRecord {
+        id,
         name: name.clone(),
         role: crate::types::UserRole::User,
         password_hash: "h".into(),
@@ -140,17 +146,17 @@ async fn a_budget_is_set_kept_and_reset(store: &(impl UserStore + UsageStore)) {
     };
     store.add_user(user.clone(), None).await.unwrap();
     let change = BudgetChange { tokens_per_day: LimitChange::Keep, cost_per_day: LimitChange::Set(Limit::NONE) };
-    store.change_user(&name, UserEdit { budget: change, ..UserEdit::default() }, None).await.unwrap();
+    store.change_user(id, UserEdit { budget: change, ..UserEdit::default() }, None).await.unwrap();
     let both = Budget { cost_per_day_usd: Some(Limit::NONE), ..user.budget };
     let day = crate::types::Day::from_timestamp(on_day(0));
     assert_eq!(store.user(&name).await.unwrap().unwrap().budget, both);
-    assert_eq!(store.daily_usage(&name, day).await.unwrap().budget, both);
+    assert_eq!(store.daily_usage(id, day).await.unwrap().budget, both);
     let change = BudgetChange { tokens_per_day: LimitChange::Reset, cost_per_day: LimitChange::Set(Limit::At(Money::from_reported(2.5))) };
-    store.change_user(&name, UserEdit { budget: change, ..UserEdit::default() }, None).await.unwrap();
+    store.change_user(id, UserEdit { budget: change, ..UserEdit::default() }, None).await.unwrap();
     let money = Budget { tokens_per_day: None, cost_per_day_usd: Some(Limit::At(Money::from_reported(2.5))) };
     let read = store.user(&name).await.unwrap().unwrap();
     assert_eq!((read.budget, read.generation), (money, 1), "a budget change invalidated tokens");
-    store.change_user(&name, UserEdit { role: Some(crate::types::UserRole::Admin), ..UserEdit::default() }, None).await.unwrap();
+    store.change_user(id, UserEdit { role: Some(crate::types::UserRole::Admin), ..UserEdit::default() }, None).await.unwrap();
     assert_eq!(store.user(&name).await.unwrap().unwrap().budget, money);
 }
 

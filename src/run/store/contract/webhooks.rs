@@ -2,7 +2,8 @@
 
 use super::fixtures::{at, batch, contract, create, done, record};
 use crate::run::store::{
-    ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryStatus, NewWebhook, NextAttempt, RunChange, RunRecord, RunStore, WebhookStore,
+    ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryStatus, NewWebhook, NextAttempt, OwnerFilter, RunChange, RunRecord, RunStore,
+    WebhookStore,
 };
 
 fn endpoint(url: &str) -> NewWebhook {
@@ -107,7 +108,7 @@ async fn deliveries_are_filtered_and_paged(store: &dyn RunStore) {
     let any = DeliveryFilter::default;
     assert_eq!(matching(any()).await, [(ann.id, 2), (bob.id, 1), (ann.id, 1)], "newest first");
     assert_eq!(matching(DeliveryFilter { run: Some(bob.id), ..any() }).await, [(bob.id, 1)]);
-    assert_eq!(matching(DeliveryFilter { owner: Some(ann.owner.clone()), ..any() }).await, [(ann.id, 2), (ann.id, 1)]);
+    assert_eq!(matching(DeliveryFilter { owner: Some(OwnerFilter::Id(ann.owner.id)), ..any() }).await, [(ann.id, 2), (ann.id, 1)]);
     assert_eq!(matching(DeliveryFilter { status: Some(DeliveryStatus::Pending), ..any() }).await, [(bob.id, 1)]);
     let page = store.deliveries(any(), 2).await.unwrap();
     assert_eq!(matching(DeliveryFilter { before: Some(page[1].number), ..any() }).await, [(ann.id, 1)]);

@@ -8,7 +8,7 @@ use super::SqliteStore;
 use super::damage::Columns;
 use super::sql::{Conditions, execute, integer, read_error};
 use crate::run::store::{AuditEntry, AuditFilter, AuditRecord, AuditStore, Audited, StoreError};
-use crate::types::{AuditAction, Timestamp, UserName};
+use crate::types::{AuditAction, Timestamp, UserName, UserRef};
 
 #[async_trait]
 impl AuditStore for SqliteStore {
@@ -27,7 +27,8 @@ impl AuditStore for SqliteStore {
             conditions.add("created_at >= ?", since.map(Timestamp::as_millis));
             conditions.add("id < ?", before.map(integer));
             let sql = format!(
-                "SELECT id, created_at, username, key_id, address, action, outcome, run_id, target_username, target_key_id, detail
+                "SELECT id, created_at, user_id, username, key_id, address, action, outcome, run_id, target_user_id, target_username,
+                        target_key_id, detail
                  FROM audit WHERE {} ORDER BY id DESC",
                 conditions.clause()
             );
@@ -88,16 +89,19 @@ pub(super) fn always((): ()) -> bool {
 }
 
 fn insert(connection: &Connection, entry: &AuditEntry) -> Result<(), StoreError> {
-    let sql = "INSERT INTO audit (created_at, username, key_id, address, action, outcome, run_id, target_username, target_key_id, detail)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let sql = "INSERT INTO audit (created_at, user_id, username, key_id, address, action, outcome, run_id, target_user_id, target_username,
+                                  target_key_id, detail)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let values = params![
         entry.created_at.as_millis(),
-        entry.username.as_ref().map(UserName::as_str),
+        entry.user.as_ref().map(|user| user.id.to_string()),
+        entry.user.as_ref().map(|user| user.name.as_str()),
         entry.key.map(|key| key.to_string()),
         entry.address.map(|address| address.to_string()),
         entry.action.as_str(),
         entry.outcome,
         entry.run.map(|run| run.to_string()),
+        entry.target_user.map(|user| user.to_string()),
         entry.target_username.as_ref().map(UserName::as_str),
         entry.target_key.map(|key| key.to_string()),
         entry.detail,
@@ -109,15 +113,16 @@ fn decode(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
     let columns = Columns::new("audit", row);
     let entry = AuditEntry {
         created_at: columns.time(1)?,
-        username: columns.parse_optional(2)?,
-        key: columns.parse_optional(3)?,
-        address: columns.parse_optional(4)?,
-        action: columns.named(5, AuditAction::from_name)?,
-        outcome: columns.get(6)?,
-        run: columns.parse_optional(7)?,
-        target_username: columns.parse_optional(8)?,
-        target_key: columns.parse_optional(9)?,
-        detail: columns.get(10)?,
+        user: columns.parse_optional(2)?.zip(columns.parse_optional(3)?).map(|(id, name)| UserRef { id, name }),
+        key: columns.parse_optional(4)?,
+        address: columns.parse_optional(5)?,
+        action: columns.named(6, AuditAction::from_name)?,
+        outcome: columns.get(7)?,
+        run: columns.parse_optional(8)?,
+        target_user: columns.parse_optional(9)?,
+        target_username: columns.parse_optional(10)?,
+        target_key: columns.parse_optional(11)?,
+        detail: columns.get(12)?,
     };
     Ok(AuditRecord { id: columns.number(0)?, entry })
 }

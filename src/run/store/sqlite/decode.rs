@@ -4,11 +4,11 @@ use rusqlite::Row;
 
 use super::damage::Columns;
 use crate::run::store::{RunRecord, SessionRecord, StoreError};
-use crate::types::{Epoch, Lease, RunId, RunStatus, Seq};
+use crate::types::{Epoch, Lease, RunId, RunStatus, Seq, UserName, UserRef};
 
 /// The columns of a run, in the order in which [`run`] reads them.
 pub(super) const RUN_COLUMNS: &str = "id, session_id, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, done, checkpoint, \
-                                      withheld, node_id, epoch, launched_at";
+                                      withheld, node_id, epoch, launched_at, (SELECT name FROM user_names WHERE user_names.id = owner)";
 
 /// Decodes a row of [`RUN_COLUMNS`].
 pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
@@ -20,7 +20,7 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
     Ok(RunRecord {
         id,
         session: columns.parse(1)?,
-        owner: columns.parse(2)?,
+        owner: owner(&columns, 2, 16)?,
         status: columns.named(3, RunStatus::from_name)?,
         spec: columns.json(4)?,
         widened: columns.json(5)?,
@@ -37,20 +37,28 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
     })
 }
 
+/// The owner, whose id and name are in these columns. The id stands in for a name that is missing or damaged, so that a damaged row of a user
+/// leaves the user's runs readable.
+pub(super) fn owner(columns: &Columns<'_, '_>, id: usize, name: usize) -> Result<UserRef, StoreError> {
+    let id = columns.parse(id)?;
+    Ok(UserRef { id, name: columns.parse(name).unwrap_or_else(|_unreadable| UserName::from(id)) })
+}
+
 /// A stored epoch; `None` if it is not positive.
 pub(super) fn epoch(number: i64) -> Option<Epoch> {
     u64::try_from(number).ok().and_then(Epoch::new)
 }
 
 /// The columns of a session, in the order in which [`session`] reads them.
-pub(super) const SESSION_COLUMNS: &str = "id, owner, agent_type, working_dir, agent_session, created_at, first_run";
+pub(super) const SESSION_COLUMNS: &str =
+    "id, owner, agent_type, working_dir, agent_session, created_at, first_run, (SELECT name FROM user_names WHERE user_names.id = owner)";
 
 /// Decodes a row of [`SESSION_COLUMNS`].
 pub(super) fn session(row: &Row<'_>) -> Result<SessionRecord, StoreError> {
     let columns = Columns::new("sessions", row);
     Ok(SessionRecord {
         id: columns.parse(0)?,
-        owner: columns.parse(1)?,
+        owner: owner(&columns, 1, 7)?,
         agent_type: columns.get(2)?,
         working_dir: columns.json(3)?,
         agent_session: columns.get(4)?,

@@ -7,12 +7,13 @@ use rusqlite::{Row, ToSql, params};
 
 use super::SqliteStore;
 use super::damage::Columns;
+use super::decode::owner;
 use super::sql::{execute, query_first, to_json};
 use crate::run::store::{ApiKeyRecord, Audited, KeyStore, StoreError};
-use crate::types::{KeyId, Timestamp, UserName};
+use crate::types::{KeyId, Timestamp, UserId};
 
 /// The columns of a key, in the order in which [`decode`] reads them.
-const COLUMNS: &str = "id, owner, name, hash, scopes, created_at, expires_at, last_used_at";
+const COLUMNS: &str = "id, owner, (SELECT name FROM users WHERE id = owner), name, hash, scopes, created_at, expires_at, last_used_at";
 
 #[async_trait]
 impl KeyStore for SqliteStore {
@@ -21,10 +22,10 @@ impl KeyStore for SqliteStore {
         self.write_audited(audit, identity, move |connection| {
             // Selects from the owner's row, so that a user who is removed concurrently gets no key.
             let sql = "INSERT INTO api_keys (id, owner, name, hash, scopes, created_at, expires_at, last_used_at)
-                           SELECT ?1, name, ?3, ?4, ?5, ?6, ?7, ?8 FROM users WHERE name = ?2";
+                           SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8 FROM users WHERE id = ?2";
             let values = params![
                 key.id.to_string(),
-                key.owner.as_str(),
+                key.owner.id.to_string(),
                 key.name,
                 key.hash,
                 scopes,
@@ -45,7 +46,7 @@ impl KeyStore for SqliteStore {
         self.find_key("substr(hash, 1, 8) = ?1", prefix).await
     }
 
-    async fn keys(&self, owner: Option<UserName>, before: Option<KeyId>, limit: usize) -> Result<Vec<ApiKeyRecord>, StoreError> {
+    async fn keys(&self, owner: Option<UserId>, before: Option<KeyId>, limit: usize) -> Result<Vec<ApiKeyRecord>, StoreError> {
         let damaged = self.damaged.clone();
         self.read(move |connection| {
             // Every key id is less than `key_g`.
@@ -89,12 +90,12 @@ fn decode(row: &Row<'_>) -> Result<ApiKeyRecord, StoreError> {
     let columns = Columns::new("api_keys", row);
     Ok(ApiKeyRecord {
         id: columns.parse(0)?,
-        owner: columns.parse(1)?,
-        name: columns.get(2)?,
-        hash: columns.get(3)?,
-        scopes: columns.json(4)?,
-        created_at: columns.time(5)?,
-        expires_at: columns.time_optional(6)?,
-        last_used_at: columns.time_optional(7)?,
+        owner: owner(&columns, 1, 2)?,
+        name: columns.get(3)?,
+        hash: columns.get(4)?,
+        scopes: columns.json(5)?,
+        created_at: columns.time(6)?,
+        expires_at: columns.time_optional(7)?,
+        last_used_at: columns.time_optional(8)?,
     })
 }

@@ -12,7 +12,7 @@ use crate::run::store::{
     Audited, Chunk, DamagedChunk, Deleted, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord,
     SessionUse, StoreError, UsedKey,
 };
-use crate::types::{Epoch, Lease, NodeId, RunId, RunStatus, Seq, SessionId, Timestamp, UserName};
+use crate::types::{Epoch, Lease, NodeId, RunId, RunStatus, Seq, SessionId, Timestamp, UserId};
 
 #[async_trait]
 impl RunStore for SqliteStore {
@@ -40,7 +40,7 @@ impl RunStore for SqliteStore {
                                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
                     let values = params![
                         run.session.to_string(),
-                        run.owner.as_str(),
+                        run.owner.id.to_string(),
                         run.spec.agent_type,
                         working_dir,
                         run.id.to_string(),
@@ -62,7 +62,7 @@ impl RunStore for SqliteStore {
             let values = params![
                 run.id.to_string(),
                 run.session.to_string(),
-                run.owner.as_str(),
+                run.owner.id.to_string(),
                 run.spec.agent_type,
                 run.status.as_str(),
                 spec,
@@ -181,9 +181,9 @@ impl RunStore for SqliteStore {
         .await
     }
 
-    async fn used_key(&self, owner: &UserName, key: &str) -> Result<Option<UsedKey>, StoreError> {
-        let (owner, key) = (owner.clone(), key.to_owned());
-        self.read(move |connection| used_key(connection, &owner, &key)).await
+    async fn used_key(&self, owner: UserId, key: &str) -> Result<Option<UsedKey>, StoreError> {
+        let key = key.to_owned();
+        self.read(move |connection| used_key(connection, owner, &key)).await
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
@@ -194,7 +194,7 @@ impl RunStore for SqliteStore {
         .await
     }
 
-    async fn sessions(&self, owner: Option<UserName>, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionRecord>, StoreError> {
+    async fn sessions(&self, owner: Option<UserId>, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionRecord>, StoreError> {
         let damaged = self.damaged.clone();
         self.read(move |connection| {
             // Every session id is less than `ses_g`.
@@ -273,18 +273,18 @@ fn batch_size(batch: &[Chunk]) -> (u64, u64) {
 /// Records the idempotency key for this run, unless it was used before.
 fn claim_key(connection: &Connection, run: RunId, idempotency: Option<Idempotency>) -> Result<(), StoreError> {
     let Some(Idempotency { owner, key, fingerprint, at }) = idempotency else { return Ok(()) };
-    if let Some(used) = used_key(connection, &owner, &key)? {
+    if let Some(used) = used_key(connection, owner, &key)? {
         return Err(StoreError::KeyUsed(used));
     }
     // An earlier use that is still there is that of a deleted run.
     let sql = "INSERT INTO idempotency (owner, key, fingerprint, run_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT (owner, key) DO UPDATE SET fingerprint = ?3, run_id = ?4, created_at = ?5";
-    execute(connection, sql, params![owner.as_str(), key, fingerprint, run.to_string(), at.as_millis()]).map(|_| ())
+    execute(connection, sql, params![owner.to_string(), key, fingerprint, run.to_string(), at.as_millis()]).map(|_| ())
 }
 
-fn used_key(connection: &Connection, owner: &UserName, key: &str) -> Result<Option<UsedKey>, StoreError> {
+fn used_key(connection: &Connection, owner: UserId, key: &str) -> Result<Option<UsedKey>, StoreError> {
     let sql = "SELECT run_id, fingerprint, EXISTS (SELECT 1 FROM runs WHERE id = run_id) FROM idempotency WHERE owner = ?1 AND key = ?2";
-    let used = query_first(connection, sql, params![owner.as_str(), key], |row| {
+    let used = query_first(connection, sql, params![owner.to_string(), key], |row| {
         let columns = Columns::new("idempotency", row);
         let used = UsedKey { run: columns.parse(0)?, fingerprint: columns.get(1)? };
         Ok(Some(used).filter(|_| columns.get(2).unwrap_or(true)))
@@ -308,7 +308,7 @@ fn conditions(filter: RunFilter) -> Conditions {
     const LABELS: &str = "EXISTS (SELECT 1 FROM json_each(iif(json_valid(spec), spec, '{}'), '$.labels') AS label WHERE";
     let RunFilter { owner, status, text, agent_type, session, label, since, before } = filter;
     let mut conditions = Conditions::new();
-    conditions.add("owner = ?", owner.map(|owner| owner.to_string()));
+    conditions.add_owner(owner);
     let names = (!status.is_empty()).then(|| status.iter().map(|status| status.as_str()).collect::<Vec<_>>());
     conditions.add("status IN (SELECT value FROM json_each(?))", names.map(|names| serde_json::json!(names).to_string()));
     // Like `lower` in SQL, which changes only ASCII letters.

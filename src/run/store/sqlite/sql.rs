@@ -2,7 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, ToSql};
 
-use crate::run::store::StoreError;
+use crate::run::store::{OwnerFilter, StoreError};
+
+/// The name of the user whose id is in the column `owner`; the id itself if no name is known.
+pub(super) const OWNER_NAME: &str = "coalesce((SELECT name FROM user_names WHERE user_names.id = owner), owner)";
 
 #[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which passes the error by value")]
 pub(super) fn read_error(error: rusqlite::Error) -> StoreError {
@@ -61,6 +64,17 @@ impl Conditions {
         if let Some(value) = value {
             self.values.push(Box::new(value));
             self.terms.push(term.replace('?', &format!("?{}", self.values.len())));
+        }
+    }
+
+    /// Selects by the column `owner`.
+    pub(super) fn add_owner(&mut self, owner: Option<OwnerFilter>) {
+        match owner {
+            None => {}
+            Some(OwnerFilter::Id(id)) => self.add("owner = ?", Some(id.to_string())),
+            Some(OwnerFilter::Name(name)) => {
+                self.add("owner IN (SELECT id FROM user_names WHERE name = ?)", Some(name.to_string()));
+            }
         }
     }
 

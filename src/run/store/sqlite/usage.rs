@@ -5,10 +5,10 @@ use rusqlite::{Connection, Row, ToSql, params};
 
 use super::SqliteStore;
 use super::damage::Columns;
-use super::sql::{Conditions, execute, integer, query_first, read_error};
+use super::sql::{Conditions, OWNER_NAME, execute, integer, query_first, read_error};
 use super::users;
 use crate::run::store::{DailyUsage, StoreError, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
-use crate::types::{Budget, Day, Money, RunId, RunStatus, Timestamp, Tokens, Usage, UserName};
+use crate::types::{Budget, Day, Money, RunId, RunStatus, Timestamp, Tokens, Usage, UserId};
 
 /// Maximum number of tokens of one kind that are counted for one run. Reports of agents are not verified, and sums must not overflow.
 const MAX_PER_RUN: u64 = 1_000_000_000_000;
@@ -60,13 +60,13 @@ impl UsageStore for SqliteStore {
         .await
     }
 
-    async fn daily_usage(&self, owner: &UserName, day: Day) -> Result<DailyUsage, StoreError> {
-        let owner = owner.clone();
+    async fn daily_usage(&self, owner: UserId, day: Day) -> Result<DailyUsage, StoreError> {
+        let owner = owner.to_string();
         self.read(move |connection| {
             let sql = format!("SELECT {} FROM usage_by_day WHERE owner = ?1 AND day = ?2", sum_columns());
             let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
-            let used = statement.query_row(params![owner.as_str(), day.to_string()], |row| decode_sum(row, 0)).map_err(read_error)?;
-            let sql = format!("SELECT name, {} FROM users WHERE name = ?1", users::BUDGET_COLUMNS);
+            let used = statement.query_row(params![owner, day.to_string()], |row| decode_sum(row, 0)).map_err(read_error)?;
+            let sql = format!("SELECT id, {} FROM users WHERE id = ?1", users::BUDGET_COLUMNS);
             let decode = |row: &Row<'_>| users::decode_budget(&Columns::new("users", row), 1);
             let budget = query_first(connection, &sql, [owner.as_str()], decode)?;
             let tokens = used.input_tokens.saturating_add(used.cache_write_tokens).saturating_add(used.output_tokens);
@@ -187,7 +187,7 @@ fn table_for(filter: &UsageFilter, group: Option<UsageGroup>) -> &'static str {
 fn group_column(group: UsageGroup) -> &'static str {
     match group {
         UsageGroup::Day => "day",
-        UsageGroup::Owner => "owner",
+        UsageGroup::Owner => OWNER_NAME,
         UsageGroup::AgentType => "agent_type",
         UsageGroup::Model => "model",
         UsageGroup::Session => "session_id",
@@ -198,7 +198,7 @@ fn group_column(group: UsageGroup) -> &'static str {
 fn conditions(filter: UsageFilter) -> Conditions {
     let UsageFilter { owner, agent_type, session, since, until } = filter;
     let mut conditions = Conditions::new();
-    conditions.add("owner = ?", owner.map(|owner| owner.to_string()));
+    conditions.add_owner(owner);
     conditions.add("agent_type = ?", agent_type);
     conditions.add("session_id = ?", session.map(|session| session.to_string()));
     conditions.add("day >= ?", since.map(|day| day.to_string()));

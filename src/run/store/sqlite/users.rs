@@ -9,10 +9,10 @@ use super::SqliteStore;
 use super::damage::Columns;
 use super::sql::{execute, integer, query_first, read_error};
 use crate::run::store::{Audited, StoreError, UserChange, UserEdit, UserRecord, UserStore};
-use crate::types::{Budget, Limit, LimitChange, Money, Tokens, UserName, UserRole};
+use crate::types::{Budget, Limit, LimitChange, Money, Tokens, UserId, UserName, UserRole};
 
 /// The columns of a user, in the order in which [`decode`] reads them.
-const COLUMNS: &str = "name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros";
+const COLUMNS: &str = "id, name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros";
 
 /// The columns of a user's budget, in the order in which [`decode_budget`] reads them.
 pub(super) const BUDGET_COLUMNS: &str = "tokens_per_day, cost_per_day_micros";
@@ -26,12 +26,11 @@ const NOT_THE_LAST_ADMIN: &str = "(role <> 'admin' OR (SELECT count(*) FROM user
 #[async_trait]
 impl UserStore for SqliteStore {
     async fn user(&self, name: &UserName) -> Result<Option<UserRecord>, StoreError> {
-        let name = name.clone();
-        self.read(move |connection| {
-            let sql = format!("SELECT {COLUMNS} FROM users WHERE name = ?1");
-            query_first(connection, &sql, [name.as_str()], decode)
-        })
-        .await
+        self.find_user("name = ?1", name.to_string()).await
+    }
+
+    async fn user_by_id(&self, id: UserId) -> Result<Option<UserRecord>, StoreError> {
+        self.find_user("id = ?1", id.to_string()).await
     }
 
     async fn users(&self, after: Option<UserName>, limit: usize) -> Result<Vec<UserRecord>, StoreError> {
@@ -51,11 +50,12 @@ impl UserStore for SqliteStore {
 
     async fn add_user(&self, user: UserRecord, audit: Option<Audited>) -> Result<bool, StoreError> {
         self.write_audited(audit, identity, move |connection| {
-            let sql = "INSERT INTO users (name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros)
-                           VALUES (?1, ?2, ?3, ?4, max(?5, 1 + coalesce((SELECT generation FROM former_users WHERE name = ?1), 0)), ?6, ?7)
-                           ON CONFLICT (name) DO NOTHING";
+            let sql = "INSERT INTO users (id, name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros)
+                           SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (SELECT 1 FROM former_users WHERE id = ?1)
+                           ON CONFLICT DO NOTHING";
             let Budget { tokens_per_day, cost_per_day_usd } = user.budget;
             let values = params![
+                user.id.to_string(),
                 user.name.as_str(),
                 user.role.as_str(),
                 user.password_hash,
@@ -69,35 +69,42 @@ impl UserStore for SqliteStore {
         .await
     }
 
-    async fn change_user(&self, name: &UserName, edit: UserEdit, audit: Option<Audited>) -> Result<UserChange, StoreError> {
-        let name = name.clone();
+    async fn change_user(&self, id: UserId, edit: UserEdit, audit: Option<Audited>) -> Result<UserChange, StoreError> {
+        let id = id.to_string();
         let UserEdit { role, password_hash, budget } = edit;
         self.write_audited(audit, is_done, move |connection| {
             let sql = format!(
                 "UPDATE users SET role = coalesce(?2, role), password_hash = coalesce(?3, password_hash),
                      default_password = iif(?3 IS NULL, default_password, 0), generation = generation + (?3 IS NOT NULL),
                      tokens_per_day = iif(?4, ?5, tokens_per_day), cost_per_day_micros = iif(?6, ?7, cost_per_day_micros)
-                     WHERE name = ?1 AND (coalesce(?2, role) = 'admin' OR {NOT_THE_LAST_ADMIN})"
+                     WHERE id = ?1 AND (coalesce(?2, role) = 'admin' OR {NOT_THE_LAST_ADMIN})"
             );
             let (set_tokens, tokens) = encode_change(budget.tokens_per_day, Tokens::get);
             let (set_cost, cost) = encode_change(budget.cost_per_day, Money::micros);
-            let values = params![name.as_str(), role.map(UserRole::as_str), password_hash, set_tokens, tokens, set_cost, cost];
-            outcome(connection, &name, execute(connection, &sql, values)?)
+            let values = params![id, role.map(UserRole::as_str), password_hash, set_tokens, tokens, set_cost, cost];
+            outcome(connection, &id, execute(connection, &sql, values)?)
         })
         .await
     }
 
-    async fn remove_user(&self, name: &UserName, audit: Option<Audited>) -> Result<UserChange, StoreError> {
-        let name = name.clone();
+    async fn remove_user(&self, id: UserId, audit: Option<Audited>) -> Result<UserChange, StoreError> {
+        let id = id.to_string();
         self.write_audited(audit, is_done, move |connection| {
-            let condition = format!("name = ?1 AND {NOT_THE_LAST_ADMIN}");
-            let keep_generation = format!(
-                "INSERT INTO former_users (name, generation) SELECT name, generation FROM users WHERE {condition}
-                     ON CONFLICT (name) DO UPDATE SET generation = excluded.generation"
-            );
-            execute(connection, &keep_generation, [name.as_str()])?;
-            let removed = execute(connection, &format!("DELETE FROM users WHERE {condition}"), [name.as_str()])?;
-            outcome(connection, &name, removed)
+            let condition = format!("id = ?1 AND {NOT_THE_LAST_ADMIN}");
+            let keep_name = format!("INSERT INTO former_users (id, name) SELECT id, name FROM users WHERE {condition}");
+            execute(connection, &keep_name, [&id])?;
+            let removed = execute(connection, &format!("DELETE FROM users WHERE {condition}"), [&id])?;
+            outcome(connection, &id, removed)
+        })
+        .await
+    }
+}
+
+impl SqliteStore {
+    async fn find_user(&self, condition: &'static str, value: String) -> Result<Option<UserRecord>, StoreError> {
+        self.read(move |connection| {
+            let sql = format!("SELECT {COLUMNS} FROM users WHERE {condition}");
+            query_first(connection, &sql, [value], decode)
         })
         .await
     }
@@ -108,11 +115,11 @@ fn is_done(change: UserChange) -> bool {
 }
 
 /// The outcome of a statement that changed this number of rows.
-fn outcome(connection: &Connection, name: &UserName, rows: usize) -> Result<UserChange, StoreError> {
+fn outcome(connection: &Connection, id: &str, rows: usize) -> Result<UserChange, StoreError> {
     if rows == 1 {
         return Ok(UserChange::Done);
     }
-    let exists = connection.prepare_cached("SELECT 1 FROM users WHERE name = ?1").and_then(|mut find| find.exists([name.as_str()]));
+    let exists = connection.prepare_cached("SELECT 1 FROM users WHERE id = ?1").and_then(|mut find| find.exists([id]));
     Ok(if exists.map_err(read_error)? { UserChange::LastAdmin } else { UserChange::NotFound })
 }
 
@@ -120,12 +127,13 @@ fn outcome(connection: &Connection, name: &UserName, rows: usize) -> Result<User
 fn decode(row: &Row<'_>) -> Result<UserRecord, StoreError> {
     let columns = Columns::new("users", row);
     Ok(UserRecord {
-        name: columns.parse(0)?,
-        role: columns.named(1, UserRole::from_name)?,
-        password_hash: columns.get(2)?,
-        default_password: columns.get(3)?,
-        generation: columns.get(4)?,
-        budget: decode_budget(&columns, 5)?,
+        id: columns.parse(0)?,
+        name: columns.parse(1)?,
+        role: columns.named(2, UserRole::from_name)?,
+        password_hash: columns.get(3)?,
+        default_password: columns.get(4)?,
+        generation: columns.get(5)?,
+        budget: decode_budget(&columns, 6)?,
     })
 }
 

@@ -51,7 +51,7 @@ impl WebhookStore for SqliteStore {
         self.read(move |connection| {
             let DeliveryFilter { owner, run, status, before } = filter;
             let mut conditions = Conditions::new();
-            conditions.add("owner = ?", owner.map(|owner| owner.to_string()));
+            conditions.add_owner(owner);
             conditions.add("run_id = ?", run.map(|run| run.to_string()));
             conditions.add("deliveries.status = ?", status.map(DeliveryStatus::as_str));
             conditions.add("deliveries.id < ?", before.map(integer));

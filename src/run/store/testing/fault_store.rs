@@ -10,7 +10,7 @@ use crate::run::store::{
     RetentionStep, RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, SessionUse, SqliteStore, StoreError,
     StoreSize, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum, UsedKey, WebhookStore,
 };
-use crate::types::{Day, Lease, NodeId, RunId, SessionId, Timestamp, UserName};
+use crate::types::{Day, Lease, NodeId, RunId, SessionId, Timestamp, UserId};
 
 /// Which calls are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,7 +206,7 @@ impl RunStore for FaultStore {
         self.read("runs", self.inner.runs(filter, limit)).await
     }
 
-    async fn used_key(&self, owner: &UserName, key: &str) -> Result<Option<UsedKey>, StoreError> {
+    async fn used_key(&self, owner: UserId, key: &str) -> Result<Option<UsedKey>, StoreError> {
         self.read("used_key", self.inner.used_key(owner, key)).await
     }
 
@@ -214,7 +214,7 @@ impl RunStore for FaultStore {
         self.read("session", self.inner.session(id)).await
     }
 
-    async fn sessions(&self, owner: Option<UserName>, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionRecord>, StoreError> {
+    async fn sessions(&self, owner: Option<UserId>, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionRecord>, StoreError> {
         self.read("sessions", self.inner.sessions(owner, before, limit)).await
     }
 
@@ -278,7 +278,7 @@ impl UsageStore for FaultStore {
         self.read("total_usage", self.inner.total_usage(filter)).await
     }
 
-    async fn daily_usage(&self, owner: &UserName, day: Day) -> Result<DailyUsage, StoreError> {
+    async fn daily_usage(&self, owner: UserId, day: Day) -> Result<DailyUsage, StoreError> {
         self.read("daily_usage", self.inner.daily_usage(owner, day)).await
     }
 }

@@ -9,7 +9,7 @@ use rusqlite::types::Value;
 use super::super::SqliteStore;
 use crate::run::store::contract::{done, record};
 use crate::run::store::{Chunk, Idempotency, NewWebhook, RetentionStore, RunChange, RunRecord, RunStore, SessionUse, StoreError};
-use crate::types::{Lease, RunId, RunStatus, Seq, SessionId, Timestamp, Usage};
+use crate::types::{Lease, RunId, RunStatus, Seq, SessionId, Timestamp, Usage, UserRef};
 
 /// A write, in terms of what earlier ones have created.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ fn chunks(first: u64, last: u64) -> Vec<Chunk> {
 fn call(op: &Op, known: &[KnownRun]) -> Option<Call> {
     let at = Timestamp::from_millis(2_000);
     let idempotency =
-        |key: Option<u8>| key.map(|key| Idempotency { owner: "ann".parse().unwrap(), key: key.to_string(), fingerprint: [key; 32], at });
+        |key: Option<u8>| key.map(|key| Idempotency { owner: UserRef::named("ann").id, key: key.to_string(), fingerprint: [key; 32], at });
     Some(match *op {
         Op::Create { session, key } => {
             let continued = session.and_then(|run| known.get(run)).map(|run| run.session);

@@ -13,7 +13,7 @@ use crate::run::store::{
     ApiKeyRecord, AuditEntry, AuditFilter, AuditStore, Audited, Chunk, Deleted, KeyStore, RunChange, RunStore, SessionUse, StoreError,
     TokenStore, UserChange, UserEdit, UserRecord, UserStore,
 };
-use crate::types::{AuditAction, Budget, KeyId, Lease, RunId, RunStatus, Scope, Seq, Timestamp, TokenId, UserName, UserRole};
+use crate::types::{AuditAction, Budget, KeyId, Lease, RunId, RunStatus, Scope, Seq, Timestamp, TokenId, UserRef, UserRole};
 
 /// The changes that are audited.
 #[derive(Clone, Copy, Debug)]
@@ -57,9 +57,9 @@ impl Change {
             Self::AddUser(name) => store.add_user(user(name, UserRole::User), audit).await,
             Self::ChangeUser(name, role) => {
                 let edit = UserEdit { role: Some(role), password_hash: Some("h2".into()), ..UserEdit::default() };
-                store.change_user(&name.parse().unwrap(), edit, audit).await.map(|change| change == UserChange::Done)
+                store.change_user(UserRef::named(name).id, edit, audit).await.map(|change| change == UserChange::Done)
             }
-            Self::RemoveUser(name) => store.remove_user(&name.parse().unwrap(), audit).await.map(|change| change == UserChange::Done),
+            Self::RemoveUser(name) => store.remove_user(UserRef::named(name).id, audit).await.map(|change| change == UserChange::Done),
             Self::AddKey(owner) => store.add_key(key(KeyId::new(), owner, 2), audit).await,
             Self::RemoveKey(id) => store.remove_key(id, audit).await,
             Self::RevokeToken(id) => store.revoke_token(id, at(9_000), at(1_000), audit).await.map(|()| true),
@@ -85,14 +85,14 @@ fn at(millis: i64) -> Timestamp {
 }
 
 fn user(name: &str, role: UserRole) -> UserRecord {
-    let name: UserName = name.parse().unwrap();
-    UserRecord { name, role, password_hash: "h1".into(), default_password: false, generation: 1, budget: Budget::default() }
+    let UserRef { id, name } = UserRef::named(name);
+    UserRecord { id, name, role, password_hash: "h1".into(), default_password: false, generation: 1, budget: Budget::default() }
 }
 
 fn key(id: KeyId, owner: &str, hash: u8) -> ApiKeyRecord {
     ApiKeyRecord {
         id,
-        owner: owner.parse().unwrap(),
+        owner: UserRef::named(owner),
         name: "ci".into(),
         hash: [hash; 32],
         scopes: [Scope::RunsRead].into(),
@@ -131,12 +131,13 @@ impl Fixture {
 fn audited(change: Change) -> Audited {
     Audited::new(AuditEntry {
         created_at: at(1_000),
-        username: Some("root".parse().unwrap()),
+        user: Some(UserRef::named("root")),
         key: None,
         address: None,
         action: change.action(),
         outcome: "ok".into(),
         run: None,
+        target_user: None,
         target_username: None,
         target_key: None,
         detail: None,

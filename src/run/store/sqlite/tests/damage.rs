@@ -13,7 +13,7 @@ use crate::run::store::{
     RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SessionUse, StoreError, TokenStore, UsageFilter, UsageGroup, UsageStore,
     UserRecord, UserStore, WebhookStore,
 };
-use crate::types::{AuditAction, Budget, KeyId, RunDone, RunId, Seq, Timestamp, TokenId, Usage, UserName, UserRole};
+use crate::types::{AuditAction, Budget, KeyId, RunDone, RunId, Seq, Timestamp, TokenId, Usage, UserRef, UserRole};
 
 /// Executes one statement in the store's database, as damage does: without the program's checks.
 async fn damage(store: &SqliteStore, sql: &'static str, value: impl ToSql + Send + 'static) {
@@ -160,23 +160,24 @@ async fn read_all(store: &SqliteStore) -> BTreeMap<&'static str, Vec<String>> {
 
 /// Adds one row to every table, all of them about `owner`, and returns what must stay readable when the rows of another owner are damaged.
 async fn add_rows(store: &SqliteStore, owner: &str) -> RunId {
-    let name: UserName = owner.parse().unwrap();
+    let (present, former) = (UserRef::named(owner), UserRef::named(&format!("former.{owner}")));
     let user = UserRecord {
-        name: name.clone(),
+        id: present.id,
+        name: present.name.clone(),
         role: UserRole::Admin,
         password_hash: "hash".into(),
         default_password: false,
         generation: 1,
         budget: Budget::default(),
     };
-    for name in [name.clone(), format!("former.{owner}").parse().unwrap()] {
-        store.add_user(UserRecord { name, ..user.clone() }, None).await.unwrap();
+    for UserRef { id, name } in [present.clone(), former.clone()] {
+        store.add_user(UserRecord { id, name, ..user.clone() }, None).await.unwrap();
     }
-    store.remove_user(&format!("former.{owner}").parse().unwrap(), None).await.unwrap();
+    store.remove_user(former.id, None).await.unwrap();
     let at = Timestamp::from_millis(1_000);
     let key = ApiKeyRecord {
         id: KeyId::new(),
-        owner: name.clone(),
+        owner: present.clone(),
         name: "ci".into(),
         hash: [u8::from(owner == "ann"); 32],
         scopes: BTreeSet::new(),
@@ -188,19 +189,20 @@ async fn add_rows(store: &SqliteStore, owner: &str) -> RunId {
     store.revoke_token(TokenId::new(), at, at, None).await.unwrap();
     let entry = AuditEntry {
         created_at: at,
-        username: Some(name.clone()),
+        user: Some(present.clone()),
         key: None,
         address: None,
         action: AuditAction::Login,
         outcome: "ok".into(),
         run: None,
+        target_user: None,
         target_username: None,
         target_key: None,
         detail: None,
     };
     store.add_audit(entry).await.unwrap();
     let run = RunRecord { webhooks: vec![NewWebhook::default()], ..record(owner, "demo", Some(("team", "a"))) };
-    let idempotency = Idempotency { owner: name.clone(), key: "k".into(), fingerprint: [1; 32], at };
+    let idempotency = Idempotency { owner: present.id, key: "k".into(), fingerprint: [1; 32], at };
     let first = Chunk { first: Seq::FIRST, last: Seq::FIRST, body: "{}\n".into() };
     let lease = store.create_run(run.clone(), SessionUse::Starts, vec![first], Some(idempotency), None).await.unwrap();
     let usage = Usage { input_tokens: 1, ..Usage::default() };
@@ -266,7 +268,7 @@ async fn a_damaged_value_in_any_table_hides_no_other_row_from_any_list() {
             connection.execute_batch("PRAGMA foreign_keys = OFF; DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete;").unwrap();
             let key = match table.as_str() {
                 "usage" => "run_id = (SELECT min(run_id) FROM usage)".to_owned(),
-                "usage_by_day" => "owner = 'ann'".to_owned(),
+                "usage_by_day" => format!("owner = '{}'", UserRef::named("ann").id),
                 _ => format!("rowid = (SELECT min(rowid) FROM {table})"),
             };
             let sql = format!("UPDATE {table} SET {column} = {value} WHERE {key}");
@@ -286,7 +288,7 @@ async fn a_damaged_value_in_any_table_hides_no_other_row_from_any_list() {
             for result in [store.run(ann).await.map(|_| ()), store.user(&"ann".parse().unwrap()).await.map(|_| ())] {
                 assert!(matches!(result, Ok(()) | Err(StoreError::Damaged { .. })), "{context}: {result:?}");
             }
-            for result in [store.key_by_hash([1; 8]).await.map(|_| ()), store.used_key(&"ann".parse().unwrap(), "k").await.map(|_| ())] {
+            for result in [store.key_by_hash([1; 8]).await.map(|_| ()), store.used_key(UserRef::named("ann").id, "k").await.map(|_| ())] {
                 assert!(matches!(result, Ok(()) | Err(StoreError::Damaged { .. })), "{context}: {result:?}");
             }
             assert!(store.run(bob).await.unwrap().is_some(), "{context}");

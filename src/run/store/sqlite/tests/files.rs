@@ -6,7 +6,7 @@ use super::super::sql::{read_error, write_error};
 use super::super::{BackupError, OpenError, RestoreError, SqliteStore};
 use crate::run::store::contract::{add_run, stored_run};
 use crate::run::store::{AuditEntry, AuditFilter, AuditStore, RunStore, StoreError, UserStore};
-use crate::types::{AuditAction, Timestamp};
+use crate::types::{AuditAction, Timestamp, UserId};
 
 #[tokio::test]
 async fn a_second_server_on_a_data_directory_is_rejected_until_the_first_stops() {
@@ -25,7 +25,7 @@ async fn only_the_owner_can_access_the_files_of_the_store() {
     let outer = tempfile::tempdir().unwrap();
     let dir = outer.path().join("data");
     let store = SqliteStore::open(&dir).unwrap();
-    store.set_password(&"unknown".parse().unwrap(), "x".into()).await.unwrap();
+    store.set_password(UserId::new(), "x".into()).await.unwrap();
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&dir), 0o700);
     for entry in std::fs::read_dir(&dir).unwrap() {
@@ -63,12 +63,13 @@ async fn the_audit_log_is_append_only() {
     let store = SqliteStore::open(dir.path()).unwrap();
     let entry = AuditEntry {
         created_at: Timestamp::from_millis(1),
-        username: None,
+        user: None,
         key: None,
         address: None,
         action: AuditAction::Login,
         outcome: "ok".into(),
         run: None,
+        target_user: None,
         target_username: None,
         target_key: None,
         detail: None,
