@@ -59,8 +59,6 @@ class Server:
             "OPENRUNNER_DATA_DIR": str(self.directory / "data"),
             "OPENRUNNER_AGENTS_DIR": str(self.directory / "agents"),
             "OPENRUNNER_MAX_RUNS": "8",
-            # Isolated agents have a /tmp of their own, and the repository may lie in that of the machine.
-            "OPENRUNNER_AGENT_PATHS": str(ROOT / "clients/tests"),
         }
         self.process = subprocess.Popen([PROGRAM, "serve"], env=environment, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr

@@ -1541,7 +1541,7 @@ export interface components {
          * @description How far the processes of a run are kept from everything else on the machine. A later level keeps them from more.
          * @enum {string}
          */
-        IsolationLevel: "none" | "guard";
+        IsolationLevel: "none" | "files" | "guard" | "sandbox";
         /** @example key_0198a8f0c0de7000800000000000000a */
         KeyId: string;
         /**

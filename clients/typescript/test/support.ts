@@ -61,8 +61,6 @@ export class Server {
       OPENRUNNER_DATA_DIR: join(this.directory, "data"),
       OPENRUNNER_AGENTS_DIR: join(this.directory, "agents"),
       OPENRUNNER_MAX_RUNS: "8",
-      // Isolated agents have a /tmp of their own, and the repository may lie in that of the machine.
-      OPENRUNNER_AGENT_PATHS: join(ROOT, "clients/tests"),
     };
     this.process = spawn(PROGRAM, ["serve"], { env, stdio: ["ignore", "ignore", "pipe"] });
     const lines = createInterface(this.process.stderr!);

@@ -190,3 +190,38 @@ fn doctor_tries_every_level() {
         }
     });
 }
+
+/// A configured agent whose files lie in `/tmp`.
+const STUB: &str = r#"
+import sys
+print("read", open(sys.argv[1]).read())
+"#;
+
+#[test]
+fn files_that_a_configured_command_names_are_visible_at_every_level() {
+    live(async {
+        for level in LEVELS {
+            let setup = Setup::new().env("OPENRUNNER_ISOLATION", level).env("OPENRUNNER_AGENT_PATHS", "");
+            let directory = setup.directory().to_owned();
+            std::fs::create_dir(directory.join("stubs")).unwrap();
+            let (stub, data) = (directory.join("stubs/agent.py"), directory.join("stubs/data"));
+            std::fs::write(&stub, STUB).unwrap();
+            std::fs::write(&data, "its data").unwrap();
+            let command = format!("[\"python3\", \"{}\", \"{}\"]", stub.display(), data.display());
+            let settings = format!("[agents.named]\nprotocol = \"text\"\ncommand = {command}\n");
+            std::fs::write(directory.join("settings.toml"), settings).unwrap();
+            let setup = setup.env("OPENRUNNER_CONFIG", directory.join("settings.toml").display());
+            let setup = if level == "files" && rustix::process::geteuid().is_root() { plain(setup) } else { Some(setup) };
+            let Some(setup) = setup else { continue };
+            let server = setup.start().await;
+            if level != "none" && !is_isolated(&server) {
+                continue;
+            }
+            let user = server.client("user").await;
+            let id = user.create("go", json!({ "agent_type": "named" })).await;
+            let end = user.end_of(&id).await;
+            assert_eq!(end["status"], "completed", "{level}: {end}");
+            assert!(end["result"].as_str().unwrap().contains("its data"), "{level}: {end}");
+        }
+    });
+}

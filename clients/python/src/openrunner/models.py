@@ -351,7 +351,7 @@ class HttpServer(TypedDict):
     """Headers of each request."""
 
 
-IsolationLevel: TypeAlias = Literal["none", "guard"]
+IsolationLevel: TypeAlias = Literal["none", "files", "guard", "sandbox"]
 
 
 KeyId: TypeAlias = str
