@@ -21,7 +21,7 @@ use super::probe::Prober;
 use super::registry::Entry;
 use super::state_file::StateFile;
 use super::{Agent, Authenticated, Capabilities, Installed, Location, Program, Registry, Task, env};
-use crate::process::isolation::Egress;
+use crate::process::isolation::{Egress, Sandbox};
 use crate::process::shim::{MAX_HANDOVER, ProcessDir, ShimCommand, StartCommand};
 use crate::process::{Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
 use crate::redact::is_secret_name;
@@ -331,24 +331,27 @@ impl Agents {
                 if let Some(error) = found.inspection.as_ref().and_then(|inspection| inspection.error.clone()) {
                     return Err(Failure::new(Cause::NotInstalled, format!("{name} cannot be used: {error}")));
                 }
+                // Checked again: the run may have been created by an earlier server. Who may lower the level was checked then.
+                let isolation = self.isolation.check(task.spec.isolation, true, registered.facts(task.spec.permission_mode));
+                let mut isolation = isolation.map_err(|error| Failure::new(Cause::BadArguments, error.to_string()))?;
+                let level = isolation.level;
                 let account = self.isolation.account(&owner);
-                let home = account.map_or(detector.home(), |account| &account.home);
+                isolation.account = account.map(|account| account.name.clone());
+                let outer_home = account.map_or(detector.home(), |account| &account.home);
+                let home = if level == IsolationLevel::Sandbox { Sandbox::home(outer_home) } else { outer_home };
                 let installed = found.installed(home);
                 let invocation = program.invocation(&task, &installed)?;
                 let start_failure = |error: std::io::Error| {
                     let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::Crashed };
                     Failure::new(cause, format!("the process could not be started: {error}"))
                 };
-                // Checked again: the run may have been created by an earlier server. Who may lower the level was checked then.
-                let isolation = self.isolation.check(task.spec.isolation, true, registered.facts(task.spec.permission_mode));
-                let isolation = isolation.map_err(|error| Failure::new(Cause::BadArguments, error.to_string()))?;
                 let temp_dir = process_dir.temp();
-                let level = isolation.level;
                 let egress = egress.filter(|_| level == IsolationLevel::Sandbox);
                 let place = RunPlace {
                     working_dir: &working_dir,
                     temp_dir: &temp_dir,
                     home,
+                    outer_home,
                     program: &installed.path,
                     files: &program.command_files(),
                     private_home: &private_home,
@@ -371,6 +374,7 @@ impl Agents {
                 }
                 if level == IsolationLevel::Sandbox {
                     env::enter_sandbox(&mut env, egress.as_ref());
+                    env.insert("HOME".to_owned(), home.to_string_lossy().into_owned());
                 }
                 env.insert("TMPDIR".to_owned(), temp_dir.to_string_lossy().into_owned());
                 env.extend(own_env);

@@ -98,7 +98,7 @@ impl IsolationPolicy {
         let Some(Unavailable { reason, .. }) = self.shortfall() else { return self.as_set() };
         let missing = format!("{}: {reason}", self.wanted.as_str());
         if self.wanted > IsolationLevel::Guard && self.levels.guard.is_ok() {
-            return RunIsolation { level: IsolationLevel::Guard, reason: Some(missing) };
+            return RunIsolation { level: IsolationLevel::Guard, reason: Some(missing), account: None };
         }
         let (level, reason) = match &self.levels.files {
             Ok(files) if self.wanted > IsolationLevel::Files => {
@@ -113,14 +113,14 @@ impl IsolationPolicy {
             }
             _ => (IsolationLevel::None, missing),
         };
-        RunIsolation { level, reason: Some(reason) }
+        RunIsolation { level, reason: Some(reason), account: None }
     }
 
     /// The level that the operator wants, which this machine can hold.
     fn as_set(&self) -> RunIsolation {
         let is_highest = self.wanted == IsolationLevel::Sandbox;
         let reason = (!is_highest).then(|| format!("OPENRUNNER_ISOLATION is {}", self.wanted.as_str()));
-        RunIsolation { level: self.wanted, reason }
+        RunIsolation { level: self.wanted, reason, account: None }
     }
 
     /// The isolation of a run that asks for `level`.
@@ -144,7 +144,7 @@ impl IsolationPolicy {
             return Err(BadIsolation::Unavailable { level, reason: "the agent's own sandbox does not start in it".to_owned() });
         }
         let reason = (level < IsolationLevel::Sandbox).then(|| "the run asked for it".to_owned());
-        Ok(RunIsolation { level, reason })
+        Ok(RunIsolation { level, reason, account: None })
     }
 
     /// The isolation of a run of an agent that is part of the server's process.
@@ -178,7 +178,7 @@ impl IsolationPolicy {
             IsolationLevel::Sandbox => {
                 let sandbox = self.levels.sandbox.as_ref().map_err(unheld)?;
                 let logins = if run.egress.is_some_and(|egress| egress.injects_credentials) { &[][..] } else { run.logins };
-                private_home::prepare(run.private_home, home, run.logins, logins, run.account)?;
+                private_home::prepare(run.private_home, run.outer_home, run.logins, logins, run.account)?;
                 let view = SandboxView { view, private_home: run.private_home, egress: run.egress };
                 let (prefix, mount_points) = sandbox.prefix(view)?;
                 private_home::make_mount_points(run.private_home, &mount_points, run.account)?;
@@ -203,7 +203,10 @@ pub(super) struct RunPlace<'a> {
     pub(super) working_dir: &'a WorkingDir,
     /// Its directory for temporary files.
     pub(super) temp_dir: &'a Path,
+    /// Its home directory, as it sees it.
     pub(super) home: &'a Path,
+    /// The home directory of its account.
+    pub(super) outer_home: &'a Path,
     pub(super) program: &'a Path,
     /// Files that its command line names.
     pub(super) files: &'a [PathBuf],
@@ -249,7 +252,10 @@ mod tests {
             assert_eq!(IsolationPolicy::new(level, true, none()).unwrap_err(), missing());
             let policy = IsolationPolicy::new(level, false, none()).unwrap();
             let reason = format!("{}: bwrap is missing", level.as_str());
-            assert_eq!(policy.check(None, false, agent()), Ok(RunIsolation { level: IsolationLevel::None, reason: Some(reason) }));
+            assert_eq!(
+                policy.check(None, false, agent()),
+                Ok(RunIsolation { level: IsolationLevel::None, reason: Some(reason), account: None })
+            );
             assert_eq!(policy.shortfall(), Some(&missing()));
         }
         assert_eq!(IsolationPolicy::new(IsolationLevel::Files, true, none()).unwrap_err().reason, "no Landlock");

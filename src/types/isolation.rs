@@ -29,4 +29,7 @@ pub struct RunIsolation {
     /// Why no higher level is in force, if one exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The account that the processes run under, if it is not that of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
 }

@@ -2352,6 +2352,8 @@ export interface components {
             level: components["schemas"]["IsolationLevel"];
             /** @description Why no higher level is in force, if one exists. */
             reason?: string;
+            /** @description The account that the processes run under, if it is not that of the server. */
+            account?: string;
         };
         /** @description Resource limits of a run's processes, as far as they are enforced. */
         RunLimits: {

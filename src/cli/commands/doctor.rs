@@ -94,7 +94,8 @@ fn data_directory(path: &Path) -> Finding {
     if !metadata.is_dir() || !is_writable(path) {
         return Finding::error(check, format!("{shown} is not a writable directory"), hint);
     }
-    if metadata.permissions().mode() & 0o077 != 0 {
+    // Other accounts may pass through it to the workspaces of their agents.
+    if metadata.permissions().mode() & 0o066 != 0 {
         return Finding::warning(check, format!("other users can read {shown}"), format!("chmod 700 {shown}"));
     }
     Finding::ok(check, format!("{shown}, private to its owner"))

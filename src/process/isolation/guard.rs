@@ -65,6 +65,8 @@ impl Guard {
 
         let mut args: Vec<String> = ["--dev-bind", "/", "/"].map(str::to_owned).to_vec();
         self.bubblewrap.mount_proc(&mut args);
+        // With control groups, an agent could end or move other processes of its account.
+        args.extend(["--ro-bind", "/sys", "/sys"].map(str::to_owned));
         if can_read_disks() {
             args.extend(["--dev", "/dev"].map(str::to_owned));
             for device in kept_devices() {

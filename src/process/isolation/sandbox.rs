@@ -17,8 +17,12 @@ use super::toolchains::{SYSTEM_DIRS, private_below, toolchains};
 /// Other directories for temporary files. Inside, they are the same as `/tmp`.
 const OTHER_TEMP: &str = "/var/tmp";
 
-/// Settings of the system. Everything in it that not every account may read is covered.
-const ETC: &str = "/etc";
+/// Where files that not every account may read are covered, and how many levels down. Below `/opt` and `/usr/local`, settings are next to
+/// programs, and there may be many files.
+const WITH_SECRETS: [(&str, usize); 3] = [("/etc", usize::MAX), ("/opt", 2), ("/usr/local", 2)];
+
+/// The home directory inside, where the account has none of its own.
+const HOME: &str = "/home/agent";
 
 /// Starts agents in a sandbox set up by bubblewrap. It has been tried on this machine (see
 /// [`isolation_probe`](crate::process::isolation_probe)).
@@ -45,6 +49,16 @@ pub struct SandboxView<'a> {
 impl Sandbox {
     pub(in crate::process) fn new(bubblewrap: Bubblewrap, hidden: Hidden, shared: Shared, search: Vec<PathBuf>) -> Self {
         Self { bubblewrap, hidden, shared, search }
+    }
+
+    /// The home directory inside of an account with this one: another path if it is a directory of the system.
+    pub fn home(home: &Path) -> &Path {
+        let is_system = SYSTEM_DIRS.iter().chain(&["/dev", "/proc", "/run", "/sys", "/var"]).any(|dir| home.starts_with(dir));
+        if home.parent().is_none() || home == Path::new(TEMP) || (is_system && !home.starts_with("/var/lib")) {
+            Path::new(HOME)
+        } else {
+            home
+        }
     }
 
     /// Why no agent can work in this directory with a private home directory at `home`. `None` if it can.
@@ -81,7 +95,7 @@ impl Sandbox {
             }
         }
         cover_all(&mut mounts, &absent);
-        for path in private_below(Path::new(ETC)) {
+        for path in WITH_SECRETS.iter().flat_map(|(dir, depth)| private_below(Path::new(dir), *depth)) {
             mounts.cover(&path, if path.is_dir() { Mount::Nothing } else { Mount::NoFile });
         }
         if let Some(dir) = ssh_config_dir() {
@@ -122,4 +136,35 @@ impl Sandbox {
 
 fn text(path: &Path) -> io::Result<String> {
     path.to_str().map(str::to_owned).ok_or_else(|| io::Error::other(format!("{} is not valid UTF-8", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    //! Rules: G1.
+
+    use super::*;
+
+    #[test]
+    fn an_account_whose_home_directory_belongs_to_the_system_gets_another_one() {
+        for (home, inside) in [
+            ("/", HOME),
+            ("/usr/sbin", HOME),
+            ("/tmp", HOME),
+            ("/home/me", "/home/me"),
+            ("/root", "/root"),
+            ("/var/lib/openrunner/home", "/var/lib/openrunner/home"),
+        ] {
+            assert_eq!(Sandbox::home(Path::new(home)), Path::new(inside), "{home}");
+        }
+    }
+
+    #[test]
+    fn a_working_directory_that_contains_the_home_directory_is_unsuitable() {
+        let home = Path::new("/home/nowhere");
+        for (dir, is_suitable) in
+            [("/", false), ("/home", false), ("/home/nowhere", false), ("/home/nowhere/project", true), ("/srv", true)]
+        {
+            assert_eq!(Sandbox::unsuitable_working_dir(Path::new(dir), home).is_none(), is_suitable, "{dir}");
+        }
+    }
 }

@@ -27,8 +27,7 @@ const DEVICES: &[&str] = &["/dev/dri", "/dev/fuse", "/dev/kfd", "/dev/kvm"];
 const DEVICE_PREFIXES: &[&str] = &["nvidia"];
 
 /// Files of the kernel that root can write without any capability. Some take the path of a program to execute, outside of all namespaces.
-const KERNEL_FILES: &[&str] =
-    &["/proc/acpi", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/scsi", "/proc/sys", "/proc/sysrq-trigger", "/sys"];
+const KERNEL_FILES: &[&str] = &["/proc/acpi", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/scsi", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// Capabilities that an agent of root keeps: those of a container, without those that give access to raw devices and to the network traffic
 /// of other programs. `CAP_SETFCAP` is needed to map root into a user namespace, as agents' own sandboxes do.
@@ -77,10 +76,9 @@ pub(super) fn kept_devices() -> Vec<PathBuf> {
     DEVICES.iter().map(PathBuf::from).filter(|path| path.exists()).chain(named).collect()
 }
 
-/// Files of the kernel that are not to be written. For other accounts than root, these are the control groups: with them an agent could end
-/// or move other processes of its account.
+/// Files of the kernel that an agent must not write, if it runs as root.
 pub(super) fn kernel_files(is_root: bool) -> impl Iterator<Item = &'static str> {
-    KERNEL_FILES.iter().copied().filter(move |path| (is_root || *path == "/sys") && Path::new(path).exists())
+    KERNEL_FILES.iter().copied().filter(move |path| is_root && Path::new(path).exists())
 }
 
 /// A directory whose files OpenSSH rejects, because their owner, root, is not mapped. `None` where it is.

@@ -143,16 +143,20 @@ impl Driver {
 /// The notice that a run below level `guard` begins with (rule G2).
 fn not_isolated(isolation: &RunIsolation) -> Option<StreamEvent> {
     let reason = isolation.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let message = match isolation.level {
-        IsolationLevel::None => format!(
+    let message = match (isolation.level, &isolation.account) {
+        (IsolationLevel::None | IsolationLevel::Files, Some(account)) => format!(
+            "the agent is not isolated from other runs under its account{reason}. It can do everything that the account {account} can do, such \
+             as reading and changing those runs"
+        ),
+        (IsolationLevel::None, None) => format!(
             "the agent is not isolated{reason}. It can do everything that the account of the server can do, such as reading the server's \
              keys and other runs, so permissions and approvals bind it only as long as it keeps to them"
         ),
-        IsolationLevel::Files => format!(
+        (IsolationLevel::Files, None) => format!(
             "the agent is isolated from the server's files only{reason}. It can connect to the sockets of the server's account and see its \
              processes, so it may be able to answer its own permission requests"
         ),
-        IsolationLevel::Guard | IsolationLevel::Sandbox => return None,
+        (IsolationLevel::Guard | IsolationLevel::Sandbox, _) => return None,
     };
     Some(StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message))
 }

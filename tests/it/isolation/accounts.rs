@@ -5,7 +5,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
-use crate::support::{Setup, last, live, notice, of};
+use crate::support::{Setup, last, live, of};
 
 /// The account of the agents in the test's list of accounts.
 const UID: u32 = 54321;
@@ -65,9 +65,9 @@ fn agents_run_under_the_account_of_the_settings_at_every_level() {
             assert_eq!(report, format!("{UID}\n54322\nagent-of-test {}\n", home.display()), "{level}");
             assert_eq!(fs::metadata(workspace.join("own")).expect("it wrote it").uid(), UID, "{level}");
             assert_eq!(home.join("own").exists(), level != "sandbox", "{level}: a sandbox has a private home directory");
-            if level == "none" {
-                assert!(notice(&frames, "weak_guarantee").is_some());
-            }
+            assert_eq!(of(&frames, "run_started")[0]["isolation"]["account"], "agent-of-test");
+            let notice = of(&frames, "notice").into_iter().find(|notice| notice["message"].as_str().unwrap().contains("agent-of-test"));
+            assert_eq!(notice.is_some(), ["none", "files"].contains(&level), "{level}: which runs the agent can reach");
             let mode = fs::metadata(server.data()).expect("it exists").mode();
             assert_eq!(mode & 0o066, 0, "{level}: others cannot list the data directory");
             let id = user.script("children 2 session orphan clear-env ignore-term\nignore-term\nsay up\nhang").await;

@@ -69,7 +69,7 @@ fn an_agent_cannot_open_the_files_of_the_server_or_of_other_runs() {
             ("OTHER_OUT", format!("{data}/runs/{other}/out")),
             ("SERVER", server.pid().to_string()),
         ];
-        let text: String = facts.iter().map(|(name, value)| format!("{name}='{value}'\n")).collect();
+        let text: String = facts.iter().map(|(name, value)| format!("{name}='{value}'\n")).collect::<Vec<_>>().concat();
         fs::write(server.directory().join("facts"), text).expect("test setup");
         fs::set_permissions(server.directory().join("facts"), fs::Permissions::from_mode(0o644)).expect("the test owns it");
         for mode in ["auto", "ask", "read_only"] {

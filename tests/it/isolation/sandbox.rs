@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::is_isolated;
+use super::{is_isolated, plain};
 use crate::support::{Server, Setup, last, live, of};
 
 /// In every planted secret.
@@ -124,58 +124,66 @@ fn plant(path: &Path) {
 
 #[test]
 fn a_sandboxed_agent_finds_no_secret_of_the_account_and_connects_nowhere() {
-    live(async {
-        let mut setup = sandboxing().agent_script(ATTEMPTS);
-        let directory = setup.directory().to_owned();
-        let mut secrets: Vec<_> = IN_HOME.iter().map(|name| directory.join("home").join(name)).collect();
-        secrets.extend(["other-project/.env", "settings.toml"].map(|name| directory.join(name)));
-        secrets.iter().for_each(|path| plant(path));
-        fs::write(directory.join("settings.toml"), format!("# {PLANTED}\nmax_queue = 100\n")).expect("test setup");
-        fs::set_permissions(directory.join("settings.toml"), fs::Permissions::from_mode(0o600)).expect("the test owns it");
-        for name in IN_ENVIRONMENT {
-            setup = setup.env(name, format!("{PLANTED} {name} with more than 32 characters"));
-        }
-        let outer_temp = tempfile::NamedTempFile::new_in("/tmp").expect("test setup");
-        plant(outer_temp.path());
-        let server = setup.env("OPENRUNNER_CONFIG", directory.join("settings.toml").display()).start().await;
-        if !is_isolated(&server) {
-            return;
-        }
-        let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
-        let abstract_name = format!("openrunner-test-{}", std::process::id());
-        let _abstract = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&abstract_name).expect("a name")).expect("a socket");
-        let data = server.data();
-        secrets.push(outer_temp.path().to_owned());
-        let facts = [
-            ("DATA", data.display().to_string()),
-            ("SERVER", server.pid().to_string()),
-            ("PORT", server.port().to_string()),
-            ("LISTENER", listener.local_addr().expect("it is bound").port().to_string()),
-            ("HOST_ADDRESS", host_address()),
-            ("ABSTRACT", abstract_name),
-            ("OUTSIDE", directory.join("other-project").display().to_string()),
-        ];
-        let text: String = facts.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
-        fs::write(directory.join("agents/facts"), text).expect("test setup");
-        let list: String = secrets.iter().map(|path| format!("{}\n", path.display())).collect();
-        fs::write(directory.join("agents/secrets"), list).expect("test setup");
-        assert!(secrets.len() + IN_ENVIRONMENT.len() >= 30);
+    live(no_secret_is_found(Some));
+}
 
-        let user = server.client("user").await;
-        for mode in ["auto", "ask", "read_only"] {
-            let id = user.script_with("result tried", json!({ "permission_mode": mode })).await;
-            let frames = user.follow(&id).await.rest().await;
-            assert_eq!(last(&frames)["status"], "completed", "{:?}", last(&frames));
-            let attempts = fs::read_to_string(data.join("workspaces").join(&id).join("attempts")).expect("test setup");
-            let expected: BTreeSet<&str> = ["OK temp", "OK home", "OK workspace", "OK tools", "OK devices", "OK own loopback"].into();
-            assert_eq!(attempts.lines().collect::<BTreeSet<_>>(), expected, "mode {mode}");
-            assert_eq!(of(&frames, "run_started")[0]["isolation"], json!({ "level": "sandbox" }));
-            assert!(frames.iter().all(|frame| !frame.bytes.contains(PLANTED)));
-        }
-        listener.set_nonblocking(true).expect("a listener");
-        assert!(listener.accept().is_err(), "nothing has connected");
-        assert!(!directory.join("home/.config-of-agent").exists(), "the home directory is private");
-    });
+#[test]
+fn a_sandboxed_agent_of_a_plain_account_finds_no_secret_of_the_account_and_connects_nowhere() {
+    live(no_secret_is_found(plain));
+}
+
+async fn no_secret_is_found(under: fn(Setup) -> Option<Setup>) {
+    let mut setup = sandboxing().agent_script(ATTEMPTS);
+    let directory = setup.directory().to_owned();
+    let mut secrets: Vec<_> = IN_HOME.iter().map(|name| directory.join("home").join(name)).collect();
+    secrets.extend(["other-project/.env", "settings.toml"].map(|name| directory.join(name)));
+    secrets.iter().for_each(|path| plant(path));
+    fs::write(directory.join("settings.toml"), format!("# {PLANTED}\nmax_queue = 100\n")).expect("test setup");
+    fs::set_permissions(directory.join("settings.toml"), fs::Permissions::from_mode(0o600)).expect("the test owns it");
+    for name in IN_ENVIRONMENT {
+        setup = setup.env(name, format!("{PLANTED} {name} with more than 32 characters"));
+    }
+    let outer_temp = tempfile::NamedTempFile::new_in("/tmp").expect("test setup");
+    plant(outer_temp.path());
+    let Some(setup) = under(setup.env("OPENRUNNER_CONFIG", directory.join("settings.toml").display())) else { return };
+    let server = setup.start().await;
+    if !is_isolated(&server) {
+        return;
+    }
+    let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
+    let abstract_name = format!("openrunner-test-{}", std::process::id());
+    let _abstract = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&abstract_name).expect("a name")).expect("a socket");
+    let data = server.data();
+    secrets.push(outer_temp.path().to_owned());
+    let facts = [
+        ("DATA", data.display().to_string()),
+        ("SERVER", server.pid().to_string()),
+        ("PORT", server.port().to_string()),
+        ("LISTENER", listener.local_addr().expect("it is bound").port().to_string()),
+        ("HOST_ADDRESS", host_address()),
+        ("ABSTRACT", abstract_name),
+        ("OUTSIDE", directory.join("other-project").display().to_string()),
+    ];
+    let text: String = facts.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect::<Vec<_>>().concat();
+    fs::write(directory.join("agents/facts"), text).expect("test setup");
+    let list: String = secrets.iter().map(|path| format!("{}\n", path.display())).collect::<Vec<_>>().concat();
+    fs::write(directory.join("agents/secrets"), list).expect("test setup");
+    assert!(secrets.len() + IN_ENVIRONMENT.len() >= 30);
+
+    let user = server.client("user").await;
+    for mode in ["auto", "ask", "read_only"] {
+        let id = user.script_with("result tried", json!({ "permission_mode": mode })).await;
+        let frames = user.follow(&id).await.rest().await;
+        assert_eq!(last(&frames)["status"], "completed", "{:?}", last(&frames));
+        let attempts = fs::read_to_string(data.join("workspaces").join(&id).join("attempts")).expect("test setup");
+        let expected: BTreeSet<&str> = ["OK temp", "OK home", "OK workspace", "OK tools", "OK devices", "OK own loopback"].into();
+        assert_eq!(attempts.lines().collect::<BTreeSet<_>>(), expected, "mode {mode}");
+        assert_eq!(of(&frames, "run_started")[0]["isolation"], json!({ "level": "sandbox" }));
+        assert!(frames.iter().all(|frame| !frame.bytes.contains(PLANTED)));
+    }
+    listener.set_nonblocking(true).expect("a listener");
+    assert!(listener.accept().is_err(), "nothing has connected");
+    assert!(!directory.join("home/.config-of-agent").exists(), "the home directory is private");
 }
 
 /// An address of this machine other than loopback, if it has one.

@@ -707,6 +707,9 @@ class RunIsolation(TypedDict):
     reason: NotRequired[str]
     """Why no higher level is in force, if one exists."""
 
+    account: NotRequired[str]
+    """The account that the processes run under, if it is not that of the server."""
+
 
 class RunLimits(TypedDict):
     """
