@@ -249,6 +249,14 @@ impl StreamEvent {
         }
     }
 
+    /// The id of a permission request or question. `None` for every other event.
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::PermissionRequest { id, .. } | Self::Question { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
     /// A notice without `data`.
     pub fn notice(level: Level, code: NoticeCode, message: impl Into<String>) -> Self {
         Self::Notice { level, code, message: message.into(), data: None }

@@ -24,6 +24,8 @@ pub(crate) struct Player {
     calls: u32,
     messages: u32,
     open_requests: Vec<OpenRequest>,
+    /// Minimum length of the number in the id of a tool call.
+    id_length: usize,
     /// The input of the last allowed tool call.
     allowed_input: Value,
     has_result: bool,
@@ -48,6 +50,7 @@ impl Default for Player {
             calls: 0,
             messages: 0,
             open_requests: Vec::new(),
+            id_length: 0,
             allowed_input: Value::Null,
             has_result: false,
             was_interrupted: false,
@@ -149,8 +152,11 @@ impl Player {
             }
             Command::Permission(tool, input) => self.request(&tool, &input).and_then(|()| self.await_answers()),
             Command::PermissionNoWait(tool, input) => self.request(&tool, &input),
-            Command::PermissionFlood(count) => {
-                (0..count).try_for_each(|number| self.request("Bash", &json!({ "command": format!("command {number}") })))
+            Command::PermissionFlood(count, length) => {
+                self.id_length = length;
+                (0..count).try_for_each(|number| self.request("Bash", &json!({ "command": format!("command {number}") })))?;
+                self.id_length = 0;
+                Ok(())
             }
             Command::CallFlood(count) => {
                 (0..count).try_for_each(|number| self.call("Bash", &json!({ "command": number.to_string() })).map(|_| ()))
@@ -211,7 +217,7 @@ impl Player {
     /// Writes a tool call and returns its id.
     fn call(&mut self, tool: &str, input: &Value) -> io::Result<String> {
         self.calls += 1;
-        let call = format!("call_{}", self.calls);
+        let call = format!("call_{:0>1$}", self.calls, self.id_length);
         let block = json!({ "type": "tool_use", "id": call, "name": tool, "input": input });
         self.write_message(&json!({ "type": "assistant", "message": { "content": [block] }, "parent_tool_use_id": null }))?;
         Ok(call)

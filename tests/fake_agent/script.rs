@@ -32,8 +32,8 @@ pub(crate) enum Command {
     Permission(String, Value),
     /// `permission-nowait TOOL INPUT`: requests permission without waiting.
     PermissionNoWait(String, Value),
-    /// `permission-flood N`: requests permission for N tool calls without waiting.
-    PermissionFlood(u32),
+    /// `permission-flood N LENGTH`: requests permission for N tool calls without waiting. The ids of the calls have at least LENGTH characters.
+    PermissionFlood(u32, usize),
     /// `call-flood N`: writes N tool calls that never get a result.
     CallFlood(u32),
     /// `await-answers`: waits for the answers to all open requests.
@@ -96,7 +96,10 @@ fn parse_command(line: &str) -> Option<Command> {
         "stderr-flood" => Command::StderrFlood(rest.parse().ok()?),
         "permission" => parse_tool_call(rest).map(|(tool, input)| Command::Permission(tool, input))?,
         "permission-nowait" => parse_tool_call(rest).map(|(tool, input)| Command::PermissionNoWait(tool, input))?,
-        "permission-flood" => Command::PermissionFlood(rest.parse().ok()?),
+        "permission-flood" => {
+            let (count, length) = rest.split_once(' ').unwrap_or((rest, "0"));
+            Command::PermissionFlood(count.parse().ok()?, length.parse().ok()?)
+        }
         "call-flood" => Command::CallFlood(rest.parse().ok()?),
         "await-answers" => Command::AwaitAnswers,
         "withdraw-requests" => Command::WithdrawRequests,

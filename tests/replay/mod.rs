@@ -13,4 +13,4 @@ mod replayer;
 
 pub(crate) use fuzz::{resolves_every_request_once, survives_anything};
 pub(crate) use recording::{Entry, Recording, installed, recording, recordings, task};
-pub(crate) use replayer::{Action, Decide, Replayed, Step, assert_outcome, replay};
+pub(crate) use replayer::{Action, Decide, Replayed, Step, assert_outcome, limits_in, replay};

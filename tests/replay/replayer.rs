@@ -10,7 +10,7 @@ use super::{Entry, Recording};
 use crate::agent::common::LineReader;
 use crate::agent::{Item, LineOutcome, Output, Parser};
 use crate::process::Exit;
-use crate::types::{Answer, Cause, Decision, Failure, RunStatus, StreamEvent, TurnEnd};
+use crate::types::{Answer, Cause, Decision, Failure, NoticeCode, RunStatus, StreamEvent, TurnEnd};
 
 /// Maximum length of a string in a snapshot, in characters.
 const MAX_STRING: usize = 200;
@@ -253,4 +253,15 @@ fn truncate(text: &str) -> String {
         Some((cut, _)) => format!("{}… ({} bytes)", &text[..cut], text.len()),
         None => text.to_owned(),
     }
+}
+
+/// The limits that notices report: the name and the maximum of each.
+pub(crate) fn limits_in(items: &[Item]) -> Vec<(&str, usize)> {
+    let limits = items.iter().filter_map(|item| match item {
+        Item::Event(StreamEvent::Notice { code: NoticeCode::LimitReached, data: Some(data), .. }) => {
+            Some((data["limit"].as_str()?, usize::try_from(data["max"].as_u64()?).ok()?))
+        }
+        _ => None,
+    });
+    limits.collect()
 }

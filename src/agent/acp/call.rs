@@ -3,6 +3,8 @@
 use agent_client_protocol_schema::v1::{Diff, ToolCallUpdate, ToolKind};
 use serde_json::{Map, Value, json};
 
+use crate::agent::common;
+
 /// Maximum length of a title in characters.
 const MAX_TITLE: usize = 200;
 
@@ -49,6 +51,15 @@ impl Call {
 
     pub(super) fn agent_id(&self) -> &str {
         &self.agent_id
+    }
+
+    /// Approximate size in memory, in bytes.
+    pub(super) fn size(&self) -> usize {
+        let diff = |diff: &Diff| diff.old_text.as_ref().map_or(0, String::len) + diff.new_text.len();
+        let diffs = self.diffs.iter().chain(&self.requested_diffs).map(diff).sum::<usize>();
+        let texts = self.agent_id.len() + self.name.as_ref().map_or(0, String::len) + self.title.len() + self.output.len();
+        let locations = self.locations.iter().map(String::len).sum::<usize>();
+        size_of::<Self>() + texts + locations + diffs + self.input.as_ref().map_or(0, common::size_of)
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -5,44 +5,70 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::call::Call;
+use super::call::{Call, Stage};
 use crate::agent::common::numbered;
+use crate::types::Recent;
+use crate::types::bounds::{MAX_CALL_IDS, MAX_KEPT_CALL_BYTES, MAX_KEPT_CALLS};
 
-/// Maximum number of calls in the table. An update of a call that was dropped counts as a new call.
-pub(super) const MAX_CALLS: usize = 4096;
-
-/// See the module documentation. Keys are ids in the log.
-#[derive(Debug, Default)]
+/// See the module documentation. Keys are ids in the log. An update of a call that was dropped counts as a new call.
+#[derive(Debug)]
 pub(super) struct CallTable {
     calls: HashMap<String, Call>,
-    by_agent_id: HashMap<String, SameId>,
+    /// Keys of the calls with one id of the agent, oldest first: those that have not ended, and the last one.
+    by_agent_id: HashMap<String, VecDeque<String>>,
     /// All keys, oldest first.
     order: VecDeque<String>,
+    /// Number of calls so far, by the agent's id.
+    uses: Recent<u32>,
+    /// Number of bytes by which the calls may have grown since their size was determined.
+    growth: usize,
 }
 
-/// The calls with one id of the agent.
-#[derive(Debug, Default)]
-struct SameId {
-    /// Number of calls so far.
-    count: u32,
-    /// Keys of the calls in the table, oldest first: those that have not ended, and the last one.
-    keys: VecDeque<String>,
+impl Default for CallTable {
+    fn default() -> Self {
+        let (calls, by_agent_id, order) = (HashMap::new(), HashMap::new(), VecDeque::new());
+        Self { calls, by_agent_id, order, uses: Recent::new(MAX_CALL_IDS), growth: 0 }
+    }
+}
+
+/// A call that was dropped from the table.
+#[derive(Debug)]
+pub(super) struct Dropped {
+    pub(super) key: String,
+    pub(super) stage: Stage,
+    size: usize,
 }
 
 impl CallTable {
-    /// Adds a call with this id of the agent. Returns its key.
-    pub(super) fn add(&mut self, agent_id: &str) -> String {
-        if self.order.len() >= MAX_CALLS {
-            self.drop_one();
-        }
-        let same = self.by_agent_id.entry(agent_id.to_owned()).or_default();
-        same.count = same.count.saturating_add(1);
-        let key = numbered(agent_id, same.count);
-        same.keys.retain(|key| self.calls.get(key).is_some_and(|call| !call.has_ended()));
-        same.keys.push_back(key.clone());
+    /// Adds a call with this id of the agent. Returns its key, and the call that is dropped for it.
+    pub(super) fn add(&mut self, agent_id: &str) -> (String, Option<Dropped>) {
+        let dropped = if self.order.len() >= MAX_KEPT_CALLS { self.drop_one() } else { None };
+        let uses = self.uses.get(agent_id).map_or(1, |uses| uses.saturating_add(1));
+        self.uses.insert(agent_id, uses);
+        let key = numbered(agent_id, uses);
+        let keys = self.by_agent_id.entry(agent_id.to_owned()).or_default();
+        keys.retain(|key| self.calls.get(key).is_some_and(|call| !call.has_ended()));
+        keys.push_back(key.clone());
         self.order.push_back(key.clone());
         self.calls.insert(key.clone(), Call::new(agent_id));
-        key
+        (key, dropped)
+    }
+
+    /// Notes that the calls may have grown by this many bytes. Returns the calls that are dropped for them, oldest first.
+    pub(super) fn grow(&mut self, bytes: usize) -> Vec<Dropped> {
+        self.growth += bytes;
+        let mut dropped = Vec::new();
+        // Rarely, because it reads the whole table.
+        if self.growth > MAX_KEPT_CALL_BYTES / 4 {
+            self.growth = 0;
+            let mut size: usize = self.calls.values().map(Call::size).sum();
+            while size > MAX_KEPT_CALL_BYTES && self.calls.len() > 1 {
+                let Some(call) = self.drop_one() else { break };
+                size -= call.size;
+                dropped.push(call);
+            }
+        }
+        dropped
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Call> {
@@ -55,7 +81,7 @@ impl CallTable {
 
     /// The calls with this id of the agent: those that have not ended, oldest first, and the last one.
     pub(super) fn with_agent_id<'a>(&'a self, agent_id: &str) -> impl Iterator<Item = (&'a str, &'a Call)> {
-        let keys = self.by_agent_id.get(agent_id).into_iter().flat_map(|same| &same.keys);
+        let keys = self.by_agent_id.get(agent_id).into_iter().flatten();
         keys.filter_map(|key| Some((key.as_str(), self.calls.get(key)?)))
     }
 
@@ -66,17 +92,18 @@ impl CallTable {
     }
 
     /// Drops the oldest ended call, or else the oldest one.
-    fn drop_one(&mut self) {
+    fn drop_one(&mut self) -> Option<Dropped> {
         let ended = |key: &String| self.calls.get(key).is_none_or(Call::has_ended);
         let at = self.order.iter().position(ended).unwrap_or(0);
-        let Some(key) = self.order.remove(at) else { return };
-        let Some(call) = self.calls.remove(&key) else { return };
-        if let Some(same) = self.by_agent_id.get_mut(call.agent_id()) {
-            same.keys.retain(|other| *other != key);
-            if same.keys.is_empty() {
+        let key = self.order.remove(at)?;
+        let call = self.calls.remove(&key)?;
+        if let Some(keys) = self.by_agent_id.get_mut(call.agent_id()) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
                 self.by_agent_id.remove(call.agent_id());
             }
         }
+        Some(Dropped { key, stage: call.stage, size: call.size() })
     }
 
     #[cfg(test)]
@@ -93,15 +120,43 @@ mod tests {
     fn the_table_is_bounded_for_distinct_and_for_reused_ids() {
         for reused in [false, true] {
             let mut table = CallTable::default();
-            for number in 0..3 * MAX_CALLS {
-                let key = table.add(&if reused { "call_0".to_owned() } else { number.to_string() });
+            for number in 0..3 * MAX_KEPT_CALLS {
+                let (key, _) = table.add(&if reused { "call_0".to_owned() } else { number.to_string() });
                 if number % 3 > 0 {
                     table.get_mut(&key).unwrap().end_for_test();
                 }
             }
             let (calls, ids, order) = table.len();
-            assert!(calls <= MAX_CALLS && ids <= MAX_CALLS && order <= MAX_CALLS, "{calls} {ids} {order}");
-            assert_eq!(table.add("call_0"), if reused { format!("call_0#{}", 3 * MAX_CALLS + 1) } else { "call_0".to_owned() });
+            assert!(calls <= MAX_KEPT_CALLS && ids <= MAX_KEPT_CALLS && order <= MAX_KEPT_CALLS, "{calls} {ids} {order}");
+            let expected = if reused { format!("call_0#{}", 3 * MAX_KEPT_CALLS + 1) } else { "call_0".to_owned() };
+            assert_eq!(table.add("call_0").0, expected);
         }
+    }
+
+    #[test]
+    fn ended_calls_are_dropped_before_open_ones_and_an_open_one_only_if_there_is_no_other() {
+        let mut table = CallTable::default();
+        for number in 0..MAX_KEPT_CALLS {
+            assert!(table.add(&number.to_string()).1.is_none());
+        }
+        table.get_mut("7").unwrap().end_for_test();
+        let mut dropped = || table.add("more").1.map(|call| (call.key, call.stage));
+        assert_eq!(dropped(), Some(("7".to_owned(), Stage::Ended)));
+        assert_eq!(dropped(), Some(("0".to_owned(), Stage::Created)));
+    }
+
+    #[test]
+    fn the_size_of_the_calls_is_bounded() {
+        const LARGE: usize = MAX_KEPT_CALL_BYTES / 8;
+        let mut table = CallTable::default();
+        let mut dropped = 0;
+        for number in 0..100 {
+            let (key, _) = table.add(&number.to_string());
+            table.get_mut(&key).unwrap().output = "x".repeat(LARGE);
+            dropped += table.grow(LARGE).len();
+            assert!(table.calls.values().map(Call::size).sum::<usize>() <= MAX_KEPT_CALL_BYTES * 3 / 2);
+        }
+        assert_eq!(table.calls.len() + dropped, 100);
+        assert!(table.get("99").is_some());
     }
 }

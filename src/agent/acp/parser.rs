@@ -402,6 +402,8 @@ impl Parser for Acp {
             Ok(message) => self.handle_message(message, line, out),
             Err(_) => out.emit_raw(line),
         };
+        let has_emitted = self.calls.note_line(line.len(), out);
+        let outcome = if has_emitted && outcome != LineOutcome::Raw { LineOutcome::Emitted } else { outcome };
         if !settles {
             return outcome;
         }

@@ -1,7 +1,8 @@
 //! Assembles messages from the chunks of the assistant's text.
 
 use crate::agent::Output;
-use crate::types::{Delta, Level, NoticeCode, Role, StreamEvent};
+use crate::agent::common::BoundedText;
+use crate::types::{Delta, Level, NoticeCode, StreamEvent};
 
 /// Maximum length in bytes of a notice that the agent sends as a message.
 const MAX_NOTICE: usize = 16 * 1024;
@@ -28,7 +29,7 @@ struct OpenMessage {
     id: Option<String>,
     /// Which part of the agent's message it is, from 1.
     part: u32,
-    text: String,
+    text: BoundedText,
 }
 
 impl MessageBuffer {
@@ -59,17 +60,16 @@ impl MessageBuffer {
             Some(open) => open,
             None => self.open.insert(OpenMessage::new(id, self.closed.as_ref())),
         };
-        open.text.push_str(text);
+        open.text.push(text);
         let content = Delta { text: text.to_owned(), message_id: open.id.clone(), parent_tool_call_id: None };
         out.emit(StreamEvent::Token { content });
     }
 
     /// Completes the current message and emits it.
     pub(super) fn close(&mut self, out: &mut Output) {
-        if let Some(OpenMessage { agent_id, id, part, text }) = self.open.take() {
+        if let Some(OpenMessage { agent_id, id, part, mut text }) = self.open.take() {
             self.closed = agent_id.map(|agent_id| (agent_id, part));
-            self.last.clone_from(&text);
-            out.emit(StreamEvent::Message { role: Role::Assistant, content: text, message_id: id, parent_tool_call_id: None });
+            self.last = text.emit_message(id, out);
         }
         self.emit_notice(out);
     }
@@ -100,6 +100,6 @@ impl OpenMessage {
             _ => 1,
         };
         let public_id = id.map(|id| if part == 1 { id.to_owned() } else { format!("{id}#{part}") });
-        Self { agent_id: id.map(str::to_owned), id: public_id, part, text: String::new() }
+        Self { agent_id: id.map(str::to_owned), id: public_id, part, text: BoundedText::default() }
     }
 }

@@ -7,13 +7,15 @@ use agent_client_protocol_schema::v1::{Diff, ToolCallStatus, ToolCallUpdate, Too
 use serde_json::Value;
 
 use super::call::{Call, Stage};
-use super::call_table::CallTable;
+use super::call_table::{CallTable, Dropped};
 use super::content::{diffs_of, text_of};
 use super::dialect::{Dialect, ToolHint};
 use super::diff;
 use super::plan::plan_entries;
 use super::review;
 use crate::agent::Output;
+use crate::agent::common::Limit;
+use crate::types::bounds::MAX_KEPT_CALLS;
 use crate::types::{FileChangeKind, StreamEvent, ToolCall, ToolKind, ToolStatus};
 
 /// Maximum length in bytes of a command's output that an agent sends in pieces and that is repeated in the result.
@@ -30,6 +32,7 @@ pub(super) struct ToolCalls {
     unannounced: Vec<String>,
     /// The title of a call that changed something without having been allowed.
     unasked: Option<String>,
+    limit: Limit,
 }
 
 /// The message that contains information about a call.
@@ -45,7 +48,8 @@ enum Source {
 
 impl ToolCalls {
     pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, table: CallTable::default(), unannounced: Vec::new(), unasked: None }
+        let limit = Limit::new("open_calls", MAX_KEPT_CALLS, "the oldest tool calls without a result are no longer followed");
+        Self { dialect, table: CallTable::default(), unannounced: Vec::new(), unasked: None, limit }
     }
 
     /// Applies the dialect of an agent that was recognized after the start.
@@ -55,7 +59,7 @@ impl ToolCalls {
 
     /// Processes `tool_call` (`first`) or `tool_call_update`.
     pub(super) fn update(&mut self, first: bool, update: ToolCallUpdate, out: &mut Output) {
-        let key = self.key_of(first, &update);
+        let key = self.key_of(first, &update, out);
         let fields = &update.fields;
         let status = fields.status;
         let (text, terminal) = (text_of(fields.content.as_deref()), terminal_output(&update));
@@ -98,7 +102,7 @@ impl ToolCalls {
     }
 
     /// The key of the call that an update is about. Adds the call if it is new.
-    fn key_of(&mut self, first: bool, update: &ToolCallUpdate) -> String {
+    fn key_of(&mut self, first: bool, update: &ToolCallUpdate, out: &mut Output) -> String {
         let agent_id = update.tool_call_id.to_string();
         let input = update.fields.raw_input.as_ref().filter(|input| meaningful(Some(input)));
         let open: Vec<(&str, &Call)> = self.table.with_agent_id(&agent_id).filter(|(_, call)| !call.has_ended()).collect();
@@ -116,15 +120,39 @@ impl ToolCalls {
         };
         match found.map(str::to_owned) {
             Some(key) => key,
-            None => self.add(&agent_id),
+            None => self.add(&agent_id, out),
         }
     }
 
-    fn add(&mut self, agent_id: &str) -> String {
-        let key = self.table.add(agent_id);
-        self.unannounced.retain(|key| self.table.get(key).is_some());
+    fn add(&mut self, agent_id: &str, out: &mut Output) -> String {
+        let (key, dropped) = self.table.add(agent_id);
+        if let Some(dropped) = dropped {
+            self.end_dropped(dropped, out);
+        }
         self.unannounced.push(key.clone());
         key
+    }
+
+    /// Notes that a line of this length was handled, which may have added to the calls. Returns whether that emitted anything.
+    pub(super) fn note_line(&mut self, bytes: usize, out: &mut Output) -> bool {
+        let before = out.items.len();
+        for dropped in self.table.grow(bytes) {
+            self.end_dropped(dropped, out);
+        }
+        out.items.len() > before
+    }
+
+    /// Ends a call that is no longer followed.
+    fn end_dropped(&mut self, Dropped { key, stage, .. }: Dropped, out: &mut Output) {
+        if stage == Stage::Ended {
+            return;
+        }
+        self.limit.report(out);
+        self.unannounced.retain(|unannounced| *unannounced != key);
+        if stage == Stage::Announced {
+            let content = "the call is no longer followed, because too many are open".to_owned();
+            out.emit(StreamEvent::ToolResult { id: key, status: ToolStatus::Error, content, duration_ms: None });
+        }
     }
 
     /// Processes the call in a permission request. Emits the call if it was not, and returns the subject of the request.
@@ -136,7 +164,7 @@ impl ToolCalls {
         let open = self.table.with_agent_id(&agent_id).filter(|(_, call)| !call.has_ended());
         let same_input = |call: &Call| requested_input.is_some() && call.input == requested_input;
         let key = open.min_by_key(|(_, call)| (!same_input(call), call.requested)).map(|(key, _)| key.to_owned());
-        let key = key.or_else(|| self.other_call_of(&update)).unwrap_or_else(|| self.add(&agent_id));
+        let key = key.or_else(|| self.other_call_of(&update)).unwrap_or_else(|| self.add(&agent_id, out));
         let title = update.fields.title.clone().unwrap_or_default();
         self.merge(&key, Source::Permission, update);
         if let Some(call) = self.table.get_mut(&key) {

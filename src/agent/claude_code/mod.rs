@@ -22,6 +22,8 @@ mod wire;
 #[cfg(test)]
 mod background_tests;
 #[cfg(test)]
+mod bounds_tests;
+#[cfg(test)]
 mod question_tests;
 #[cfg(test)]
 mod result_tests;

@@ -5,7 +5,7 @@
 //! `assistant` line (the call), an optional `control_request` (the permission request) and a `user` line (the result). A turn starts with
 //! `system/init` and ends with `result`, unless work in the background is left: see [`background`](super::background).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::value::RawValue;
@@ -17,10 +17,11 @@ use super::plan::{Plan, PlanChange};
 use super::usage::UsageTotals;
 use super::wire::{self, Block, LineHeader, MessageLine, StreamEventLine, Text};
 use super::{diff, failure, notices, tools};
-use crate::agent::common::CallIds;
+use crate::agent::common::{CallIds, Limit, Remembered};
 use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::redact::redact_mcp_error;
+use crate::types::bounds::{MAX_KEPT_CALLS, MAX_STREAMED_MESSAGES, MAX_SUB_AGENTS};
 use crate::types::{
     Answer, Cause, Delta, Failure, Level, McpServer, McpTransport, NoticeCode, Role, StreamEvent, ToolCall, ToolStatus, TurnEnd,
 };
@@ -43,7 +44,11 @@ pub(super) struct ClaudeParser {
     steered: bool,
     calls: CallIds,
     /// The plan changes that the calls without a result cause if they succeed, by the calls' ids in the log.
-    plan_changes: BTreeMap<String, PlanChange>,
+    plan_changes: Remembered<PlanChange>,
+    /// The id of the message being streamed, by the tool call of the sub-agent that writes it, which is empty for the agent itself.
+    streaming: Remembered<String>,
+    /// Messages of this turn whose thinking was streamed and must not be emitted again.
+    streamed_thinking: Remembered<()>,
     permissions: Permissions,
     plan: Plan,
     background: Background,
@@ -80,10 +85,6 @@ enum InterruptState {
 /// The state of the current turn.
 #[derive(Debug, Default)]
 struct TurnState {
-    /// The id of the message being streamed, by the tool call of the sub-agent that writes it.
-    streaming: BTreeMap<Option<String>, String>,
-    /// Messages whose thinking was streamed and must not be emitted again.
-    streamed_thinking: BTreeSet<String>,
     /// The program's code of the last error.
     error_code: Option<String>,
     /// Whether a rate limit notice was emitted.
@@ -111,7 +112,17 @@ impl ClaudeParser {
             interrupt: InterruptState::default(),
             steered: false,
             calls: CallIds::default(),
-            plan_changes: BTreeMap::new(),
+            plan_changes: Remembered::new(Limit::new(
+                "plan_changes",
+                MAX_KEPT_CALLS,
+                "the plan lacks the oldest of its unfinished changes",
+            )),
+            streaming: Remembered::new(Limit::new("sub_agents", MAX_SUB_AGENTS, "tokens of the oldest messages have no message id")),
+            streamed_thinking: Remembered::new(Limit::new(
+                "streamed_messages",
+                MAX_STREAMED_MESSAGES,
+                "the thinking of the oldest messages of a turn may be repeated",
+            )),
             permissions: Permissions::default(),
             plan: Plan::default(),
             background: Background::default(),
@@ -156,7 +167,7 @@ impl ClaudeParser {
             ("system", "permission_denied") => {
                 // The call's result repeats the text.
                 let denied: wire::PermissionDenied = serde_json::from_str(line)?;
-                self.permissions.note_denied(self.calls.current(&denied.tool_use_id));
+                self.permissions.note_denied(Some(self.calls.current(&denied.tool_use_id)), out);
                 LineOutcome::Buffered
             }
             ("rate_limit_event", _) => self.handle_rate_limit(&serde_json::from_str(line)?, out),
@@ -174,18 +185,18 @@ impl ClaudeParser {
             ("content_block_delta", Some(delta)) => {
                 let message_id = match line.api_message_id {
                     Some(id) => Some(id.into_string()),
-                    None => self.turn.streaming.get(&parent).cloned(),
+                    None => self.streaming.get(parent.as_deref().unwrap_or_default()).cloned(),
                 };
                 return self.handle_delta(delta, message_id, parent.as_deref(), out);
             }
             ("message_start", _) => {
                 if let Some(message) = line.event.message {
-                    self.turn.streaming.insert(parent, message.id.into_owned());
+                    self.streaming.insert(parent.as_deref().unwrap_or_default(), message.id.into_owned(), out);
                 }
                 LineOutcome::Buffered
             }
             ("message_stop", _) => {
-                self.turn.streaming.remove(&parent);
+                self.streaming.remove(parent.as_deref().unwrap_or_default());
                 LineOutcome::Buffered
             }
             // A model response is complete, and its usage is known.
@@ -220,9 +231,9 @@ impl ClaudeParser {
         let Some(text) = text.map(Text::into_string).filter(|text| !text.is_empty()) else { return Some(LineOutcome::Ignored) };
         if thinking
             && let Some(id) = &message_id
-            && !self.turn.streamed_thinking.contains(id)
+            && !self.streamed_thinking.contains(id)
         {
-            self.turn.streamed_thinking.insert(id.clone());
+            self.streamed_thinking.insert(id, (), out);
         }
         let content = Delta { text, message_id, parent_tool_call_id: self.parent_id(parent) };
         out.emit(if thinking { StreamEvent::Thinking { content } } else { StreamEvent::Token { content } });
@@ -308,7 +319,7 @@ impl ClaudeParser {
                     out.emit(StreamEvent::Message { role: Role::Assistant, content, message_id, parent_tool_call_id });
                 }
                 Block { thinking: Some(text), .. } if block.kind == "thinking" => {
-                    if !text.is_empty() && !message_id.as_ref().is_some_and(|id| self.turn.streamed_thinking.contains(id)) {
+                    if !text.is_empty() && !message_id.as_ref().is_some_and(|id| self.streamed_thinking.contains(id)) {
                         out.emit(StreamEvent::Thinking { content: Delta { text, message_id, parent_tool_call_id } });
                     }
                 }
@@ -336,9 +347,9 @@ impl ClaudeParser {
 
     fn emit_tool_call(&mut self, id: String, name: String, input: Value, parent_tool_call_id: Option<String>, out: &mut Output) {
         if let Some(change) = PlanChange::from_call(&name, &input) {
-            self.plan_changes.insert(id.clone(), change);
+            self.plan_changes.insert(&id, change, out);
         }
-        let plan = (name == "TodoWrite" && parent_tool_call_id.is_none()).then(|| self.plan.replace(&input)).flatten();
+        let plan = (name == "TodoWrite" && parent_tool_call_id.is_none()).then(|| self.plan.replace(&input, out)).flatten();
         let title = tools::title(&name, &input, &self.working_dir);
         out.emit(StreamEvent::ToolCall(ToolCall { kind: tools::kind(&name), id, tool: name, title, input, parent_tool_call_id }));
         out.items.extend(plan.map(Item::Event));
@@ -387,7 +398,8 @@ impl ClaudeParser {
         let change = self.plan_changes.remove(&id);
         if status == ToolStatus::Ok {
             out.items.extend(details.and_then(diff::file_change).map(Item::Event));
-            out.items.extend(change.and_then(|change| self.plan.apply(change, details)).map(Item::Event));
+            let plan = change.and_then(|change| self.plan.apply(change, details, out));
+            out.items.extend(plan.map(Item::Event));
         }
         // Emitted last, as for every agent: all effects of a call precede its result.
         out.emit(StreamEvent::ToolResult { id, status, content: block.result_text(), duration_ms: None });
@@ -398,7 +410,7 @@ impl ClaudeParser {
         let in_turn = matches!(self.stage, Stage::MessageSent | Stage::InTurn);
         let tasks = &mut self.background.tasks;
         match subtype {
-            "background_tasks_changed" => tasks.handle_list(serde_json::from_str::<wire::BackgroundTasks>(line)?.tasks),
+            "background_tasks_changed" => tasks.handle_list(serde_json::from_str::<wire::BackgroundTasks>(line)?.tasks, out),
             "task_started" => tasks.handle_start(serde_json::from_str(line)?, &self.calls, out),
             "task_progress" => tasks.handle_progress(serde_json::from_str(line)?, &self.calls, out),
             "task_updated" => tasks.handle_update(serde_json::from_str(line)?, &self.calls, out),
@@ -427,6 +439,8 @@ impl ClaudeParser {
         }
         out.emit(StreamEvent::Usage(self.totals.add_turn(&result)));
         let turn = std::mem::take(&mut self.turn);
+        self.streaming.clear();
+        self.streamed_thinking.clear();
         let interrupt_sent = std::mem::take(&mut self.interrupt) == InterruptState::Sent;
         let turn_follows = std::mem::take(&mut self.steered) && result.queued_turn_count.is_some_and(|count| count > 0);
         self.stage = Stage::InBackground;

@@ -3,16 +3,18 @@
 //! A request is open from its `control_request` until it is answered, the program withdraws it (`control_cancel_request`) or the turn ends.
 //! Every request is answered, unknown ones with an error, because the program waits forever for a response.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::tasks::Tasks;
 use super::tools;
 use super::wire::{CanUseTool, ControlRequest, ControlSubtype};
 use crate::agent::Output;
-use crate::agent::common::{CallIds, Form, OpenRequests, Rejected};
+use crate::agent::common::{CallIds, Form, Limit, OpenRequests, Rejected, Remembered};
+use crate::types::bounds::{MAX_ALLOWED_SCOPES, MAX_DENIED_CALLS};
 use crate::types::{Answer, DecidedBy, Decision, Level, NoticeCode, Question, QuestionOption, StreamEvent, ToolKind};
 
 /// Sent to the model in response to a question without an answer.
@@ -23,13 +25,29 @@ const UNANSWERED_MESSAGE: &str =
 const DENIED_MESSAGE: &str = "The user denied this action.";
 
 /// The open requests of one process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Permissions {
     open: OpenRequests<OpenRequest>,
     /// Denied tool calls whose results have not arrived.
-    denied: BTreeSet<String>,
-    /// Scopes that were allowed for the session (see [`allow_scope`]).
-    allowed: BTreeSet<String>,
+    denied: Remembered<()>,
+    /// Digests of the scopes that were allowed for the session (see [`allow_scope`]), the oldest first.
+    allowed: VecDeque<[u8; 32]>,
+    allowed_limit: Limit,
+}
+
+impl Default for Permissions {
+    fn default() -> Self {
+        Self {
+            open: OpenRequests::default(),
+            denied: Remembered::new(Limit::new(
+                "denied_calls",
+                MAX_DENIED_CALLS,
+                "the results of the oldest denied calls show an error instead of the denial",
+            )),
+            allowed: VecDeque::new(),
+            allowed_limit: Limit::new("allowed_scopes", MAX_ALLOWED_SCOPES, "the agent asks again about what was first allowed for good"),
+        }
+    }
 }
 
 /// A request without an answer.
@@ -101,14 +119,14 @@ impl Permissions {
 
     /// Denies a request that cannot be added to the open ones.
     fn deny_rejected(&mut self, id: &str, Rejected { request, reason }: Rejected<OpenRequest>, out: &mut Output) {
-        self.denied.extend(request.tool_call);
+        self.note_denied(request.tool_call, out);
         send_response(out, id, &json!({ "behavior": "deny", "message": reason.to_string() }));
         reason.report(out);
     }
 
     fn open_permission(&mut self, id: &str, request: CanUseTool, out: &mut Output) {
         let scope = allow_scope(&request);
-        if self.allowed.contains(&scope) {
+        if self.allowed.contains(&digest(&scope)) {
             return send_response(out, id, &json!({ "behavior": "allow", "updatedInput": request.input }));
         }
         let details = Details::Permission { suggestions: request.permission_suggestions, scope };
@@ -177,11 +195,11 @@ impl Permissions {
         let Some(OpenRequest { tool_call, mut input, details, .. }) = self.open.remove(id) else { return };
         let response = match (details, answer) {
             (_, Answer::Permission { decision: Decision::Deny, message, .. }) => {
-                self.denied.extend(tool_call);
+                self.note_denied(tool_call, out);
                 json!({ "behavior": "deny", "message": message.as_deref().unwrap_or(DENIED_MESSAGE) })
             }
             (Details::Permission { suggestions, scope }, Answer::Permission { decision: Decision::AllowAlways, .. }) => {
-                self.allowed.insert(scope);
+                self.allow(&scope, out);
                 let permissions: Vec<Value> = suggestions.into_iter().map(limit_to_session).collect();
                 json!({ "behavior": "allow", "updatedInput": input, "updatedPermissions": permissions })
             }
@@ -193,7 +211,7 @@ impl Permissions {
                     }
                     json!({ "behavior": "allow", "updatedInput": input })
                 } else {
-                    self.denied.extend(tool_call);
+                    self.note_denied(tool_call, out);
                     json!({ "behavior": "deny", "message": UNANSWERED_MESSAGE })
                 }
             }
@@ -209,7 +227,7 @@ impl Permissions {
     }
 
     fn close(&mut self, id: &str, request: OpenRequest, out: &mut Output) {
-        self.denied.extend(request.tool_call);
+        self.note_denied(request.tool_call, out);
         let (id, by) = (id.to_owned(), DecidedBy::Policy);
         out.emit(match request.details {
             Details::Permission { .. } => {
@@ -228,14 +246,25 @@ impl Permissions {
         }
     }
 
-    /// Records that the program itself denied this tool call.
-    pub(super) fn note_denied(&mut self, tool_call: String) {
-        self.denied.insert(tool_call);
+    /// Records that a tool call was denied, here or by the program itself.
+    pub(super) fn note_denied(&mut self, tool_call: Option<String>, out: &mut Output) {
+        if let Some(tool_call) = tool_call {
+            self.denied.insert(&tool_call, (), out);
+        }
+    }
+
+    /// Remembers that a scope was allowed for the session.
+    fn allow(&mut self, scope: &str, out: &mut Output) {
+        if self.allowed.len() == self.allowed_limit.max() {
+            self.allowed.pop_front();
+            self.allowed_limit.report(out);
+        }
+        self.allowed.push_back(digest(scope));
     }
 
     /// Whether this tool call was denied. Called once, with the call's result.
     pub(super) fn take_denied(&mut self, tool_call: &str) -> bool {
-        self.denied.remove(tool_call)
+        self.denied.remove(tool_call).is_some()
     }
 }
 
@@ -256,6 +285,12 @@ fn allow_scope(request: &CanUseTool) -> String {
             format!("{} {input}", request.tool_name)
         }
     }
+}
+
+/// A scope may be as long as the input of a call. Its digest must not collide: the agent chooses the text, and it decides what runs without
+/// another question.
+fn digest(scope: &str) -> [u8; 32] {
+    Sha256::digest(scope).into()
 }
 
 /// The questions in the input of `AskUserQuestion`.

@@ -7,12 +7,28 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::wire::CreatedTask;
+use crate::agent::Output;
+use crate::agent::common::{Limit, cut};
+use crate::types::bounds::MAX_PLAN_STEPS;
 use crate::types::{PlanEntry, PlanStatus, StreamEvent};
 
+/// Maximum length of a step's text in bytes. Every change emits all steps.
+const MAX_TEXT: usize = 512;
+
 /// The current plan.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Plan {
     steps: Vec<Step>,
+    /// Number of steps that were created, whose ids the program counts from 1.
+    created: usize,
+    limit: Limit,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let limit = Limit::new("plan_steps", MAX_PLAN_STEPS, "the plan shows only the newest steps");
+        Self { steps: Vec::new(), created: 0, limit }
+    }
 }
 
 #[derive(Debug)]
@@ -51,10 +67,10 @@ impl PlanChange {
     /// The change of a call of this tool. `None` if it is not a task tool.
     pub(super) fn from_call(tool: &str, input: &Value) -> Option<Self> {
         match tool {
-            "TaskCreate" => Some(Self::Create { subject: input.get("subject")?.as_str()?.to_owned() }),
+            "TaskCreate" => Some(Self::Create { subject: cut(input.get("subject")?.as_str()?.to_owned(), MAX_TEXT) }),
             "TaskUpdate" => {
                 let TaskUpdate { task_id: id, status, subject } = TaskUpdate::deserialize(input).ok()?;
-                Some(Self::Update { id, status, subject })
+                Some(Self::Update { id, status, subject: subject.map(|subject| cut(subject, MAX_TEXT)) })
             }
             _ => None,
         }
@@ -63,13 +79,14 @@ impl PlanChange {
 
 impl Plan {
     /// Applies the change of a successful call. Returns the plan if it has changed.
-    pub(super) fn apply(&mut self, change: PlanChange, tool_use_result: Option<&str>) -> Option<StreamEvent> {
+    pub(super) fn apply(&mut self, change: PlanChange, tool_use_result: Option<&str>, out: &mut Output) -> Option<StreamEvent> {
         match change {
             PlanChange::Create { subject } => {
                 let created: Option<CreatedTask> = tool_use_result.and_then(|result| serde_json::from_str(result).ok());
-                // The program's ids count from 1.
-                let id = created.map_or_else(|| (self.steps.len() + 1).to_string(), |created| created.task.id);
+                self.created += 1;
+                let id = created.map_or_else(|| self.created.to_string(), |created| created.task.id);
                 self.steps.push(Step { id, entry: PlanEntry { content: subject, status: PlanStatus::Pending } });
+                self.drop_oldest(out);
             }
             PlanChange::Update { id, status, subject } => {
                 let index = self.steps.iter().position(|step| step.id == id)?;
@@ -90,17 +107,30 @@ impl Plan {
     }
 
     /// Replaces the plan with the input of `TodoWrite`. Returns the plan if the input is valid.
-    pub(super) fn replace(&mut self, input: &Value) -> Option<StreamEvent> {
+    pub(super) fn replace(&mut self, input: &Value, out: &mut Output) -> Option<StreamEvent> {
         let TodoWrite { todos } = TodoWrite::deserialize(input).ok()?;
         self.steps = todos
             .into_iter()
             .zip(1_u64..)
             .map(|(todo, id)| Step {
                 id: id.to_string(),
-                entry: PlanEntry { content: todo.content, status: parse_status(&todo.status).unwrap_or(PlanStatus::Pending) },
+                entry: PlanEntry {
+                    content: cut(todo.content, MAX_TEXT),
+                    status: parse_status(&todo.status).unwrap_or(PlanStatus::Pending),
+                },
             })
             .collect();
+        self.created = self.steps.len();
+        self.drop_oldest(out);
         Some(self.event())
+    }
+
+    fn drop_oldest(&mut self, out: &mut Output) {
+        let excess = self.steps.len().saturating_sub(self.limit.max());
+        if excess > 0 {
+            self.steps.drain(..excess);
+            self.limit.report(out);
+        }
     }
 
     fn event(&self) -> StreamEvent {
@@ -133,8 +163,9 @@ mod tests {
     #[test]
     fn steps_are_added_updated_and_removed() {
         let mut plan = Plan::default();
-        let mut call =
-            |tool: &str, input: Value, result: Option<&str>| entries(plan.apply(PlanChange::from_call(tool, &input).unwrap(), result));
+        let mut call = |tool: &str, input: Value, result: Option<&str>| {
+            entries(plan.apply(PlanChange::from_call(tool, &input).unwrap(), result, &mut Output::default()))
+        };
         assert_eq!(call("TaskCreate", json!({ "subject": "one" }), Some(r#"{"task":{"id":"1"}}"#)), ["one Pending"]);
         assert_eq!(call("TaskCreate", json!({ "subject": "two" }), None), ["one Pending", "two Pending"]);
         assert_eq!(call("TaskUpdate", json!({ "taskId": "2", "status": "in_progress" }), None), ["one Pending", "two InProgress"]);
@@ -146,7 +177,23 @@ mod tests {
     #[test]
     fn a_todo_list_replaces_the_plan() {
         let list = json!({ "todos": [{ "content": "a", "status": "completed" }, { "content": "b", "status": "?" }] });
-        assert_eq!(entries(Plan::default().replace(&list)), ["a Completed", "b Pending"]);
-        assert_eq!(Plan::default().replace(&json!({ "todos": 3 })), None);
+        let mut out = Output::default();
+        assert_eq!(entries(Plan::default().replace(&list, &mut out)), ["a Completed", "b Pending"]);
+        assert_eq!(Plan::default().replace(&json!({ "todos": 3 }), &mut out), None);
+    }
+
+    #[test]
+    fn the_plan_keeps_the_newest_steps_and_reports_that_once() {
+        let (mut plan, mut out) = (Plan::default(), Output::default());
+        for number in 0..2 * MAX_PLAN_STEPS {
+            let subject = format!("{number} {}", "x".repeat(2 * MAX_TEXT));
+            let change = PlanChange::from_call("TaskCreate", &json!({ "subject": subject })).unwrap();
+            let Some(StreamEvent::Plan { entries }) = plan.apply(change, None, &mut out) else { panic!("no plan") };
+            assert!(entries.len() <= MAX_PLAN_STEPS && entries.iter().all(|entry| entry.content.len() <= MAX_TEXT + '…'.len_utf8()));
+        }
+        assert_eq!(out.items.len(), 1, "{out:?}");
+        let change = |id: usize| PlanChange::Update { id: id.to_string(), status: Some("completed".to_owned()), subject: None };
+        assert_eq!(plan.apply(change(1), None, &mut out), None, "forgotten");
+        assert!(plan.apply(change(2 * MAX_PLAN_STEPS), None, &mut out).is_some(), "ids still count all steps");
     }
 }

@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::wire::{self, BackgroundTask};
 use crate::agent::Output;
-use crate::agent::common::CallIds;
+use crate::agent::common::{CallIds, Limit, cut};
+use crate::types::bounds::MAX_TASKS;
 use crate::types::{StreamEvent, TaskKind, TaskStatus};
 
-/// Maximum number of unfinished tasks that are reported. Further ones have no events, but the turn still waits for them.
-const MAX_TASKS: usize = 1024;
+/// Maximum length of a text that is kept for a task, in bytes.
+const MAX_TEXT: usize = 16 * 1024;
 
 /// The tasks of one process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tasks {
     /// The tasks that have not ended, by id.
     open: BTreeMap<String, Task>,
@@ -22,6 +23,15 @@ pub(super) struct Tasks {
     live: BTreeSet<String>,
     /// Whether `live` is that of `background_tasks_changed`. Older versions do not print it.
     listed: bool,
+    limit: Limit,
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        // The list of live tasks is cut, too, but the turn does not end before the list is empty.
+        let limit = Limit::new("tasks", MAX_TASKS, "further tasks in the background are not reported");
+        Self { open: BTreeMap::new(), live: BTreeSet::new(), listed: false, limit }
+    }
 }
 
 #[derive(Debug)]
@@ -42,7 +52,7 @@ struct Task {
 impl Task {
     fn new(task_type: &str, title: String) -> Self {
         let kind = wire::task_kind(task_type);
-        Self { kind, title, call: None, in_background: false, announced: false, message: String::new(), end: None }
+        Self { kind, title: cut(title, MAX_TEXT), call: None, in_background: false, announced: false, message: String::new(), end: None }
     }
 
     /// Emits `task_started` once the task is in the background. Returns whether it is.
@@ -57,14 +67,16 @@ impl Task {
 
 impl Tasks {
     /// Replaces the list of live tasks. A new task is announced with its next line, which has its details.
-    pub(super) fn handle_list(&mut self, tasks: Vec<BackgroundTask>) {
+    pub(super) fn handle_list(&mut self, tasks: Vec<BackgroundTask>, out: &mut Output) {
         self.listed = true;
         self.live.clear();
         for task in tasks.into_iter().filter(|task| !task.ambient && !task.off_host) {
-            if let Some(open) = self.open_task(&task.task_id, &task.task_type, &task.description) {
+            if let Some(open) = self.open_task(&task.task_id, &task.task_type, &task.description, out) {
                 open.in_background = true;
             }
-            self.live.insert(task.task_id);
+            if self.live.len() < MAX_TASKS {
+                self.live.insert(task.task_id);
+            }
         }
     }
 
@@ -72,7 +84,7 @@ impl Tasks {
         if task.ambient || task.skip_transcript {
             return;
         }
-        let Some(open) = self.open_task(&task.task_id, &task.task_type, &task.description) else { return };
+        let Some(open) = self.open_task(&task.task_id, &task.task_type, &task.description, out) else { return };
         open.in_background |= task.is_backgrounded;
         open.call = task.tool_use_id;
         if open.announce(&task.task_id, calls, out) && !self.listed {
@@ -82,8 +94,9 @@ impl Tasks {
 
     pub(super) fn handle_progress(&mut self, task: wire::TaskProgress, calls: &CallIds, out: &mut Output) {
         let Some(open) = self.open.get_mut(&task.task_id) else { return };
-        if open.announce(&task.task_id, calls, out) && !task.description.is_empty() && open.message != task.description {
-            open.message.clone_from(&task.description);
+        let message = cut(task.description.clone(), MAX_TEXT);
+        if open.announce(&task.task_id, calls, out) && !message.is_empty() && open.message != message {
+            open.message = message;
             out.emit(StreamEvent::TaskUpdated { id: task.task_id, message: task.description });
         }
     }
@@ -92,7 +105,7 @@ impl Tasks {
         let Some(open) = self.open.get_mut(&task.task_id) else { return };
         open.in_background |= task.patch.is_backgrounded;
         if let Some(status) = end_status(&task.patch.status) {
-            open.end = Some((status, task.patch.error));
+            open.end = Some((status, task.patch.error.map(|error| cut(error, MAX_TEXT))));
         }
         if open.announce(&task.task_id, calls, out) && !self.listed && open.end.is_none() {
             self.live.insert(task.task_id);
@@ -140,8 +153,9 @@ impl Tasks {
     }
 
     /// The unfinished task with this id, new or known. `None` if there are too many.
-    fn open_task(&mut self, id: &str, task_type: &str, title: &str) -> Option<&mut Task> {
+    fn open_task(&mut self, id: &str, task_type: &str, title: &str, out: &mut Output) -> Option<&mut Task> {
         if !self.open.contains_key(id) && self.open.len() >= MAX_TASKS {
+            self.limit.report(out);
             return None;
         }
         Some(self.open.entry(id.to_owned()).or_insert_with(|| Task::new(task_type, title.to_owned())))

@@ -7,7 +7,8 @@ use super::items::Items;
 use super::tools;
 use super::wire::{ApprovalRequest, CommandAction, UserInputQuestion, UserInputRequest};
 use crate::agent::Output;
-use crate::agent::common::{Form, OpenRequests, Rejected};
+use crate::agent::common::{Form, Limit, OpenRequests, Rejected, Remembered};
+use crate::types::bounds::MAX_DENIED_CALLS;
 use crate::types::{Answer, DecidedBy, Decision, Level, NoticeCode, Question, QuestionOption, StreamEvent, ToolKind};
 
 /// The decisions that every approval request accepts. Recorded in `appserver_approval_*`.
@@ -27,11 +28,11 @@ const HIDDEN_PARAMS: [&str; 9] = [
 ];
 
 /// The open requests, by the id in their event.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Approvals {
     open: OpenRequests<OpenRequest>,
     /// Tool calls of this turn that were denied.
-    denied: Vec<String>,
+    denied: Remembered<()>,
     /// Whether commands run in a sandbox in which they cannot change anything.
     read_only_sandbox: bool,
 }
@@ -63,7 +64,9 @@ enum ResponseFormat {
 impl Approvals {
     /// Without open requests. `read_only_sandbox` states whether commands run in a sandbox in which they cannot change anything.
     pub(super) fn new(read_only_sandbox: bool) -> Self {
-        Self { read_only_sandbox, ..Self::default() }
+        let effect = "the results of the oldest denied calls show an error instead of the denial";
+        let denied = Remembered::new(Limit::new("denied_calls", MAX_DENIED_CALLS, effect));
+        Self { open: OpenRequests::default(), denied, read_only_sandbox }
     }
 
     /// Whether a request with this id is open.
@@ -217,7 +220,7 @@ impl Approvals {
             ResponseFormat::Decision | ResponseFormat::Grant(_) | ResponseFormat::Elicitation => format.decision_response(Decision::Deny),
         };
         send_response(&id, &result, out);
-        self.denied.extend(tool_call);
+        self.note_denied(tool_call, out);
         reason.report(out);
     }
 
@@ -239,7 +242,7 @@ impl Approvals {
                 if *decision != Decision::Deny {
                     return None;
                 }
-                self.denied.extend(tool_call);
+                self.note_denied(tool_call, out);
                 message.as_deref()
             }
         }
@@ -248,16 +251,34 @@ impl Approvals {
     /// Closes a request that was answered or has become void. Returns whether it was open.
     pub(super) fn close(&mut self, id: &Value, out: &mut Output) -> bool {
         let Some(request) = self.open.remove(&event_id(id)) else { return false };
-        self.denied.extend(request.emit_closed(out));
+        let tool_call = request.emit_closed(out);
+        self.note_denied(tool_call, out);
         true
     }
 
-    /// Closes all open requests, at the end of a turn. Returns the tool calls of the turn that were denied.
-    pub(super) fn close_all(&mut self, out: &mut Output) -> Vec<String> {
-        let closed = self.open.drain().filter_map(|(_, request)| request.emit_closed(out));
-        let mut denied = std::mem::take(&mut self.denied);
-        denied.extend(closed);
-        denied
+    /// Closes all open requests.
+    pub(super) fn close_requests(&mut self, out: &mut Output) {
+        for (_, request) in self.open.drain() {
+            let tool_call = request.emit_closed(out);
+            self.note_denied(tool_call, out);
+        }
+    }
+
+    /// Closes all open requests and forgets which tool calls were denied, at the end of a turn.
+    pub(super) fn end_turn(&mut self, out: &mut Output) {
+        self.close_requests(out);
+        self.denied.clear();
+    }
+
+    /// Whether a tool call of this turn was denied.
+    pub(super) fn was_denied(&self, tool_call: &str) -> bool {
+        self.denied.contains(tool_call)
+    }
+
+    fn note_denied(&mut self, tool_call: Option<String>, out: &mut Output) {
+        if let Some(tool_call) = tool_call {
+            self.denied.insert(&tool_call, (), out);
+        }
     }
 }
 

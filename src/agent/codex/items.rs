@@ -1,11 +1,12 @@
 //! Items of a turn (messages, reasoning, tool calls) and their conversion into events.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::open_calls::{OpenCall, OpenCalls};
 use super::wire::{FileUpdate, Item, PatchKind, Status};
 use super::{diff, tools};
 use crate::agent::common::CallIds;
@@ -20,25 +21,11 @@ const MAX_ENDED_EARLY: usize = 1024;
 pub(super) struct Items {
     dir: PathBuf,
     calls: CallIds,
-    /// Tool calls without a result, by their ids in the log.
-    open: BTreeMap<String, OpenToolCall>,
+    open: OpenCalls,
     /// Codex's ids of the tool calls whose result was emitted at the end of their turn. A later result is ignored.
     ended_early: HashSet<String>,
     /// The reasoning item that was streamed last. It is not emitted again when it completes.
     streamed_reasoning: Option<String>,
-}
-
-/// A tool call without a result.
-#[derive(Debug)]
-struct OpenToolCall {
-    /// Codex's id.
-    item: String,
-    title: String,
-    input: Value,
-    /// Whether it is a command of the run's own thread, which survives the interrupt of its turn.
-    survives_turn: bool,
-    /// Whether it was reported as a task in the background.
-    is_task: bool,
 }
 
 /// An open tool call, as passed to the filter of [`Items::end_open_calls`].
@@ -52,7 +39,7 @@ pub(super) struct CallInfo<'a> {
 impl Items {
     /// For an agent that works in `dir`.
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir, calls: CallIds::default(), open: BTreeMap::new(), ended_early: HashSet::new(), streamed_reasoning: None }
+        Self { dir, calls: CallIds::default(), open: OpenCalls::default(), ended_early: HashSet::new(), streamed_reasoning: None }
     }
 
     /// The input of an open tool call, by its id in the log.
@@ -75,43 +62,52 @@ impl Items {
         for (id, call) in self.open.iter_mut().filter(|(_, call)| call.survives_turn && !call.is_task) {
             call.is_task = true;
             let (kind, title) = (TaskKind::Command, tools::one_line(&call.title));
-            out.emit(StreamEvent::TaskStarted { id: id.clone(), kind, title, tool_call_id: Some(id.clone()) });
+            out.emit(StreamEvent::TaskStarted { id: id.to_owned(), kind, title, tool_call_id: Some(id.to_owned()) });
         }
     }
 
     /// Whether commands of the run's own thread are running.
     pub(super) fn has_running_commands(&self) -> bool {
-        self.open.values().any(|call| call.survives_turn)
+        self.open.iter().any(|(_, call)| call.survives_turn)
     }
 
-    /// Emits the results of the open calls that `filter` selects, at the end of their turn. Codex does not report them. `denied` are the
-    /// calls that were denied.
-    pub(super) fn end_open_calls(&mut self, filter: impl Fn(CallInfo<'_>) -> bool, denied: &[String], out: &mut Output) {
-        let selected: Vec<String> = self
-            .open
-            .iter()
-            .filter(|(id, call)| filter(CallInfo { id, survives_turn: call.survives_turn }))
-            .map(|(id, _)| id.clone())
-            .collect();
+    /// Emits the results of the open calls that `filter` selects, at the end of their turn. Codex does not report them.
+    pub(super) fn end_open_calls(&mut self, filter: impl Fn(CallInfo<'_>) -> bool, is_denied: impl Fn(&str) -> bool, out: &mut Output) {
+        let selected = self.open.iter().filter(|(id, call)| filter(CallInfo { id, survives_turn: call.survives_turn }));
+        let selected: Vec<String> = selected.map(|(id, _)| id.to_owned()).collect();
         for id in selected {
             let Some(call) = self.open.remove(&id) else { continue };
-            let status = if denied.contains(&id) { ToolStatus::Denied } else { ToolStatus::Error };
-            out.emit(tools::result(&id, status, "the turn was interrupted".to_owned(), None));
-            if call.is_task {
-                out.emit(StreamEvent::TaskEnded { id: id.clone(), status: TaskStatus::Stopped, message: None });
-            }
-            self.calls.remove(&id);
-            if self.ended_early.len() >= MAX_ENDED_EARLY {
-                self.ended_early.clear();
-            }
-            self.ended_early.insert(call.item);
+            let status = if is_denied(&id) { ToolStatus::Denied } else { ToolStatus::Error };
+            self.end_early(&id, call, status, "the turn was interrupted", out);
+        }
+    }
+
+    /// Emits the result of a call whose own result, if any follows, is ignored.
+    fn end_early(&mut self, id: &str, call: OpenCall, status: ToolStatus, content: &str, out: &mut Output) {
+        out.emit(tools::result(id, status, content.to_owned(), None));
+        if call.is_task {
+            out.emit(StreamEvent::TaskEnded { id: id.to_owned(), status: TaskStatus::Stopped, message: None });
+        }
+        self.calls.remove(id);
+        if self.ended_early.len() >= MAX_ENDED_EARLY {
+            self.ended_early.clear();
+        }
+        self.ended_early.insert(call.item);
+    }
+
+    /// Ends calls that are no longer followed.
+    fn end_dropped(&mut self, dropped: Vec<(String, OpenCall)>, out: &mut Output) {
+        for (id, call) in dropped {
+            self.end_early(&id, call, ToolStatus::Error, "the call is no longer followed, because too many are open", out);
         }
     }
 
     /// Updates the changes of a patch that is being written.
-    pub(super) fn update_patch(&mut self, item: &str, changes: &Value) -> Option<LineOutcome> {
-        self.open.get_mut(&self.calls.current(item))?.input = json!({ "changes": changes });
-        Some(LineOutcome::Buffered)
+    pub(super) fn update_patch(&mut self, item: &str, changes: &Value, out: &mut Output) -> Option<LineOutcome> {
+        let dropped = self.open.set_input(&self.calls.current(item), json!({ "changes": changes }), out)?;
+        let outcome = if dropped.is_empty() { LineOutcome::Buffered } else { LineOutcome::Emitted };
+        self.end_dropped(dropped, out);
+        Some(outcome)
     }
 
     /// Emits a delta of a message.
@@ -201,7 +197,8 @@ impl Items {
         let survives_turn = parent.is_none() && call.name == tools::COMMAND;
         self.ended_early.remove(&call.id);
         let ToolCallParts { id: item, title, input, .. } = call;
-        self.open.insert(id, OpenToolCall { item, title, input, survives_turn, is_task: false });
+        let dropped = self.open.insert(&id, OpenCall::new(item, title, input, survives_turn), out);
+        self.end_dropped(dropped, out);
     }
 }
 

@@ -5,6 +5,8 @@
 //! complete one-shot mode.
 
 mod approvals;
+#[cfg(test)]
+mod bounds_tests;
 mod command;
 mod diff;
 mod errors;
@@ -12,6 +14,7 @@ mod exec;
 mod flags;
 mod items;
 mod login;
+mod open_calls;
 mod parser;
 mod program;
 mod rate_limits;

@@ -38,9 +38,11 @@ use super::threads::Threads;
 use super::turn::{InterruptState, Phase, TurnState};
 use super::usage::UsageTotals;
 use super::wire::{self, Line};
+use crate::agent::common::Limit;
 use crate::agent::{Item, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::redact::redact_mcp_error;
+use crate::types::bounds::MAX_QUEUED_MESSAGES;
 use crate::types::{Answer, Cause, Failure, Level, McpServer, NoticeCode, PermissionMode, PlanEntry, PlanStatus, StreamEvent, TurnEnd};
 
 /// The purpose of a request to Codex.
@@ -102,6 +104,7 @@ pub(super) struct AppServer {
     turn: TurnState,
     /// Messages that Codex did not add to the turn, because it had ended.
     undelivered: Vec<String>,
+    denial_limit: Limit,
     last_message: String,
 }
 
@@ -145,6 +148,7 @@ impl AppServer {
             limits: RateLimits::default(),
             turn: TurnState::default(),
             undelivered: Vec::new(),
+            denial_limit: Limit::new("queued_messages", MAX_QUEUED_MESSAGES, "the agent is not told why further requests were denied"),
             last_message: String::new(),
         }
     }
@@ -172,6 +176,11 @@ impl AppServer {
         );
     }
 
+    /// Whether another message can be kept until Codex has added it to the turn.
+    fn has_room_for_message(&self) -> bool {
+        self.pending.len() + self.undelivered.len() + self.turn.steers.len() < MAX_QUEUED_MESSAGES
+    }
+
     fn send_interrupt(&mut self, turn: &str, out: &mut Output) {
         self.turn.interrupt = InterruptState::Sent;
         self.send_request(Request::Interrupt, "turn/interrupt", &json!({ "threadId": self.threads.own, "turnId": turn }), out);
@@ -179,7 +188,7 @@ impl AppServer {
 
     /// Handles the end of a turn that was not interrupted. A message that came too late for it starts the next one.
     fn finish_turn(&mut self, end: TurnEnd, out: &mut Output) {
-        self.approvals.close_all(out);
+        self.approvals.end_turn(out);
         if self.pending.values().any(|request| matches!(request, Request::Steer(_))) {
             self.turn.phase = Phase::AwaitingSteers { end };
         } else if self.turn.interrupt != InterruptState::NotRequested && self.items.has_running_commands() {
@@ -225,7 +234,7 @@ impl AppServer {
     }
 
     fn end_turn(&mut self, end: TurnEnd, out: &mut Output) {
-        self.approvals.close_all(out);
+        self.approvals.end_turn(out);
         self.report_undelivered(out);
         self.turn = TurnState { phase: Phase::Idle, ..TurnState::default() };
         out.items.push(Item::TurnEnded(end));
@@ -267,7 +276,7 @@ impl AppServer {
             }
             // Codex cannot terminate the remaining commands, but the turn has ended.
             (Request::Clean, Some(_)) => {
-                self.items.end_open_calls(|_| true, &[], out);
+                self.items.end_open_calls(|_| true, |_| false, out);
                 return Some(self.end_turn_if_clean(out));
             }
             // Notifications report the effect of these requests. An interrupt fails if the turn has just ended by itself.
@@ -344,7 +353,7 @@ impl AppServer {
             }
             "item/fileChange/patchUpdated" => {
                 let patch: wire::PatchUpdated = decode(params)?;
-                self.items.update_patch(&patch.item_id, &patch.changes)
+                self.items.update_patch(&patch.item_id, &patch.changes, out)
             }
             "item/started" | "item/completed" => self.handle_item(decode(params)?, method == "item/completed", out),
             "turn/plan/updated" => self.handle_plan(decode(params)?, out),
@@ -352,7 +361,7 @@ impl AppServer {
             "turn/completed" => self.handle_turn_completed(decode(params)?, out),
             "thread/started" => {
                 let started: wire::ThreadStarted = decode(params)?;
-                Some(self.threads.handle_started(started.thread))
+                Some(self.threads.handle_started(started.thread, out))
             }
             "thread/tokenUsage/updated" => self.handle_usage(&decode(params)?, out),
             "serverRequest/resolved" => {
@@ -383,7 +392,7 @@ impl AppServer {
             self.items.handle_started(&item, parent, out)?
         };
         if let Some((id, threads)) = agents {
-            self.threads.assign(&threads, &self.items.current(&id));
+            self.threads.assign(&threads, &self.items.current(&id), out);
         }
         let ended = self.end_turn_if_clean(out);
         Some(if ended == LineOutcome::Emitted { ended } else { outcome })
@@ -399,7 +408,7 @@ impl AppServer {
             self.send_cleanup(out);
             return LineOutcome::Emitted;
         }
-        self.items.end_open_calls(|_| true, &[], out);
+        self.items.end_open_calls(|_| true, |_| false, out);
         self.end_turn_if_clean(out)
     }
 
@@ -488,8 +497,11 @@ impl AppServer {
 
     /// Handles the end of an interrupted turn. Codex reports nothing further about its items except for commands, which are still running.
     fn handle_interrupted_turn(&mut self, failure: Failure, out: &mut Output) -> LineOutcome {
-        let denied = self.approvals.close_all(out);
-        self.items.end_open_calls(|call| !call.survives_turn || denied.contains(&call.id.to_owned()), &denied, out);
+        self.approvals.close_requests(out);
+        let approvals = &self.approvals;
+        let was_denied = |call: &str| approvals.was_denied(call);
+        self.items.end_open_calls(|call| !call.survives_turn || was_denied(call.id), was_denied, out);
+        self.approvals.end_turn(out);
         if self.items.has_running_commands() {
             self.turn.phase = Phase::Cleaning { end: Err(failure), rounds: 0 };
             self.send_cleanup(out);
@@ -564,6 +576,9 @@ impl Parser for AppServer {
         if let Some(message) = self.approvals.answer(request, answer, out)
             && let Phase::Running(turn) = &self.turn.phase
         {
+            if !self.has_room_for_message() {
+                return self.denial_limit.report(out);
+            }
             let turn = turn.clone();
             self.send_steer(&turn, message, out);
         }
@@ -578,6 +593,9 @@ impl Parser for AppServer {
     }
 
     fn steer(&mut self, text: &str, out: &mut Output) -> bool {
+        if !self.has_room_for_message() {
+            return false;
+        }
         match (&self.turn.phase, self.turn.interrupt) {
             (Phase::Running(turn), InterruptState::NotRequested) => {
                 let turn = turn.clone();
@@ -627,7 +645,7 @@ impl Parser for AppServer {
         self.report_undelivered(out);
         // No command outlives the program, and no further line will report its end.
         if matches!(self.turn.phase, Phase::Cleaning { .. } | Phase::InBackground { .. }) {
-            self.items.end_open_calls(|_| true, &[], out);
+            self.items.end_open_calls(|_| true, |_| false, out);
             self.end_turn_if_clean(out);
         }
     }

@@ -11,15 +11,15 @@ use crate::types::bounds::MAX_CALL_IDS;
 /// Maximum number of open calls with the same id. The oldest one above it is dropped, so that its result counts for the next one.
 const MAX_SAME_ID: usize = 256;
 
-/// The tool calls of one process. Only the last [`MAX_CALL_IDS`] calls are remembered.
+/// The tool calls of one process: at most [`MAX_CALL_IDS`] without a result, and as many ids.
 #[derive(Debug)]
 pub(in crate::agent) struct CallIds {
     /// Number of calls so far, by the agent's id.
     uses: Recent<u32>,
     /// The calls without a result, oldest first.
     open: BTreeMap<Key, VecDeque<OpenCall>>,
-    /// The last calls that were opened, oldest first, with their numbers.
-    order: VecDeque<(Key, u64)>,
+    /// The keys of the calls without a result, by the calls' numbers.
+    order: BTreeMap<u64, Key>,
     opened: u64,
 }
 
@@ -28,7 +28,7 @@ type Key = (String, Option<String>);
 
 impl Default for CallIds {
     fn default() -> Self {
-        Self { uses: Recent::new(MAX_CALL_IDS), open: BTreeMap::new(), order: VecDeque::new(), opened: 0 }
+        Self { uses: Recent::new(MAX_CALL_IDS), open: BTreeMap::new(), order: BTreeMap::new(), opened: 0 }
     }
 }
 
@@ -48,13 +48,15 @@ impl CallIds {
         self.opened += 1;
         let call = OpenCall { number: self.opened, id: id.clone(), tool: tool.to_owned(), requested: false };
         let key = (agent_id.to_owned(), parent.map(str::to_owned));
-        self.order.push_back((key.clone(), self.opened));
+        self.order.insert(self.opened, key.clone());
         if self.order.len() > MAX_CALL_IDS {
             self.forget_oldest();
         }
         let calls = self.open.entry(key).or_default();
-        if calls.len() == MAX_SAME_ID {
-            calls.pop_front();
+        if calls.len() == MAX_SAME_ID
+            && let Some(oldest) = calls.pop_front()
+        {
+            self.order.remove(&oldest.number);
         }
         calls.push_back(call);
         id
@@ -67,9 +69,9 @@ impl CallIds {
         numbered(agent_id, uses)
     }
 
-    /// Drops the oldest call that is remembered, if it is still open.
+    /// Drops the oldest open call.
     fn forget_oldest(&mut self) {
-        let Some((key, number)) = self.order.pop_front() else { return };
+        let Some((number, key)) = self.order.pop_first() else { return };
         let Some(calls) = self.open.get_mut(&key) else { return };
         if calls.front().is_some_and(|call| call.number == number) {
             calls.pop_front();
@@ -85,17 +87,24 @@ impl CallIds {
         let exact = (agent_id.to_owned(), parent.map(str::to_owned));
         let key = if self.open.contains_key(&exact) { exact } else { self.with_id(agent_id).next()?.0.clone() };
         let calls = self.open.get_mut(&key)?;
-        let call = calls.pop_front();
+        let call = calls.pop_front()?;
         if calls.is_empty() {
             self.open.remove(&key);
         }
-        call.map(|call| call.id)
+        self.order.remove(&call.number);
+        Some(call.id)
     }
 
     /// Removes the open call with the id `id` in the log.
     pub(in crate::agent) fn remove(&mut self, id: &str) {
         self.open.retain(|_, calls| {
-            calls.retain(|call| call.id != id);
+            calls.retain(|call| {
+                let is_removed = call.id == id;
+                if is_removed {
+                    self.order.remove(&call.number);
+                }
+                !is_removed
+            });
             !calls.is_empty()
         });
     }
@@ -133,7 +142,11 @@ impl CallIds {
     /// Removes the open calls for whose parents, by the agent's ids, `ends` holds. Returns their ids in the log.
     pub(in crate::agent) fn drain_where(&mut self, ends: impl Fn(Option<&str>) -> bool) -> Vec<String> {
         let ended = self.open.extract_if(.., |(_, parent), _| ends(parent.as_deref()));
-        ended.flat_map(|(_, calls)| calls).map(|call| call.id).collect()
+        let ended: Vec<OpenCall> = ended.flat_map(|(_, calls)| calls).collect();
+        for call in &ended {
+            self.order.remove(&call.number);
+        }
+        ended.into_iter().map(|call| call.id).collect()
     }
 }
 
@@ -167,9 +180,36 @@ mod tests {
             }
             assert!(calls.order.len() <= MAX_CALL_IDS && calls.open.len() <= MAX_CALL_IDS);
         }
+        assert_eq!(calls.order.len(), calls.open.values().map(VecDeque::len).sum::<usize>());
         assert!(!calls.is_known("1") && calls.close(None, "1").is_none(), "the oldest is forgotten");
         let last = (3 * MAX_CALL_IDS - 1).to_string();
         assert_eq!(calls.close(None, &last), Some(last));
+    }
+
+    #[test]
+    fn a_long_call_is_remembered_however_many_others_come_and_go() {
+        let mut calls = CallIds::default();
+        calls.open(None, "long", "Task");
+        for number in 0..3 * MAX_CALL_IDS {
+            calls.open(Some("long"), &number.to_string(), "Bash");
+            calls.close(Some("long"), &number.to_string());
+        }
+        assert_eq!(calls.close(None, "long").as_deref(), Some("long"));
+        assert_eq!((calls.order.len(), calls.open.len()), (0, 0));
+    }
+
+    #[test]
+    fn calls_that_are_removed_leave_nothing_behind() {
+        let mut calls = CallIds::default();
+        for number in 0..3 * MAX_SAME_ID {
+            calls.open(None, "same", "Bash");
+            calls.open(Some("task"), &number.to_string(), "Bash");
+        }
+        assert_eq!(calls.order.len(), calls.open.values().map(VecDeque::len).sum::<usize>());
+        calls.remove("0");
+        assert_eq!(calls.drain_where(|parent| parent.is_some()).len(), 3 * MAX_SAME_ID - 1);
+        calls.drain_where(|_| true);
+        assert_eq!((calls.order.len(), calls.open.len()), (0, 0));
     }
 
     #[test]

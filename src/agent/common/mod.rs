@@ -1,11 +1,15 @@
 //! What the adapters share.
 
+mod bounded;
+mod bounded_text;
 mod call_ids;
 mod forms;
 mod line_reader;
 mod open_requests;
 mod surrogates;
 
+pub(in crate::agent) use bounded::{Limit, Remembered, cut, size_of};
+pub(in crate::agent) use bounded_text::BoundedText;
 pub(in crate::agent) use call_ids::{CallIds, numbered};
 pub(in crate::agent) use forms::Form;
 pub(in crate::agent) use line_reader::LineReader;

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::diagnose::diagnose;
-use super::text::BoundedText;
 use super::{Field, Fields};
 use crate::agent::acp::cause_from_text;
+use crate::agent::common::BoundedText;
 use crate::agent::{Item, LineOutcome, Output, Parser, Started};
 use crate::process::Exit;
 use crate::types::{Cause, Failure, Role, StreamEvent, Usage};
@@ -52,7 +52,7 @@ impl Jsonl {
     /// Turns tokens that were not followed by a message into one.
     fn complete_message(&mut self, out: &mut Output) {
         if !self.tokens.is_empty() {
-            self.last_message = self.tokens.emit_message(out);
+            self.last_message = self.tokens.emit_message(None, out);
         }
     }
 

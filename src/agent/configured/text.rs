@@ -1,49 +1,10 @@
 //! A program whose stdout is the answer as plain text.
 
-use serde_json::json;
-
 use super::diagnose::diagnose;
+use crate::agent::common::BoundedText;
 use crate::agent::{Item, LineOutcome, Output, Parser, Started};
 use crate::process::Exit;
-use crate::types::{Failure, Level, NoticeCode, Role, StreamEvent};
-
-/// Maximum length of an answer in the run's result, in bytes. All its tokens are emitted.
-const MAX_ANSWER: usize = 1024 * 1024;
-
-/// A text assembled from chunks, truncated at [`MAX_ANSWER`].
-#[derive(Debug, Default)]
-pub(super) struct BoundedText {
-    text: String,
-    /// Total length of all chunks in bytes.
-    size: usize,
-}
-
-impl BoundedText {
-    pub(super) fn push(&mut self, chunk: &str) {
-        // Once truncated, later chunks would not continue the text.
-        if self.size == self.text.len() {
-            let room = chunk.floor_char_boundary(MAX_ANSWER - self.text.len());
-            self.text.push_str(&chunk[..room]);
-        }
-        self.size = self.size.saturating_add(chunk.len());
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.text.is_empty()
-    }
-
-    /// Emits the text as a message and returns it.
-    pub(super) fn emit_message(&mut self, out: &mut Output) -> String {
-        let Self { text, size } = std::mem::take(self);
-        if size > text.len() {
-            let message = format!("an answer of {size} bytes was truncated to {}; its tokens are complete", text.len());
-            let data = Some(json!({ "kept": text.len(), "size": size }));
-            out.emit(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Truncated, message, data });
-        }
-        out.emit(StreamEvent::Message { role: Role::Assistant, content: text.clone(), message_id: None, parent_tool_call_id: None });
-        text
-    }
-}
+use crate::types::{Failure, StreamEvent};
 
 /// Parses an answer in plain text.
 #[derive(Debug, Default)]
@@ -84,7 +45,7 @@ impl Parser for Text {
 
     fn handle_end_of_output(&mut self, out: &mut Output) {
         if !self.answer.is_empty() {
-            self.result = self.answer.emit_message(out);
+            self.result = self.answer.emit_message(None, out);
         }
     }
 

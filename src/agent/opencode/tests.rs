@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{OpenCode, variant};
+use crate::agent::acp::tests::bounds::{assert_bounded, open_session};
 use crate::agent::acp::tests::{action, continued};
 use crate::agent::flags::{BadArgs, Widening, classify};
 use crate::agent::probe::Prober;
@@ -45,6 +46,13 @@ fn acp_recordings_match_their_snapshots() {
             insta::assert_snapshot!("acp", replayed.snapshot());
         });
     }
+}
+
+#[test]
+fn calls_requests_and_answers_are_bounded() {
+    let mut parser = parser(Mode::TwoWay, "");
+    open_session(&mut *parser);
+    assert_bounded(&mut *parser);
 }
 
 #[test]

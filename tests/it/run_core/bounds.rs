@@ -1,4 +1,6 @@
 //! The memory of the server is bounded, regardless of what an agent writes.
+//!
+//! Rules: R7.
 
 use std::time::{Duration, Instant};
 
@@ -77,6 +79,33 @@ fn answered_requests_and_unfinished_tool_calls_take_no_memory() {
             user.cancel(&id).await;
             assert_eq!(user.end_of(&id).await["status"], "cancelled");
         }
+    });
+}
+
+#[test]
+fn denied_requests_take_no_memory_however_many_there_are() {
+    /// More than the server remembers of anything.
+    const FIRST: u32 = 4500;
+    const MORE: u32 = 8000;
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let go = server.directory().join("go");
+        // The ids of the calls are long, so that each call that is remembered shows.
+        let flood = |count: u32| format!("permission-flood {count} 1500");
+        let script = format!("{}\nsay first\nwait {}\n{}\nwait-for-interrupt", flood(FIRST), go.display(), flood(MORE));
+        let id = user.script_with(&script, json!({ "permission_mode": "read_only" })).await;
+        user.follow(&id).await.until_text("first").await;
+        let last_seq = async || user.run(&id).await["last_seq"].as_u64().expect("a number");
+        let (before, memory) = (last_seq().await, memory_of(&server));
+        std::fs::write(&go, "").expect("writable");
+        // Each call is written, asks, and is denied.
+        while last_seq().await < before + 3 * u64::from(MORE) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_growth_below(&server, memory, 6 * MIB).await;
+        user.cancel(&id).await;
+        assert_eq!(user.end_of(&id).await["status"], "cancelled");
     });
 }
 

@@ -1,5 +1,6 @@
 //! Replays the recordings of ACP agents other than `OpenCode`, whose own adapter replays its recordings.
 
+pub(crate) mod bounds;
 mod calls;
 mod setup;
 mod turns;

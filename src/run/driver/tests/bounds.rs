@@ -1,4 +1,6 @@
 //! What an agent or a client can make a driver remember is bounded.
+//!
+//! Rules: R7.
 
 use serde_json::json;
 
