@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::detect::{Detector, search_path};
 use super::flags::{self, BadArgs, Widening};
-use super::handle::{self, GracePeriods, ReattachedAgent, Restrictions, start_in_process};
+use super::handle::{self, GracePeriods, Logged, ReattachedAgent, Restrictions, start_in_process};
 use super::isolation::{AgentFacts, BadIsolation, IsolationPolicy, Placed, RunPlace};
 use super::login_hint::with_login_hint;
 use super::prepared::PreparedAgent;
@@ -25,9 +25,7 @@ use crate::process::isolation::{Egress, Sandbox};
 use crate::process::shim::{MAX_HANDOVER, ProcessDir, ShimCommand, StartCommand};
 use crate::process::{Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
 use crate::redact::is_secret_name;
-use crate::types::{
-    Cause, Failure, HostPort, IsolationLevel, LimitedBy, OutputCheckpoint, PermissionMode, RunIsolation, RunLimits, RunSpec, UserName,
-};
+use crate::types::{Cause, Failure, HostPort, IsolationLevel, LimitedBy, PermissionMode, RunIsolation, RunLimits, RunSpec, UserName};
 
 /// How long a report waits for running inspections. Results that arrive later are part of the next report.
 const REPORT_TIMEOUT: Duration = Duration::from_millis(150);
@@ -434,7 +432,7 @@ impl Agents {
 
     /// Reattaches to the agent of a run that an earlier server started, whether it is running or has ended.
     ///
-    /// `stored` is how far the run's log covers its output, `ready` whether the agent had reported that it was ready. `None` if there
+    /// `logged` is what the run's log covers, `ready` whether the agent had reported that it was ready. `None` if there
     /// is no trace of a program, or if it cannot be continued without its state, which is lost.
     ///
     /// # Errors
@@ -445,7 +443,7 @@ impl Agents {
         spec: &RunSpec,
         process_dir: ProcessDir,
         marker: Marker,
-        stored: OutputCheckpoint,
+        logged: Logged,
         ready: bool,
     ) -> Result<Option<ReattachedAgent>, Failure> {
         let name = &spec.agent_type;
@@ -470,7 +468,7 @@ impl Agents {
         let parser = with_login_hint(registered.program.parser(&task, &installed), &registered.program.info().login_hint);
         let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions };
         let has_handover = !spec.env.is_empty() || !spec.mcp_servers.is_empty();
-        handle::reattach(running, parser, stored, has_handover, &self.tasks).await
+        handle::reattach(running, parser, logged, has_handover, &self.tasks).await
     }
 }
 

@@ -151,6 +151,21 @@ impl Requests {
         self.open.push(OpenRequest { view, deadline, bytes });
     }
 
+    /// Sets the requests that an earlier server answered.
+    pub(super) fn set_answered(&mut self, answered: Recent<()>) {
+        self.answered = answered;
+    }
+
+    /// Whether a request is open.
+    pub(super) fn is_open(&self, id: &str) -> bool {
+        self.open.iter().any(|request| request.view.id == id)
+    }
+
+    /// The open requests with the answers that they get when no user answers, for this reason.
+    pub(super) fn default_answers(&self, reason: &str) -> Vec<(String, Answer)> {
+        self.open.iter().map(|request| (request.view.id.clone(), request.view.kind.default_answer(reason))).collect()
+    }
+
     /// Records a request that was answered without having been open.
     pub(super) fn mark_answered(&mut self, id: &str) {
         self.answered.insert(id, ());

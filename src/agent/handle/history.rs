@@ -1,8 +1,12 @@
 //! The history of an agent: the journaled commands to it, and its items.
 
-use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
 
-use crate::types::Answer;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::agent::Item;
+use crate::types::{Answer, OutputCheckpoint, StreamEvent, TurnEnd};
 
 /// A command to an agent. The shim journals it before the agent can see a byte of it, so that a later server can repeat it to a new
 /// parser at the same position in the output.
@@ -39,13 +43,157 @@ pub enum Command {
     },
 }
 
-/// An entry in the history of a reattached agent, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum HistoryEntry {
-    /// An item that the log already covers.
-    Logged(super::Item),
-    /// An item that the log does not cover yet.
-    New(super::Item),
-    /// A command to the agent.
-    Command(Command),
+/// What the log of a run shows about its agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Logged {
+    /// How far the log covers the agent's output.
+    pub checkpoint: OutputCheckpoint,
+    /// The ids of the requests that are open according to the log.
+    pub open_requests: HashSet<String>,
+}
+
+/// What a reattached agent has done and received, as far as it matters for continuing its run.
+///
+/// Its size is bounded by what the agent waits for and by what the log does not cover yet, not by the length of the run. Of each message it
+/// keeps a digest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// The items that the log does not cover yet, in order.
+    pub new_items: Vec<Item>,
+    /// The last end of a turn.
+    pub turn: Option<TurnEnd>,
+    /// Whether the last turn has ended and no message was sent after it.
+    pub turn_is_over: bool,
+    /// Whether the current turn was interrupted.
+    pub interrupted: bool,
+    /// The messages that started turns, in order.
+    pub sent: Vec<TextDigest>,
+    /// The messages that were added to turns, in order.
+    pub steered: Vec<TextDigest>,
+    /// Whether the agent was told that no further message follows.
+    pub finished: bool,
+    /// Why the agent was told to end, if it was.
+    pub stopped: Option<String>,
+    /// The requests that the agent waits on: each is a permission request or a question. `None` if its output could not be read.
+    pub waiting: Option<Vec<StreamEvent>>,
+    /// The answers that the agent has received to requests that are open according to the log.
+    pub answers: HashMap<String, Answer>,
+}
+
+/// Stands for a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextDigest([u8; 32]);
+
+impl TextDigest {
+    /// The digest of `text`.
+    pub fn of(text: &str) -> Self {
+        Self(Sha256::digest(text).into())
+    }
+}
+
+impl History {
+    /// Applies a command that the agent has received.
+    pub(super) fn apply_command(&mut self, command: &Command, open_requests: &HashSet<String>) {
+        match command {
+            Command::Answer { request, answer } => {
+                self.close(request);
+                if open_requests.contains(request) {
+                    self.answers.insert(request.clone(), answer.clone());
+                }
+            }
+            Command::Message { text } => {
+                self.sent.push(TextDigest::of(text));
+                (self.turn_is_over, self.interrupted) = (false, false);
+            }
+            Command::Steer { text } => self.steered.push(TextDigest::of(text)),
+            Command::Interrupt => self.interrupted = true,
+            Command::Silence => {}
+            Command::Finish => self.finished = true,
+            Command::Stop { reason } => self.stopped = Some(reason.clone()),
+        }
+    }
+
+    /// Applies an item of the agent, which the log covers if `is_logged`.
+    pub(super) fn apply_item(&mut self, item: Item, is_logged: bool) {
+        match &item {
+            Item::TurnEnded(turn) => {
+                self.turn = Some(turn.clone());
+                (self.turn_is_over, self.interrupted) = (true, false);
+            }
+            Item::Event(event @ (StreamEvent::PermissionRequest { .. } | StreamEvent::Question { .. })) => {
+                self.waiting.get_or_insert_default().push(event.clone());
+            }
+            Item::Event(StreamEvent::PermissionResolved { id, .. } | StreamEvent::QuestionResolved { id, .. }) => {
+                let id = id.clone();
+                self.close(&id);
+            }
+            Item::Event(_) | Item::Started(_) | Item::SessionChanged(_) => {}
+        }
+        if !is_logged {
+            self.new_items.push(item);
+        }
+    }
+
+    fn close(&mut self, request: &str) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.retain(|open| open.request_id() != Some(request));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{DecidedBy, Decision, Question};
+
+    fn question(id: usize) -> Item {
+        Item::Event(StreamEvent::Question { id: id.to_string(), questions: vec![Question::default()] })
+    }
+
+    fn answer(id: usize) -> Command {
+        Command::Answer { request: id.to_string(), answer: Answer::Question { answers: vec![] } }
+    }
+
+    #[test]
+    fn the_history_does_not_grow_with_requests_that_were_answered_or_withdrawn() {
+        let mut history = History::default();
+        let open = HashSet::from(["7".to_owned()]);
+        for id in 0..10_000 {
+            history.apply_item(question(id), true);
+            if id % 2 == 0 {
+                let by = DecidedBy::Policy;
+                history.apply_item(Item::Event(StreamEvent::QuestionResolved { id: id.to_string(), answers: vec![], by }), true);
+            } else {
+                history.apply_command(&answer(id), &open);
+            }
+        }
+        history.apply_item(question(10_000), true);
+        let expected = History {
+            waiting: Some(vec![StreamEvent::Question { id: "10000".to_owned(), questions: vec![Question::default()] }]),
+            answers: HashMap::from([("7".to_owned(), Answer::Question { answers: vec![] })]),
+            ..History::default()
+        };
+        assert_eq!(history, expected);
+    }
+
+    #[test]
+    fn only_items_that_the_log_lacks_are_kept_and_turns_are_followed_in_order() {
+        let mut history = History::default();
+        let deny = StreamEvent::PermissionResolved {
+            id: "p".to_owned(),
+            decision: Decision::Deny,
+            option_id: None,
+            by: DecidedBy::Policy,
+            reason: None,
+        };
+        history.apply_item(Item::Event(deny.clone()), true);
+        history.apply_item(Item::TurnEnded(Ok("one".to_owned())), true);
+        assert!(history.turn_is_over);
+        history.apply_command(&Command::Message { text: "more".to_owned() }, &HashSet::new());
+        history.apply_command(&Command::Interrupt, &HashSet::new());
+        assert!(!history.turn_is_over && history.interrupted);
+        assert_eq!(history.sent, [TextDigest::of("more")]);
+        history.apply_item(Item::Event(deny.clone()), false);
+        assert_eq!((history.new_items, history.turn), (vec![Item::Event(deny)], Some(Ok("one".to_owned()))));
+    }
 }

@@ -6,7 +6,7 @@
 //! pipe and delays no other run.
 //!
 //! The process itself belongs to the shim. The task may therefore end, and the task of a later server continues: it decodes the same
-//! output with a new parser, and what the log already covers becomes a [`HistoryEntry`].
+//! output with a new parser, and what the log already covers is only summarized in a [`History`].
 
 mod connection;
 mod decoder;
@@ -30,7 +30,7 @@ use crate::process::shim::StoppedBy;
 use crate::process::{Exit, Leftovers};
 use crate::types::{Answer, Cause, Failure, OutputCheckpoint, RunIsolation, RunLimits};
 
-pub use history::{Command, HistoryEntry};
+pub use history::{Command, History, Logged, TextDigest};
 pub(super) use in_process::start as start_in_process;
 pub use program::GracePeriods;
 pub(super) use program::{RunningProgram, reattach, start};
@@ -48,8 +48,8 @@ const COMMANDS: usize = 16;
 pub enum Update {
     /// Everything that happened to the agent before it was reattached. Always the first update of such an agent, and only of those.
     Restored {
-        /// In order.
-        history: Vec<HistoryEntry>,
+        /// What happened.
+        history: Box<History>,
         /// How far the history reaches, to be stored with its new items.
         checkpoint: OutputCheckpoint,
         /// The remainder of the time limit, without [`SLACK`]; `None` if there is no limit.

@@ -10,10 +10,10 @@ use tokio_util::task::TaskTracker;
 use super::connection::{Connection, Event};
 use super::decoder::OutputDecoder;
 use super::end_state::{Deadline, EndState, Finish, Gone};
-use super::replay::{Outputs, Replayed, Stream, received_commands, replay};
+use super::replay::{Outputs, Replayed, Stream, received, replay};
 use super::{
-    AgentEnd, AgentHandle, Command, Control, Delivery, HistoryEntry, Link, OutputCheckpoint, ReattachedAgent, Restrictions, SLACK, Update,
-    link, millis,
+    AgentEnd, AgentHandle, Command, Control, Delivery, Link, Logged, OutputCheckpoint, ReattachedAgent, Restrictions, SLACK, Update, link,
+    millis,
 };
 use crate::agent::{Item, Parser};
 use crate::process::shim::{
@@ -64,7 +64,7 @@ pub(in crate::agent) fn start(
 
 /// Reattaches to a program that an earlier server started: running with its shim, ended, or lost with it.
 ///
-/// `stored` is how far the log covers its output, `has_handover` whether its shim was given a handover to keep. `None` if no program was ever
+/// `logged` is what the log covers, `has_handover` whether its shim was given a handover to keep. `None` if no program was ever
 /// started; none will be, then.
 ///
 /// # Errors
@@ -72,7 +72,7 @@ pub(in crate::agent) fn start(
 pub(in crate::agent) async fn reattach(
     program: RunningProgram,
     parser: Box<dyn Parser>,
-    stored: OutputCheckpoint,
+    logged: Logged,
     has_handover: bool,
     tasks: &TaskTracker,
 ) -> Result<Option<ReattachedAgent>, Failure> {
@@ -88,9 +88,9 @@ pub(in crate::agent) async fn reattach(
     }
     let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.restrictions.clone());
     tasks.spawn(async move {
-        let dir = program.dir.clone();
+        let (dir, stored) = (program.dir.clone(), logged.checkpoint);
         // Off the runtime's threads, because a long output takes a while.
-        let replayed = tokio::task::spawn_blocking(move || replay(&dir, parser, stored)).await;
+        let replayed = tokio::task::spawn_blocking(move || replay(&dir, parser, logged)).await;
         match replayed.unwrap_or_else(|panic| Err(std::io::Error::other(panic))) {
             Ok(replayed) => Supervisor::reattached(program, found, replayed, link).run().await,
             Err(error) => end_unreadable(program, found, &error, stored, link).await,
@@ -120,8 +120,7 @@ async fn end_unreadable(program: RunningProgram, found: Found, error: &std::io::
     };
     let dir = program.dir.clone();
     // Messages that the agent has received are not reported as undelivered.
-    let commands = tokio::task::spawn_blocking(move || received_commands(&dir)).await.unwrap_or_default();
-    let history = commands.into_iter().map(HistoryEntry::Command).collect();
+    let history = Box::new(tokio::task::spawn_blocking(move || received(&dir)).await.unwrap_or_default());
     if link.updates.send(Update::Restored { history, checkpoint: stored, left: None }).await.is_ok() {
         let _ = link.updates.send(Update::Ended(end)).await;
     }
@@ -192,10 +191,7 @@ impl Supervisor {
         let mut this = Self::new(program, replayed.decoder, connection, link);
         this.checkpoint = replayed.checkpoint;
         this.stdin_open = !replayed.stdin_closed;
-        let was_given = |matches: fn(&Command) -> bool| {
-            replayed.history.iter().any(|entry| matches!(entry, HistoryEntry::Command(command) if matches(command)))
-        };
-        this.ending.stop_recorded = was_given(|command| matches!(command, Command::Stop { .. }));
+        this.ending.stop_recorded = replayed.history.stopped.is_some();
         let mut left = None;
         match rest {
             Ok(greeting) => {
@@ -207,13 +203,13 @@ impl Supervisor {
             }
             Err(gone) => this.set_gone(gone),
         }
-        if was_given(|command| matches!(command, Command::Finish)) {
+        if replayed.history.finished {
             this.ending.finish = Finish::Requested;
             if this.gone.is_none() && !this.exited {
                 this.start_exit_grace();
             }
         }
-        this.restored = Some(Update::Restored { history: replayed.history, checkpoint: this.checkpoint, left });
+        this.restored = Some(Update::Restored { history: Box::new(replayed.history), checkpoint: this.checkpoint, left });
         this
     }
 

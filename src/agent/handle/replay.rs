@@ -1,5 +1,6 @@
 //! Rebuilds the state of an agent's decoder from the files of its run.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::FileExt;
@@ -7,8 +8,8 @@ use std::os::unix::fs::FileExt;
 use serde::Deserialize;
 
 use super::decoder::OutputDecoder;
-use super::{Command, HistoryEntry, OutputCheckpoint};
-use crate::agent::{Item, Parser};
+use super::{Command, History, Logged, OutputCheckpoint};
+use crate::agent::Parser;
 use crate::process::shim::ProcessDir;
 
 /// Maximum length of one read in bytes: short enough not to block the runtime, as recent output comes from the page cache.
@@ -74,7 +75,7 @@ struct JournalEntry {
 /// The result of a replay.
 pub(super) struct Replayed {
     pub(super) decoder: OutputDecoder,
-    pub(super) history: Vec<HistoryEntry>,
+    pub(super) history: History,
     /// How much of the output and of the commands the decoder has processed.
     pub(super) checkpoint: OutputCheckpoint,
     pub(super) stdin_closed: bool,
@@ -84,28 +85,38 @@ pub(super) struct Replayed {
 
 /// Feeds a new `parser` everything that its predecessor processed: the output, and the commands at their positions in it.
 ///
-/// Items up to `stored` are in the log. Bytes that were sent to the agent are not sent again; those that were not are left in the
+/// Items up to the checkpoint of `logged` are in the log. Bytes that were sent to the agent are not sent again; those that were not are left in the
 /// decoder. Reads the whole output, which may be long, so it must not run on the runtime's threads.
 ///
 /// # Errors
 /// If a file cannot be read, or does not have the expected content.
-pub(super) fn replay(dir: &ProcessDir, parser: Box<dyn Parser>, stored: OutputCheckpoint) -> io::Result<Replayed> {
-    let journal = read_journal(dir)?;
-    let sent_up_to = journal.iter().map(|entry| entry.at).max();
+pub(super) fn replay(dir: &ProcessDir, parser: Box<dyn Parser>, logged: Logged) -> io::Result<Replayed> {
+    // Read twice instead of kept: it may be long.
+    let (mut sent_up_to, mut stdin_closed, mut recorded) = (None, false, 0);
+    for entry in journal(dir)? {
+        let entry = entry?;
+        sent_up_to = sent_up_to.max(Some(entry.at));
+        stdin_closed |= entry.close;
+        recorded += 1;
+    }
+    let stored = logged.checkpoint;
     let mut replay = Replay {
         outputs: Outputs::new(dir.clone()),
         decoder: OutputDecoder::new(parser),
-        history: Vec::new(),
+        history: History { waiting: Some(Vec::new()), ..History::default() },
         checkpoint: OutputCheckpoint::default(),
         stored,
+        open_requests: logged.open_requests,
         sent_up_to,
     };
     replay.decoder.open();
     replay.collect(stored != OutputCheckpoint::default());
-    for entry in &journal {
+    // The shim adds nothing meanwhile: it has stopped listening to the earlier server, and this one has sent nothing.
+    for entry in journal(dir)?.take(recorded) {
+        let entry = entry?;
         replay.decode_stdout(entry.at)?;
         if let Some(command) = &entry.call {
-            replay.carry_out(command.clone());
+            replay.carry_out(command);
         }
     }
     replay.decode_stdout(stored.out)?;
@@ -119,16 +130,17 @@ pub(super) fn replay(dir: &ProcessDir, parser: Box<dyn Parser>, stored: OutputCh
     if checkpoint.calls < stored.calls {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the journal is shorter than before"));
     }
-    let stdin_closed = journal.iter().any(|entry| entry.close);
-    Ok(Replayed { decoder, history, checkpoint, stdin_closed, recorded: journal.len() as u64 })
+    Ok(Replayed { decoder, history, checkpoint, stdin_closed, recorded: recorded as u64 })
 }
 
 struct Replay {
     outputs: Outputs,
     decoder: OutputDecoder,
-    history: Vec<HistoryEntry>,
+    history: History,
     checkpoint: OutputCheckpoint,
     stored: OutputCheckpoint,
+    /// The requests that are open according to the log.
+    open_requests: HashSet<String>,
     /// Everything that the output before this position calls for was sent; `None` if nothing ever was.
     sent_up_to: Option<u64>,
 }
@@ -163,21 +175,17 @@ impl Replay {
         Ok(())
     }
 
-    fn carry_out(&mut self, command: Command) {
-        self.decoder.carry_out(&command);
+    fn carry_out(&mut self, command: &Command) {
+        self.decoder.carry_out(command);
         self.checkpoint.calls += 1;
-        self.history.push(HistoryEntry::Command(command));
+        self.history.apply_command(command, &self.open_requests);
         self.collect(self.checkpoint.calls <= self.stored.calls);
     }
 
-    /// Moves the decoder's items to the history. Of `logged` items only the ends of turns are needed.
-    fn collect(&mut self, logged: bool) {
+    /// Moves the decoder's items to the history.
+    fn collect(&mut self, is_logged: bool) {
         for item in self.decoder.take_items() {
-            match item {
-                Item::TurnEnded(_) if logged => self.history.push(HistoryEntry::Logged(item)),
-                _ if logged => {}
-                item => self.history.push(HistoryEntry::New(item)),
-            }
+            self.history.apply_item(item, is_logged);
         }
         if self.sent_up_to.is_some_and(|sent| self.checkpoint.out <= sent) {
             self.decoder.output.send.clear();
@@ -186,28 +194,37 @@ impl Replay {
     }
 }
 
-/// The commands that the agent has received, as far as the journal can be read.
-pub(super) fn received_commands(dir: &ProcessDir) -> Vec<Command> {
-    let Ok(file) = File::open(dir.journal()) else { return Vec::new() };
-    let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
-    lines.map_while(|line| serde_json::from_slice::<JournalEntry>(&line).ok()).filter_map(|entry| entry.call).collect()
+/// What the agent has received, as far as the journal can be read. Its output is not read.
+pub(super) fn received(dir: &ProcessDir) -> History {
+    let mut history = History::default();
+    let entries = journal(dir).into_iter().flatten().map_while(Result::ok);
+    for command in entries.filter_map(|entry| entry.call) {
+        history.apply_command(&command, &HashSet::new());
+    }
+    history
 }
 
-/// Reads the journal. A truncated last line was never acted on and is skipped.
-fn read_journal(dir: &ProcessDir) -> io::Result<Vec<JournalEntry>> {
+/// The entries of the journal. A truncated last line was never acted on and is skipped. Nothing follows an error.
+///
+/// # Errors
+/// If the file cannot be opened.
+fn journal(dir: &ProcessDir) -> io::Result<impl Iterator<Item = io::Result<JournalEntry>>> {
     let file = match File::open(dir.journal()) {
-        Ok(file) => BufReader::new(file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Ok(file) => Some(BufReader::new(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    let mut entries = Vec::new();
-    let mut lines = file.split(b'\n').peekable();
-    while let Some(line) = lines.next() {
-        match serde_json::from_slice(&line?) {
-            Ok(entry) => entries.push(entry),
-            Err(_) if lines.peek().is_none() => break,
-            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+    let mut lines = file.into_iter().flat_map(|file| file.split(b'\n')).peekable();
+    let mut failed = false;
+    Ok(std::iter::from_fn(move || {
+        let entry = match lines.next().filter(|_| !failed)? {
+            Ok(line) => serde_json::from_slice(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
+            Err(error) => Err(error),
+        };
+        failed = entry.is_err();
+        if failed && lines.peek().is_none() && entry.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+            return None;
         }
-    }
-    Ok(entries)
+        Some(entry)
+    }))
 }

@@ -1,6 +1,6 @@
 //! An agent whose task is a test.
 
-use super::{AgentEnd, AgentHandle, Control, Delivery, Link, OutputCheckpoint, Restrictions, Update, link};
+use super::{AgentEnd, AgentHandle, Control, Delivery, History, Link, OutputCheckpoint, Restrictions, Update, link};
 use crate::agent::Item;
 use crate::process::{Leftovers, Marker};
 use crate::types::{Answer, RunId};
@@ -37,6 +37,12 @@ impl ScriptedAgent {
         self.sent += 1;
         let checkpoint = OutputCheckpoint { out: self.sent, ..OutputCheckpoint::default() };
         self.link.updates.send(Update::Items { items, checkpoint }).await.is_ok()
+    }
+
+    /// Reports what happened before the agent was reattached.
+    pub(crate) async fn restore(&mut self, history: History) -> bool {
+        let checkpoint = OutputCheckpoint { out: self.sent, ..OutputCheckpoint::default() };
+        self.link.updates.send(Update::Restored { history: Box::new(history), checkpoint, left: None }).await.is_ok()
     }
 
     /// Sends output without items.

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{Connection, Event};
 use super::program::{GracePeriods, RunningProgram, reattach, start};
-use super::{AgentEnd, AgentHandle, Command, Delivery, HistoryEntry, Restrictions, Update};
+use super::{AgentEnd, AgentHandle, Delivery, Logged, Restrictions, TextDigest, Update};
 use crate::agent::{Item, LineOutcome, Output, Parser};
 use crate::process::shim::{ExitRecord, Greeting, PROTOCOL, ProcessDir, ProcessRecord, Report, ShimCommand, Spooled};
 use crate::process::testing::sleeper;
@@ -95,7 +95,8 @@ fn ended_run(durable: bool) -> tempfile::TempDir {
 
 /// What the driver gets of a reattached program: the lines that are new, the commands that the agent has received, and the end.
 async fn updates(dir: &Path, stored: OutputCheckpoint) -> Option<(Vec<String>, usize, AgentEnd)> {
-    let agent = reattach(program(dir), Box::new(Lines), stored, false, &TaskTracker::new()).await.unwrap()?;
+    let logged = Logged { checkpoint: stored, ..Logged::default() };
+    let agent = reattach(program(dir), Box::new(Lines), logged, false, &TaskTracker::new()).await.unwrap()?;
     let (mut handle, mut lines, mut commands) = (agent.handle, Vec::new(), 0);
     let mut add = |item| match item {
         Item::Event(StreamEvent::Raw { line }) => lines.push(line),
@@ -104,13 +105,9 @@ async fn updates(dir: &Path, stored: OutputCheckpoint) -> Option<(Vec<String>, u
     loop {
         match handle.next().await {
             Update::Restored { history, .. } => {
-                for entry in history {
-                    match entry {
-                        HistoryEntry::New(item) => add(item),
-                        HistoryEntry::Command(Command::Steer { text }) if text == "more" => commands += 1,
-                        other => panic!("{other:?}"),
-                    }
-                }
+                assert!(history.steered.iter().all(|text| *text == TextDigest::of("more")), "{history:?}");
+                commands += history.steered.len();
+                history.new_items.into_iter().for_each(&mut add);
             }
             Update::Items { items, .. } => items.into_iter().for_each(&mut add),
             Update::Activity => {}

@@ -266,7 +266,7 @@ impl Driver {
 
     async fn handle_update(&mut self, update: Update, agent: AgentHandle) -> Phase {
         match update {
-            Update::Restored { history, checkpoint, left } => self.restore(history, checkpoint, left, &agent).await,
+            Update::Restored { history, checkpoint, left } => self.restore(*history, checkpoint, left, &agent).await,
             Update::Items { items, checkpoint } => self.record(items, checkpoint, &agent).await,
             Update::Activity => self.note_activity(),
             Update::Ended(end) => {

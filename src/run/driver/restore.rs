@@ -1,9 +1,10 @@
 //! Restoring a run of an earlier server after its agent was found again: reconciles the log with what the agent received.
 //!
 //! An answer or message is logged before it is sent to the agent, so the agent may lack the last entries of the log. The shim's journal
-//! records what the agent received ([`HistoryEntry::Command`]); this module sends the rest.
+//! records what the agent received ([`History`]); this module sends the rest. If a part of the log is damaged, it may also lack requests
+//! that the agent waits on, or answers that it has received; these are logged again.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,33 +12,18 @@ use tokio::time::Instant;
 use super::timers::WallClock;
 use super::{Batch, Driver};
 use crate::agent::Item;
-use crate::agent::handle::{AgentHandle, Command, HistoryEntry};
+use crate::agent::handle::{AgentHandle, History, TextDigest};
 use crate::run::events::LogSummary;
+use crate::run::requests::resolved_event;
 use crate::run::state::{Input, StopReason};
-use crate::types::{Answer, MessageMode, OutputCheckpoint, TurnEnd};
+use crate::types::{Answer, DecidedBy, MessageMode, OutputCheckpoint, StreamEvent};
 
-/// Entries of the log that the agent may not have received.
-#[derive(Debug, Default)]
-pub(super) struct Unconfirmed {
-    answers: Vec<(String, Answer)>,
-    /// Text, mode, and whether the agent was ready when the message arrived.
-    messages: Vec<(String, MessageMode, bool)>,
-}
+/// Delay before the log is read again after that has failed.
+const READ_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// What the agent did and received, as far as it matters for continuing.
+/// Messages in the log that the agent may not have received: text, mode, and whether the agent was ready when the message arrived.
 #[derive(Debug, Default)]
-struct AgentProgress {
-    turn: Option<TurnEnd>,
-    /// Whether the last turn has ended and no message was sent after it.
-    turn_is_over: bool,
-    /// Whether the current turn was interrupted.
-    interrupted: bool,
-    answered: BTreeSet<String>,
-    sent: Vec<String>,
-    steered: Vec<String>,
-    finished: bool,
-    stopped: Option<StopReason>,
-}
+pub(super) struct Unconfirmed(Vec<(String, MessageMode, bool)>);
 
 impl Driver {
     /// Adds the state recorded in the log of an earlier server. `age` is the time since the run was created.
@@ -46,15 +32,10 @@ impl Driver {
         self.usage = summary.usage;
         let now = self.log.now();
         let to_instant = |then: i64| Instant::now().checked_sub(Duration::from_millis(u64::try_from(now.as_millis() - then).unwrap_or(0)));
-        for (id, ts) in &summary.tool_calls {
-            if let Some(since) = to_instant(ts.as_millis()) {
-                self.tool_calls.insert(id, since);
-            }
-        }
-        for (id, _) in &summary.answers {
-            self.requests.mark_answered(id);
-        }
-        if summary.started {
+        self.tool_calls = summary.tool_calls.filter_map(|ts| to_instant(ts.as_millis()));
+        self.requests.set_answered(summary.answered);
+        // An agent that has asked was ready, also if the event that states it is damaged.
+        if summary.started || !summary.open.is_empty() {
             self.started = true;
             self.transition(Input::Admitted);
             self.transition(Input::AgentReady);
@@ -63,15 +44,15 @@ impl Driver {
             self.reopen_request(request, created_at);
         }
         self.emitted_notices = summary.notices;
-        self.unconfirmed = Unconfirmed { answers: summary.answers, messages: summary.messages };
-        self.queued_messages = self.unconfirmed.undelivered_messages(&AgentProgress::default());
+        self.unconfirmed = Unconfirmed(summary.messages);
+        self.queued_messages = self.unconfirmed.undelivered(&[], &[]);
         self
     }
 
     /// Applies the agent's history, then sends what the agent has not received. `remaining` is the time until the shim's deadline.
     pub(super) async fn restore(
         &mut self,
-        history: Vec<HistoryEntry>,
+        mut history: History,
         checkpoint: OutputCheckpoint,
         remaining: Option<Duration>,
         agent: &AgentHandle,
@@ -79,17 +60,18 @@ impl Driver {
         let unconfirmed = std::mem::take(&mut self.unconfirmed);
         let answer_deadline = self.requests.last_deadline();
         let mut batch = Batch::default();
-        let mut progress = AgentProgress::default();
-        for entry in history {
-            progress.apply(&entry);
-            if let HistoryEntry::New(item) = entry {
-                self.add_item(item, &mut batch);
-            }
+        for item in std::mem::take(&mut history.new_items) {
+            self.add_item(item, &mut batch);
         }
+        let unsent = match history.waiting.take() {
+            Some(waiting) => self.reconcile_requests(waiting, &history.answers, &mut batch).await,
+            None => Vec::new(),
+        };
         batch.change.checkpoint = Some(checkpoint);
-        self.queued_messages = unconfirmed.undelivered_messages(&progress);
-        self.last_turn.clone_from(&progress.turn);
-        self.finishing = progress.finished || progress.stopped.is_some();
+        self.queued_messages = unconfirmed.undelivered(&history.sent, &history.steered);
+        self.last_turn.clone_from(&history.turn);
+        let stopped = history.stopped.map(|reason| StopReason::from_name(&reason).unwrap_or(StopReason::Cancel));
+        self.finishing = history.finished || stopped.is_some();
         let max_remaining = self.spec.timeout + self.context.config.permission_timeout;
         self.timers.limit = match remaining {
             Some(remaining) if !self.finishing => WallClock::restored(remaining.min(max_remaining), answer_deadline),
@@ -99,34 +81,84 @@ impl Driver {
         if self.last_turn.is_some() || self.started || !batch.events.is_empty() {
             self.timers.startup = None;
         }
-        // New items may have opened or closed a request.
+        // Requests may have been opened or closed.
         self.sync_clock();
         self.reset_idle_timer();
-        if let Some(reason) = progress.stopped {
+        if let Some(reason) = stopped {
             self.transition(Input::StopRequested(reason));
         }
         if !self.store_batch(&mut batch, agent).await {
             return;
         }
-        if let Some(reason) = progress.stopped {
+        if let Some(reason) = stopped {
             return agent.stop(reason.as_str().to_owned(), self.context.config.stop_grace).await;
         }
-        let unsent = unconfirmed.answers.into_iter().filter(|(id, _)| !progress.answered.contains(id));
-        for (request, answer) in unsent.chain(batch.answers) {
+        for (request, answer) in unsent.into_iter().chain(batch.answers) {
             agent.answer(request, answer).await;
         }
         if self.finishing {
             return;
         }
-        match progress.turn.filter(|_| progress.turn_is_over) {
+        match history.turn.filter(|_| history.turn_is_over) {
             Some(turn) => self.complete_turn(turn, agent).await,
             // A message that interrupts the turn is first in the queue, but the agent may not have received the interrupt.
-            None if !progress.interrupted
-                && unconfirmed.messages.iter().any(|message| message.1 != MessageMode::Queue && self.is_queued(&message.0)) =>
+            None if !history.interrupted
+                && unconfirmed.0.iter().any(|message| message.1 != MessageMode::Queue && self.is_queued(&message.0)) =>
             {
                 agent.interrupt().await;
             }
             None => {}
+        }
+    }
+
+    /// Reconciles the open requests with those that the agent is `waiting` on. `received` are answers to open requests that the agent has
+    /// received. Returns the answers in the log that it has not received.
+    async fn reconcile_requests(
+        &mut self,
+        mut waiting: Vec<StreamEvent>,
+        received: &HashMap<String, Answer>,
+        batch: &mut Batch,
+    ) -> Vec<(String, Answer)> {
+        let id_of = |request: &StreamEvent| request.request_id().unwrap_or_default().to_owned();
+        let ids: HashSet<String> = waiting.iter().map(id_of).collect();
+        for (id, default) in self.requests.default_answers("the answer is lost") {
+            if !ids.contains(&id) {
+                // Its answer is in a damaged part of the log.
+                batch.events.push(resolved_event(&id, received.get(&id).unwrap_or(&default), DecidedBy::Policy));
+                self.requests.close(&id);
+                self.transition(Input::RequestClosed);
+            }
+        }
+        let is_decided = |id: &String| batch.answers.iter().any(|(decided, _)| decided == id);
+        waiting.retain(|request| Some(id_of(request)).is_some_and(|id| !self.requests.is_open(&id) && !is_decided(&id)));
+        if waiting.is_empty() {
+            return Vec::new();
+        }
+        let ids: HashSet<String> = waiting.iter().map(id_of).collect();
+        let Some(mut answers) = self.answers_in_log(&ids).await else { return Vec::new() };
+        let mut unsent = Vec::new();
+        for request in waiting {
+            let id = id_of(&request);
+            match answers.remove(&id) {
+                Some(answer) => unsent.push((id, answer)),
+                // The request is in a damaged part of the log.
+                None => self.add_item(Item::Event(request), batch),
+            }
+        }
+        unsent
+    }
+
+    /// The answers to these requests in the log, which is read until that succeeds. `None` if the server must exit before.
+    async fn answers_in_log(&self, requests: &HashSet<String>) -> Option<HashMap<String, Answer>> {
+        loop {
+            match self.log.answers(requests).await {
+                Ok(answers) => return Some(answers),
+                Err(error) => tracing::warn!(run.id = %self.log.run(), %error, "could not read the log of a restored run; trying again"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(READ_RETRY_DELAY) => {}
+                () = self.context.force.cancelled() => return None,
+            }
         }
     }
 
@@ -136,19 +168,19 @@ impl Driver {
 }
 
 impl Unconfirmed {
-    /// The messages that the agent has not received, in delivery order (see [`Driver::accept_message`]).
-    fn undelivered_messages(&self, progress: &AgentProgress) -> VecDeque<String> {
+    /// The messages that are not among those that the agent has received, in delivery order (see [`Driver::accept_message`]).
+    fn undelivered(&self, sent: &[TextDigest], steered: &[TextDigest]) -> VecDeque<String> {
         let mut queued = VecDeque::new();
-        let mut steered = progress.steered.clone();
-        for (text, mode, started) in &self.messages {
+        let mut steered = steered.to_vec();
+        for (text, mode, started) in &self.0 {
             if *mode == MessageMode::Steer && remove_first(&mut steered, text) {
                 continue;
             }
             // Before the agent was ready there was no turn to interrupt.
             if *started && *mode != MessageMode::Queue { queued.push_front(text.clone()) } else { queued.push_back(text.clone()) }
         }
-        for sent in &progress.sent {
-            if let Some(index) = queued.iter().position(|text| text == sent) {
+        for sent in sent {
+            if let Some(index) = queued.iter().position(|text| TextDigest::of(text) == *sent) {
                 queued.remove(index);
             }
         }
@@ -157,47 +189,23 @@ impl Unconfirmed {
 }
 
 /// Removes the first occurrence of `text`. Returns whether there was one.
-fn remove_first(texts: &mut Vec<String>, text: &str) -> bool {
-    let index = texts.iter().position(|other| other == text);
+fn remove_first(texts: &mut Vec<TextDigest>, text: &str) -> bool {
+    let digest = TextDigest::of(text);
+    let index = texts.iter().position(|other| *other == digest);
     index.is_some_and(|index| {
         texts.remove(index);
         true
     })
 }
 
-impl AgentProgress {
-    fn apply(&mut self, entry: &HistoryEntry) {
-        match entry {
-            HistoryEntry::Logged(Item::TurnEnded(turn)) | HistoryEntry::New(Item::TurnEnded(turn)) => {
-                self.turn = Some(turn.clone());
-                (self.turn_is_over, self.interrupted) = (true, false);
-            }
-            HistoryEntry::Logged(_) | HistoryEntry::New(_) => {}
-            HistoryEntry::Command(command) => match command {
-                Command::Answer { request, .. } => {
-                    self.answered.insert(request.clone());
-                }
-                Command::Message { text } => {
-                    self.sent.push(text.clone());
-                    (self.turn_is_over, self.interrupted) = (false, false);
-                }
-                Command::Steer { text } => self.steered.push(text.clone()),
-                Command::Interrupt => self.interrupted = true,
-                Command::Silence => {}
-                Command::Finish => self.finished = true,
-                Command::Stop { reason } => self.stopped = Some(StopReason::from_name(reason).unwrap_or(StopReason::Cancel)),
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn texts(messages: &[(&str, MessageMode, bool)], progress: &AgentProgress) -> Vec<String> {
+    fn texts(messages: &[(&str, MessageMode, bool)], sent: &[&str], steered: &[&str]) -> Vec<String> {
         let messages = messages.iter().map(|(text, mode, started)| ((*text).to_owned(), *mode, *started)).collect();
-        Unconfirmed { messages, answers: vec![] }.undelivered_messages(progress).into()
+        let digests = |texts: &[&str]| texts.iter().map(|text| TextDigest::of(text)).collect::<Vec<_>>();
+        Unconfirmed(messages).undelivered(&digests(sent), &digests(steered)).into()
     }
 
     #[test]
@@ -205,13 +213,7 @@ mod tests {
         use MessageMode::{Interrupt, Queue, Steer};
         let messages =
             [("early", Interrupt, false), ("one", Queue, true), ("into", Steer, true), ("now", Interrupt, true), ("two", Queue, true)];
-        assert_eq!(texts(&messages, &AgentProgress::default()), ["now", "into", "early", "one", "two"]);
-        let mut progress = AgentProgress::default();
-        for command in
-            [Command::Message { text: "early".into() }, Command::Steer { text: "into".into() }, Command::Message { text: "now".into() }]
-        {
-            progress.apply(&HistoryEntry::Command(command));
-        }
-        assert_eq!(texts(&messages, &progress), ["one", "two"]);
+        assert_eq!(texts(&messages, &[], &[]), ["now", "into", "early", "one", "two"]);
+        assert_eq!(texts(&messages, &["early", "now"], &["into"]), ["one", "two"]);
     }
 }

@@ -1,5 +1,6 @@
 //! Writes the log. A batch becomes durable first, then visible.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use super::follower::{Follower, Framing};
 use super::frames::Frames;
 use super::live::{LiveEntry, LiveLogs};
 use super::source::{Logs, Source};
-use super::summary::LogSummary;
+use super::summary::{self, LogSummary};
 use crate::redact::{Redactor, Secrets};
 use crate::run::store::{Audited, Chunk, Idempotency, RunChange, RunRecord, RunStore, SessionUse, StoreError};
-use crate::types::{Clock, Lease, RunId, Seq, StreamEvent, Timestamp};
+use crate::types::{Answer, Clock, Lease, RunId, Seq, StreamEvent, Timestamp};
 
 /// Delay before the tip of a log is read again to find out whether a batch was written.
 const READ_RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -107,17 +108,34 @@ impl EventLog {
     /// # Errors
     /// [`StoreError`] if the log cannot be read.
     pub async fn summarize(&self, run: RunId) -> Result<LogSummary, StoreError> {
-        let (mut summary, mut cursor) = (LogSummary::default(), 0);
+        let mut summary = LogSummary::default();
+        self.scan(run, |line| summary.add_line(line)).await?;
+        Ok(summary)
+    }
+
+    /// The answers to these requests that the log contains. Reads the whole log and skips what is damaged.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the log cannot be read.
+    pub async fn answers(&self, run: RunId, requests: &HashSet<String>) -> Result<HashMap<String, Answer>, StoreError> {
+        let mut answers = HashMap::new();
+        self.scan(run, |line| summary::add_answer(line, requests, &mut answers)).await?;
+        Ok(answers)
+    }
+
+    /// Passes every line of the log to `add_line`, except for those that are damaged.
+    async fn scan(&self, run: RunId, mut add_line: impl FnMut(&[u8])) -> Result<(), StoreError> {
+        let mut cursor = 0;
         loop {
             let chunks = self.logs.store.chunks(run, cursor, SUMMARY_READ_BYTES).await?;
             if chunks.is_empty() {
-                return Ok(summary);
+                return Ok(());
             }
             for chunk in chunks {
                 match chunk {
                     Ok(chunk) => {
                         cursor = chunk.last.get();
-                        chunk.body.split(|byte| *byte == b'\n').for_each(|line| summary.add_line(line));
+                        chunk.body.split(|byte| *byte == b'\n').for_each(&mut add_line);
                     }
                     Err(damaged) => {
                         cursor = damaged.last.get();
@@ -167,6 +185,14 @@ impl LogWriter {
     /// The current time of the clock that stamps the events.
     pub fn now(&self) -> Timestamp {
         self.log.now()
+    }
+
+    /// The answers to these requests that the log contains.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the log cannot be read.
+    pub async fn answers(&self, requests: &HashSet<String>) -> Result<HashMap<String, Answer>, StoreError> {
+        self.log.answers(self.lease.run, requests).await
     }
 
     /// The secrets that are redacted in the events of this run.

@@ -1,14 +1,18 @@
 //! Derives the state of a run from its log, for a server that resumes it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::types::{Answer, MessageMode, NoticeCode, StreamEvent, Timestamp, Usage};
+use crate::types::bounds::{MAX_ANSWERED_REQUESTS, MAX_OPEN_REQUESTS, MAX_TIMED_CALLS};
+use crate::types::{Answer, MessageMode, NoticeCode, Recent, StreamEvent, Timestamp, Usage};
 
-/// The state of a run at the end of its log.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Maximum number of requests that count as open. A driver opens fewer; if more lack an answer, the answers are damaged.
+const MAX_OPEN: usize = 2 * MAX_OPEN_REQUESTS;
+
+/// The state of a run at the end of its log. Its size is bounded, except for the messages of clients.
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogSummary {
     /// Whether the agent had started.
     pub started: bool,
@@ -16,19 +20,33 @@ pub struct LogSummary {
     pub usage: Option<Usage>,
     /// Unanswered requests in their order, each with its time: only [`StreamEvent::PermissionRequest`] and [`StreamEvent::Question`].
     pub open: Vec<(StreamEvent, Timestamp)>,
-    /// The answers to the other requests, by request id.
-    pub answers: Vec<(String, Answer)>,
-    /// Tool calls without a result, by id, with their times.
-    pub tool_calls: HashMap<String, Timestamp>,
+    /// The last requests that were answered.
+    pub answered: Recent<()>,
+    /// The last tool calls without a result, with their times.
+    pub tool_calls: Recent<Timestamp>,
     /// Further messages in their order, except those reported as undelivered, each with whether the agent had started before.
     pub messages: Vec<(String, MessageMode, bool)>,
-    /// The codes of all notices.
+    /// The codes of all notices, each once.
     pub notices: Vec<NoticeCode>,
 }
 
 #[derive(Deserialize)]
 struct Stamp {
     ts: Timestamp,
+}
+
+impl Default for LogSummary {
+    fn default() -> Self {
+        Self {
+            started: false,
+            usage: None,
+            open: Vec::new(),
+            answered: Recent::new(MAX_ANSWERED_REQUESTS),
+            tool_calls: Recent::new(MAX_TIMED_CALLS),
+            messages: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
 }
 
 impl LogSummary {
@@ -51,20 +69,27 @@ impl LogSummary {
         match event {
             StreamEvent::RunStarted(_) => self.started = true,
             StreamEvent::Usage(usage) => self.usage = Some(usage),
-            StreamEvent::PermissionRequest { .. } | StreamEvent::Question { .. } => self.open.push((event, ts)),
-            StreamEvent::PermissionResolved { id, decision, option_id, reason, .. } => {
-                self.add_answer(id, Answer::Permission { decision, message: reason, option_id });
+            StreamEvent::PermissionRequest { .. } | StreamEvent::Question { .. } => {
+                if self.open.len() == MAX_OPEN {
+                    self.open.remove(0);
+                }
+                self.open.push((event, ts));
             }
-            StreamEvent::QuestionResolved { id, answers, .. } => self.add_answer(id, Answer::Question { answers }),
+            StreamEvent::PermissionResolved { id, .. } | StreamEvent::QuestionResolved { id, .. } => {
+                self.open.retain(|(request, _)| request.request_id() != Some(&id));
+                self.answered.insert(&id, ());
+            }
             StreamEvent::ToolCall(call) => {
-                self.tool_calls.insert(call.id, ts);
+                self.tool_calls.insert(&call.id, ts);
             }
             StreamEvent::ToolResult { id, .. } => {
                 self.tool_calls.remove(&id);
             }
             StreamEvent::UserMessage { content, mode } => self.messages.push((content, mode, self.started)),
             StreamEvent::Notice { code, data, .. } => {
-                self.notices.push(code);
+                if !self.notices.contains(&code) {
+                    self.notices.push(code);
+                }
                 if code == NoticeCode::Undelivered {
                     self.remove_undelivered(data.as_ref());
                 }
@@ -82,16 +107,22 @@ impl LogSummary {
             }
         }
     }
-
-    fn add_answer(&mut self, id: String, answer: Answer) {
-        self.open.retain(|(request, _)| request_id(request) != Some(&id));
-        self.answers.push((id, answer));
-    }
 }
 
-fn request_id(request: &StreamEvent) -> Option<&String> {
-    match request {
-        StreamEvent::PermissionRequest { id, .. } | StreamEvent::Question { id, .. } => Some(id),
-        _ => None,
+/// Adds the answer in one line of the log to `answers` if it is for one of these requests.
+pub(super) fn add_answer(line: &[u8], requests: &HashSet<String>, answers: &mut HashMap<String, Answer>) {
+    const RELEVANT: [&[u8]; 2] = [br#""type":"permission_resolved""#, br#""type":"question_resolved""#];
+    if !RELEVANT.iter().any(|part| memchr::memmem::find(line, part).is_some()) {
+        return;
+    }
+    let (id, answer) = match serde_json::from_slice(line) {
+        Ok(StreamEvent::PermissionResolved { id, decision, option_id, reason, .. }) => {
+            (id, Answer::Permission { decision, message: reason, option_id })
+        }
+        Ok(StreamEvent::QuestionResolved { id, answers, .. }) => (id, Answer::Question { answers }),
+        _ => return,
+    };
+    if requests.contains(&id) {
+        answers.insert(id, answer);
     }
 }

@@ -1,5 +1,6 @@
 //! The log over a real SQLite store. Rules: W1, W2, W3, W6.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -8,7 +9,8 @@ use tempfile::TempDir;
 use super::{EventLog, Follower, Framing, LogSummary, LogWriter};
 use crate::run::store::contract::{done, record};
 use crate::run::store::{RunChange, SessionUse, SqliteStore};
-use crate::types::{Answer, Clock, DecidedBy, Decision, Question, StreamEvent, Timestamp, ToolKind, Usage};
+use crate::types::bounds::{MAX_ANSWERED_REQUESTS, MAX_OPEN_REQUESTS, MAX_TIMED_CALLS};
+use crate::types::{Answer, Clock, DecidedBy, Decision, Level, NoticeCode, Question, StreamEvent, Timestamp, ToolCall, ToolKind, Usage};
 
 #[derive(Debug)]
 pub(super) struct StoppedClock;
@@ -94,7 +96,42 @@ async fn unanswered_requests_are_found_in_the_log() {
     let summary = log.summarize(writer.run()).await.unwrap();
     let at = Timestamp::from_millis(1_000);
     assert_eq!(summary.open, [(events[1].clone(), at), (events[3].clone(), at)]);
-    assert_eq!(summary.answers, [("a".to_owned(), Answer::Permission { decision: Decision::Deny, message: None, option_id })]);
+    assert!(summary.answered.contains("a") && summary.answered.len() == 1);
+    let answers = log.answers(writer.run(), &HashSet::from(["a".to_owned(), "b".to_owned()])).await.unwrap();
+    assert_eq!(answers, HashMap::from([("a".to_owned(), Answer::Permission { decision: Decision::Deny, message: None, option_id })]));
+    assert_eq!(log.answers(writer.run(), &HashSet::from(["b".to_owned()])).await.unwrap(), HashMap::new());
+}
+
+#[tokio::test]
+async fn the_summary_of_a_log_is_bounded() {
+    let (_dir, log) = new_log();
+    let mut writer = create_run(&log).await;
+    for batch in 0..20 {
+        let mut events = Vec::new();
+        for number in 0..1000 {
+            let id = format!("{batch}-{number}");
+            events.push(StreamEvent::Question { id: id.clone(), questions: vec![Question::default()] });
+            // As if the part with the other answers were damaged.
+            if number % 2 == 0 {
+                events.push(StreamEvent::QuestionResolved { id: id.clone(), answers: vec![], by: DecidedBy::Policy });
+            }
+            let call = ToolCall {
+                id,
+                tool: "t".into(),
+                kind: ToolKind::Other,
+                title: "t".into(),
+                input: serde_json::json!(1),
+                parent_tool_call_id: None,
+            };
+            events.push(StreamEvent::ToolCall(call));
+            events.push(StreamEvent::notice(Level::Info, NoticeCode::AgentWarning, "again"));
+        }
+        writer.append(&events, RunChange::default()).await.unwrap();
+    }
+    let summary = log.summarize(writer.run()).await.unwrap();
+    assert_eq!((summary.answered.len(), summary.tool_calls.len()), (MAX_ANSWERED_REQUESTS, MAX_TIMED_CALLS));
+    assert_eq!((summary.open.len(), summary.notices.len()), (2 * MAX_OPEN_REQUESTS, 1));
+    assert_eq!(summary.open.last().unwrap().0.request_id(), Some("19-999"), "the newest");
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Outcome;
-use crate::agent::handle::ReattachedAgent;
+use crate::agent::handle::{Logged, ReattachedAgent};
 use crate::process::{Marker, shim};
 use crate::redact::Secrets;
 use crate::run::driver::Driver;
@@ -27,7 +27,9 @@ impl RunManager {
         };
         // Before the agent is looked for: dropping its handle kills it.
         let summary = self.inner.log.summarize(run.id).await?;
-        let (agent, values) = match self.find_agent(&run).await {
+        let open_requests = summary.open.iter().filter_map(|(request, _)| request.request_id().map(str::to_owned)).collect();
+        let logged = Logged { checkpoint: run.checkpoint.unwrap_or_default(), open_requests };
+        let (agent, values) = match self.find_agent(&run, logged).await {
             Ok(found) => found,
             Err(failure) => return self.kill_and_end(lease, &run, failure).await,
         };
@@ -41,10 +43,9 @@ impl RunManager {
     }
 
     /// Finds the agent of a run, and the secrets that its shim keeps.
-    async fn find_agent(&self, run: &RunRecord) -> Result<(crate::agent::handle::AgentHandle, Vec<String>), Failure> {
+    async fn find_agent(&self, run: &RunRecord, logged: Logged) -> Result<(crate::agent::handle::AgentHandle, Vec<String>), Failure> {
         let (dir, marker) = (self.inner.config.process_dir(run.id), Marker::new(run.id.to_string()));
-        let (checkpoint, started) = (run.checkpoint.unwrap_or_default(), run.started_at.is_some());
-        let found = self.inner.context.agents.reattach(&run.spec, dir, marker, checkpoint, started).await?;
+        let found = self.inner.context.agents.reattach(&run.spec, dir, marker, logged, run.started_at.is_some()).await?;
         let lost = |message: &str| Failure::new(Cause::NodeLost, message);
         let Some(ReattachedAgent { handle, handover }) = found else {
             return Err(lost("the server died while it launched the agent, or the agent's files are lost"));

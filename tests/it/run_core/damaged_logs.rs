@@ -144,3 +144,52 @@ fn a_reader_of_a_damaged_log_is_not_sent_back_to_the_damage() {
         assert_eq!(server.ended().await, 0);
     });
 }
+
+#[test]
+fn an_open_request_in_a_damaged_part_of_the_log_is_opened_again_and_can_be_answered() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let id = user.asking("say before\npermission Write {\"file_path\":\"x\"}\nresult done").await;
+        let mut frames = user.follow(&id).await.until("permission_request").await;
+        let request = frames.pop().expect("a frame").data["id"].as_str().expect("an id").to_owned();
+        let change = format!("UPDATE event_chunks SET body = x'00' WHERE {}", chunk_with(&id, "permission_request"));
+        let server = server.killed_and_changed(&change).await.start().await;
+        let user = user.at(server.url());
+        let mut reader = user.follow(&id).await;
+        let frames = reader.until("permission_request").await;
+        assert_eq!(frames.iter().filter(|frame| frame.data["code"] == "gap").count(), 1);
+        let open = user.requests(&id).await;
+        assert_eq!(open.iter().map(|open| &open["id"]).collect::<Vec<_>>(), [&json!(request)]);
+        user.answer(&id, &request, json!({ "decision": "allow_once" })).await;
+        let rest = reader.rest().await;
+        assert_eq!(rest.iter().filter(|frame| frame.data["type"] == "permission_resolved").count(), 1);
+        assert_eq!(last(&rest)["status"], "completed");
+    });
+}
+
+#[test]
+fn a_request_whose_answer_is_in_a_damaged_part_of_the_log_is_closed_again() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let go = server.directory().join("go");
+        let script = format!("permission Write {{\"file_path\":\"x\"}}\nsay answered\nwait {}\nresult done", go.display());
+        let id = user.asking(&script).await;
+        let mut reader = user.follow(&id).await;
+        reader.until("permission_request").await;
+        let request = user.requests(&id).await[0]["id"].as_str().expect("an id").to_owned();
+        user.answer(&id, &request, json!({ "decision": "allow_once" })).await;
+        reader.until_text("answered").await;
+        let change = format!("UPDATE event_chunks SET body = x'00' WHERE {}", chunk_with(&id, "permission_resolved"));
+        let server = server.killed_and_changed(&change).await.start().await;
+        let user = user.at(server.url());
+        let mut reader = user.follow(&id).await;
+        let frames = reader.until("permission_resolved").await;
+        assert_eq!(last(&frames)["decision"], "allow_once", "as the agent has received it");
+        assert_eq!(user.requests(&id).await, [json!(null); 0]);
+        assert_eq!(user.run(&id).await["status"], "running");
+        std::fs::write(go, "").expect("test setup");
+        assert_eq!(last(&reader.rest().await)["status"], "completed");
+    });
+}

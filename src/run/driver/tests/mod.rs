@@ -5,6 +5,7 @@
 mod bounds;
 mod faults;
 mod phases;
+mod restore;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
