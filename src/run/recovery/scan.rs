@@ -4,6 +4,7 @@ use super::Outcome;
 use super::end::{failed, node_lost};
 use crate::run::manager::RunManager;
 use crate::run::policy::{Policy, Rule};
+use crate::run::state::StopReason;
 use crate::run::store::{RunRecord, StoreError};
 use crate::types::{Cause, Failure, Lease, RunId, RunStatus};
 
@@ -42,8 +43,8 @@ impl RunManager {
             return self.reattach(lease, run).await.map(Scanned::Outcome);
         }
         if run.status == RunStatus::Stopping {
-            let outcome = node_lost("the server died before the run started, and the run was being stopped");
-            return self.end(lease, &run, outcome).await.map(Scanned::Outcome);
+            // It ends as it was asked to: no agent had started.
+            return self.end(lease, &run, StopReason::Cancel.outcome()).await.map(Scanned::Outcome);
         }
         Ok(Scanned::NotLaunched(lease))
     }

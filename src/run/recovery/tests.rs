@@ -44,6 +44,18 @@ const NODE_LOST: (RunStatus, Cause) = (RunStatus::Interrupted, Cause::NodeLost);
 const STORAGE: (RunStatus, Cause) = (RunStatus::Failed, Cause::Storage);
 
 #[tokio::test]
+async fn a_run_that_was_being_stopped_before_its_agent_was_launched_ends_as_cancelled() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    let stopping = create(&*store, &record("ann", "demo", None)).await;
+    let change = RunChange { status: Some(RunStatus::Stopping), ..RunChange::default() };
+    store.append(&stopping, vec![], change).await.unwrap();
+    let manager = RunManager::with_store(Arc::clone(&store), dir.path());
+    assert_eq!(manager.recover().await.unwrap(), Recovered { interrupted: 1, ..Recovered::default() });
+    assert_eq!(outcome(&ended(&store, &stopping).await), (RunStatus::Cancelled, Cause::Cancelled));
+}
+
+#[tokio::test]
 async fn a_launched_run_without_an_agent_is_interrupted_and_one_that_was_not_launched_is_queued_again() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path());
