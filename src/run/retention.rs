@@ -98,6 +98,7 @@ impl Retention {
         while self.runs.inner.store.forget_keys(oldest_key(self.clock.now()), KEYS_PER_STEP).await? {
             tokio::time::sleep(self.pause).await;
         }
+        self.store.forget_damaged_removals().await?;
         self.remove_directories().await?;
         self.remove_deleted(&mut report).await?;
         if let Some(cutoff) = self.policy.cutoff(self.clock.now()) {

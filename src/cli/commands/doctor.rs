@@ -21,7 +21,7 @@ use crate::config::{self, ControlGroup, Flags, Isolation, Origins, Settings, Unk
 use crate::process::isolation_probe::Unavailable;
 use crate::process::launch::Launcher;
 use crate::run::RetentionPolicy;
-use crate::run::store::{SqliteStore, StoreStats};
+use crate::run::store::{SqliteStore, StoreStats, StoredLogins};
 use crate::server;
 use crate::types::{Clock, IsolationLevel, SystemClock, Timestamp};
 
@@ -164,12 +164,16 @@ fn logins(settings: &Settings) -> Vec<Finding> {
             "choose another password",
         )];
     }
-    let (users, is_new) = match SqliteStore::default_passwords(&settings.data_dir) {
-        Ok(Some(users)) => (users, false),
-        Ok(None) => (DEFAULT_USERS.map(|name| (name.to_owned(), true)).to_vec(), true),
+    let (StoredLogins { users, damaged }, is_new) = match SqliteStore::default_passwords(&settings.data_dir) {
+        Ok(Some(logins)) => (logins, false),
+        Ok(None) => (StoredLogins { users: DEFAULT_USERS.map(|name| (name.to_owned(), true)).to_vec(), damaged: 0 }, true),
         Err(_) => return vec![Finding::warning(check, "the users cannot be read from the database", "start the server and check its log")],
     };
     let mut findings = Vec::new();
+    if damaged > 0 {
+        let message = format!("{damaged} of the users in the database are damaged and cannot log in");
+        findings.push(Finding::warning(check, message, "restore a backup, or create them again with `openrunner user create`"));
+    }
     if sets_admin && !users.iter().any(|(name, _is_default)| name == DEFAULT_USERS[0]) {
         findings.push(Finding::warning(
             check,

@@ -52,6 +52,11 @@ impl Follower {
         tip.state == TipState::Ended && self.cursor >= tip.last && self.ready.is_empty()
     }
 
+    /// Number of the log's last event.
+    pub fn last(&mut self) -> u64 {
+        self.tip().last
+    }
+
     /// The next events, encoded for the wire; `None` after the last one, if the run was deleted, or if the server shuts down. Cancel-safe:
     /// no event is lost if the future is dropped.
     ///
@@ -133,7 +138,7 @@ impl Follower {
         if tip.state != TipState::Ended || damaged.last.get() != tip.last {
             return Ok(None);
         }
-        let row = match self.logs.store.run(self.run).await {
+        let row = match self.logs.store.log_tip(self.run).await {
             Err(StoreError::Damaged { .. }) => None,
             row => row?,
         };

@@ -51,9 +51,9 @@ impl Source {
             let tip = live.subscribe();
             return Ok(Some(Self::Live { live, tip }));
         }
-        let Some(row) = logs.store.run(run).await? else { return Ok(None) };
+        let Some(row) = logs.store.log_tip(run).await? else { return Ok(None) };
         let state = if row.ended_at.is_some() { TipState::Ended } else { TipState::Detached };
-        Ok(Some(Self::Row { tip: Tip { last: row.last_seq.get(), state }, next_read: Instant::now() + POLL_INTERVAL }))
+        Ok(Some(Self::Row { tip: Tip { last: row.last.get(), state }, next_read: Instant::now() + POLL_INTERVAL }))
     }
 
     pub(super) fn tip(&mut self) -> Tip {

@@ -21,8 +21,10 @@ pub use error::StoreError;
 pub use idempotency::{Idempotency, UsedKey};
 pub use keys::{ApiKeyRecord, KeyStore};
 pub use retention::{PendingRemoval, RetentionStep, RetentionStore, StoreSize};
-pub use runs::{Chunk, DamagedChunk, Deleted, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord, SessionUse};
-pub use sqlite::{BackupError, BackupSummary, OpenError, RestoreError, RestoreSummary, SqliteStore, StoreStats};
+pub use runs::{
+    Chunk, DamagedChunk, Deleted, LogTip, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord, SessionUse,
+};
+pub use sqlite::{BackupError, BackupSummary, OpenError, RestoreError, RestoreSummary, SqliteStore, StoreStats, StoredLogins};
 pub use tokens::TokenStore;
 pub use usage::{DailyUsage, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
 pub use users::{OwnerFilter, UserChange, UserEdit, UserRecord, UserStore};

@@ -81,6 +81,12 @@ pub trait RetentionStore: std::fmt::Debug + Send + Sync {
     /// [`StoreError`] if the store fails; no entry was deleted then.
     async fn forget_removed(&self, removed: Vec<PendingRemoval>) -> Result<(), StoreError>;
 
+    /// Deletes entries whose run is damaged: they name no directory.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; no entry was deleted then.
+    async fn forget_damaged_removals(&self) -> Result<(), StoreError>;
+
     /// Returns about `budget` bytes of free space to the disk. Returns whether there is more.
     ///
     /// # Errors

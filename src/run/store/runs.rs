@@ -140,6 +140,17 @@ pub struct SessionRecord {
     pub first_run: RunId,
 }
 
+/// The end of a run's log, from the run's row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogTip {
+    /// Number of the last event.
+    pub last: Seq,
+    /// When the run ended; `None` if it has not.
+    pub ended_at: Option<Timestamp>,
+    /// The end of the run; `None` if it has not ended or its end is damaged.
+    pub done: Option<RunDone>,
+}
+
 /// Length of the beginning of a prompt that a search covers, in characters.
 pub const SEARCHED_CHARS: usize = 1000;
 
@@ -210,6 +221,13 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store fails or the row is damaged.
     async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError>;
+
+    /// The end of a run's log; `None` if the run does not exist. Reads nothing else of the run's row, so that the log of a run with a
+    /// damaged row can be read.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or if the number of the last event is damaged.
+    async fn log_tip(&self, run: RunId) -> Result<Option<LogTip>, StoreError>;
 
     /// At most `limit` runs that match the filter, newest first. Damaged rows are left out.
     ///

@@ -11,7 +11,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url, header};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 
 use super::request::{selects, target_url};
@@ -32,6 +32,8 @@ const MAX_ATTEMPTS_PER_HOST: usize = 8;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Wait after an error of the store.
 const STORE_RETRY: Duration = Duration::from_secs(1);
+/// Minimum interval between warnings about errors of the store, which every endpoint meets during an outage.
+const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 /// Maximum length of a stored error, in characters.
 const MAX_ERROR: usize = 200;
 
@@ -48,6 +50,26 @@ pub(in crate::run) struct Sender {
     slots: Arc<Semaphore>,
     attempts: Semaphore,
     hosts: Mutex<HashMap<String, Weak<Semaphore>>>,
+    warnings: Mutex<StoreWarnings>,
+}
+
+/// Errors of the store since the last warning about them.
+#[derive(Debug, Default)]
+struct StoreWarnings {
+    count: u64,
+    last: Option<Instant>,
+}
+
+impl StoreWarnings {
+    /// Counts an error. Returns the number of errors to warn about, if a warning is due.
+    fn count(&mut self, now: Instant) -> Option<u64> {
+        self.count += 1;
+        if self.last.is_some_and(|last| now.duration_since(last) < WARNING_INTERVAL) {
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.count))
+    }
 }
 
 /// Where events are sent, and how they are signed.
@@ -83,7 +105,8 @@ impl Sender {
         tasks: TaskTracker,
     ) -> Arc<Self> {
         let (slots, attempts) = (Arc::new(Semaphore::new(MAX_ENDPOINTS)), Semaphore::new(MAX_ATTEMPTS));
-        Arc::new(Self { store, log, config, shutdown, tasks, client: OnceLock::new(), slots, attempts, hosts: Mutex::default() })
+        let (hosts, warnings) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { store, log, config, shutdown, tasks, client: OnceLock::new(), slots, attempts, hosts, warnings })
     }
 
     /// Serves all endpoints with unsent events, oldest first, until the server shuts down.
@@ -104,7 +127,7 @@ impl Sender {
             let found = match self.store.active_webhooks(last, PAGE).await {
                 Ok(found) => found,
                 Err(error) => {
-                    tracing::warn!(%error, "could not read webhooks; retrying");
+                    self.warn(&error);
                     sleep(STORE_RETRY).await;
                     continue;
                 }
@@ -142,21 +165,56 @@ impl Sender {
             match self.send_events(&mut webhook).await {
                 Ok(true) => {}
                 Ok(false) => return,
-                // Permanent; the next start of the server tries again.
+                // Permanent.
                 Err(error @ StoreError::Damaged { .. }) => {
-                    return tracing::error!(run.id = %webhook.run, %error, "stopped the webhook of a run with a damaged log");
+                    tracing::error!(run.id = %webhook.run, %error, "the record of a run with a webhook is damaged");
+                    let next = webhook.cursor + 1;
+                    match self.abandon(&webhook, next, "the stored run is damaged; no further event of it can be sent").await {
+                        Ok(()) => return,
+                        Err(error) => self.warn(&error),
+                    }
+                    sleep(STORE_RETRY).await;
                 }
                 Err(error) => {
-                    tracing::warn!(run.id = %webhook.run, %error, "webhook interrupted by an error of the store; retrying");
+                    self.warn(&error);
                     sleep(STORE_RETRY).await;
                 }
             }
         }
     }
 
+    /// Warns about an error of the store, after which the caller tries again. Once a minute for all endpoints.
+    fn warn(&self, error: &StoreError) {
+        let due = self.warnings.lock().unwrap_or_else(PoisonError::into_inner).count(Instant::now());
+        if let Some(count) = due {
+            tracing::warn!(%error, count, "webhooks were interrupted by errors of the store; retrying");
+        }
+    }
+
+    /// Ends a webhook whose next event, probably `done`, cannot be read. The reason is visible in the deliveries.
+    async fn abandon(&self, webhook: &ActiveWebhook, seq: u64, reason: &str) -> Result<(), StoreError> {
+        let host = self.endpoint(webhook).map(|endpoint| endpoint.host).unwrap_or_default();
+        tracing::warn!(run.id = %webhook.run, %host, seq, reason, "abandoned a webhook");
+        let attempt = Attempt {
+            webhook: webhook.id,
+            message_id: message_id(webhook, seq),
+            seq,
+            event: "done".to_owned(),
+            host,
+            at: self.log.now(),
+            http_status: None,
+            error: Some(reason.to_owned()),
+            next: NextAttempt::Abandoned,
+        };
+        self.store.record_attempt(attempt).await
+    }
+
     /// Sends events in their order until one fails. Returns whether there is more to do.
     async fn send_events(&self, webhook: &mut ActiveWebhook) -> Result<bool, StoreError> {
         let endpoint = self.endpoint(webhook);
+        let events = endpoint.as_ref().map_or(webhook.webhook.events.as_deref(), |endpoint| endpoint.events.as_deref());
+        let events = events.map(<[String]>::to_vec);
+        let mut skipped = false;
         let Some(mut log) = self.log.follow(webhook.run, webhook.cursor, Framing::Ndjson).await? else {
             return Ok(false); // the run was deleted
         };
@@ -166,10 +224,11 @@ impl Sender {
                     // A notice for this reader: it has no number, because it is not part of the log.
                     let notice = String::from_utf8_lossy(line);
                     tracing::warn!(run.id = %webhook.run, %notice, "skipped events that cannot be sent to a webhook");
+                    skipped = true;
                     continue;
                 };
-                let events = endpoint.as_ref().map_or(webhook.webhook.events.as_deref(), |endpoint| endpoint.events.as_deref());
-                if selects(events, head.kind) {
+                skipped = false;
+                if selects(events.as_deref(), head.kind) {
                     match self.deliver(webhook, endpoint.as_ref(), &head, line).await? {
                         NextAttempt::Delivered => (webhook.cursor, webhook.attempts) = (head.seq, 0),
                         NextAttempt::RetryAt(at) => {
@@ -188,7 +247,12 @@ impl Sender {
         // Everything was sent before, but this was not recorded. Otherwise the run was deleted, or this server shuts down and the next one
         // continues.
         if log.is_exhausted() {
-            self.store.finish_webhook(webhook.id).await?;
+            if skipped && selects(events.as_deref(), "done") {
+                // Neither the log nor the run's row contains the end.
+                self.abandon(webhook, log.last(), "the end of the run is damaged and cannot be sent").await?;
+            } else {
+                self.store.finish_webhook(webhook.id).await?;
+            }
         }
         Ok(false)
     }
@@ -375,6 +439,16 @@ mod tests {
         );
         assert_eq!(message_id(&webhook, 3), message_id(&webhook, 3));
         assert_ne!(message_id(&webhook, 3), message_id(&ActiveWebhook { id: 8, ..webhook.clone() }, 3));
+    }
+
+    #[test]
+    fn errors_of_the_store_are_reported_once_a_minute_with_their_number() {
+        let (mut warnings, start) = (StoreWarnings::default(), Instant::now());
+        assert_eq!(warnings.count(start), Some(1), "the first one at once");
+        for second in 1..60 {
+            assert_eq!(warnings.count(start + Duration::from_secs(second)), None);
+        }
+        assert_eq!(warnings.count(start + Duration::from_mins(1)), Some(60));
     }
 
     #[tokio::test(start_paused = true)]

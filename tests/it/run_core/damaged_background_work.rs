@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Receiver, Setup, live};
+use crate::support::{Receiver, Setup, live, query};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -38,6 +38,55 @@ fn damaged_webhooks_and_removals_do_not_stop_the_others() {
         while directory.exists() {
             tokio::task::yield_now().await;
         }
+        // The damaged entry is gone, too: it names no directory.
+        assert_eq!(query::<i64>(&server.database(), "SELECT count(*) FROM pending_removals WHERE run_id = 'no run'"), 0);
         user.get(&format!("/api/runs/{old}")).await.problem(404, "not_found");
+    });
+}
+
+#[test]
+fn the_webhook_of_a_damaged_run_delivers_what_can_be_read_or_ends_with_a_reason() {
+    live(async {
+        // Each damage, and whether the end of the run can be delivered.
+        let damages = [
+            ("UPDATE runs SET spec = '{' WHERE id = ?", true),
+            ("UPDATE event_chunks SET body = x'00' WHERE run_id = ?", true),
+            ("UPDATE event_chunks SET body = x'00' WHERE run_id = ?; UPDATE runs SET done = '{' WHERE id = ?", false),
+            ("UPDATE runs SET last_seq = 0 WHERE id = ?", false),
+        ];
+        let receiver = Receiver::start(&[(500, None); 4]).await;
+        let setup = Setup::new().env("OPENRUNNER_WEBHOOK_ALLOW", "127.0.0.1").env("OPENRUNNER_WEBHOOK_RETRY_SECS", "2,1,1,1");
+        let server = setup.start().await;
+        let user = server.client("user").await;
+        let webhook = json!({ "url": receiver.url, "secret": SECRET, "events": ["done"] });
+        let (mut runs, mut changes) = (Vec::new(), Vec::new());
+        for (damage, _) in damages {
+            let run = user.script_with("result done", json!({ "webhook": webhook })).await;
+            user.end_of(&run).await;
+            changes.push(damage.replace('?', &format!("'{run}'")));
+            runs.push(run);
+        }
+        receiver.received(4).await;
+        let server = server.killed_and_changed(&changes.join(";")).await.start().await;
+        let active = "SELECT count(*) FROM webhooks WHERE status = 'active'";
+        while query::<i64>(&server.database(), active) > 0 {
+            tokio::task::yield_now().await;
+        }
+        let delivered = receiver.taken().await.into_iter().filter(|request| request.answered == 204);
+        let mut delivered: Vec<String> =
+            delivered.map(|request| request.json()["data"]["run_id"].as_str().expect("an id").to_owned()).collect();
+        delivered.sort_unstable();
+        let mut expected: Vec<String> =
+            runs.iter().zip(damages).filter(|(_, (_, is_readable))| *is_readable).map(|(run, _)| run.clone()).collect();
+        expected.sort_unstable();
+        assert_eq!(delivered, expected);
+        for (run, (damage, is_readable)) in runs.iter().zip(damages) {
+            let sql = format!(
+                "SELECT deliveries.status || ': ' || coalesce(error, '') FROM webhook_deliveries AS deliveries
+                 JOIN webhooks ON webhooks.id = webhook_id WHERE run_id = '{run}' ORDER BY deliveries.id DESC LIMIT 1"
+            );
+            let outcome = query::<String>(&server.database(), &sql);
+            assert_eq!(outcome.starts_with("failed: the "), !is_readable, "{damage}: {outcome}");
+        }
     });
 }

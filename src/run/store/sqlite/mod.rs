@@ -29,6 +29,7 @@ mod writer;
 
 pub use backup::{BackupError, BackupSummary};
 pub use connection::SqliteStore;
+pub use inspect::StoredLogins;
 pub use open_error::OpenError;
 pub use restore::{RestoreError, RestoreSummary};
 pub use retention::StoreStats;

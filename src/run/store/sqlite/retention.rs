@@ -11,7 +11,7 @@ use super::damage::{Columns, RawText};
 use super::delete;
 use super::sql::{count, execute, integer, query_first, read_error, write_error};
 use crate::run::store::{PendingRemoval, RetentionStep, RetentionStore, StoreError, StoreSize};
-use crate::types::Timestamp;
+use crate::types::{RunId, Timestamp};
 
 /// Number of runs of a session that one step deletes: a few milliseconds of the writer's time.
 const RUNS_PER_STEP: usize = 32;
@@ -118,6 +118,26 @@ impl RetentionStore for SqliteStore {
                 removed
                     .iter()
                     .try_for_each(|removal| execute(connection, sql, params![removal.run.to_string(), removal.workspace]).map(|_| ()))
+            })
+            .await
+    }
+
+    async fn forget_damaged_removals(&self) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                let mut statement = connection.prepare_cached("SELECT rowid, run_id FROM pending_removals").map_err(read_error)?;
+                let mut rows = statement.query([]).map_err(read_error)?;
+                let mut damaged = Vec::new();
+                while let Some(row) = rows.next().map_err(read_error)? {
+                    if row.get::<_, RawText>(1).ok().and_then(|run| run.parse::<RunId>()).is_none() {
+                        damaged.push(row.get::<_, i64>(0).map_err(read_error)?);
+                    }
+                }
+                for row in damaged {
+                    execute(connection, "DELETE FROM pending_removals WHERE rowid = ?1", [row])?;
+                    tracing::warn!(row, "deleted a damaged entry of the directories to remove; it names no directory");
+                }
+                Ok(())
             })
             .await
     }

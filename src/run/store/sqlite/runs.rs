@@ -9,7 +9,7 @@ use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS};
 use super::sql::{Conditions, execute, integer, query_first, read_error, to_json, write_error};
 use super::{SqliteStore, chunks, delete, usage, webhooks};
 use crate::run::store::{
-    Audited, Chunk, DamagedChunk, Deleted, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord,
+    Audited, Chunk, DamagedChunk, Deleted, Idempotency, LogTip, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord,
     SessionUse, StoreError, UsedKey,
 };
 use crate::types::{Epoch, Lease, NodeId, RunId, RunStatus, Seq, SessionId, Timestamp, UserId};
@@ -167,6 +167,18 @@ impl RunStore for SqliteStore {
         self.read(move |connection| {
             let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE id = ?1");
             query_first(connection, &sql, [id.to_string()], decode::run)
+        })
+        .await
+    }
+
+    async fn log_tip(&self, run: RunId) -> Result<Option<LogTip>, StoreError> {
+        self.read(move |connection| {
+            let sql = "SELECT id, last_seq, ended_at, done FROM runs WHERE id = ?1";
+            query_first(connection, sql, [run.to_string()], |row| {
+                let columns = Columns::new("runs", row);
+                let last = Seq::new(columns.number(1)?).ok_or_else(|| columns.damaged("the number of the last event is 0"))?;
+                Ok(LogTip { last, ended_at: columns.time_optional(2)?, done: columns.json_optional(3).unwrap_or_default() })
+            })
         })
         .await
     }

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 
 use super::gate::{Gate, GateKeeper, Point};
 use crate::run::store::{
-    ActiveWebhook, Attempt, Audited, Chunk, DailyUsage, DamagedChunk, Deleted, Delivery, DeliveryFilter, Idempotency, PendingRemoval,
-    RetentionStep, RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, SessionUse, SqliteStore, StoreError,
-    StoreSize, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum, UsedKey, WebhookStore,
+    ActiveWebhook, Attempt, Audited, Chunk, DailyUsage, DamagedChunk, Deleted, Delivery, DeliveryFilter, Idempotency, LogTip,
+    PendingRemoval, RetentionStep, RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, SessionUse, SqliteStore,
+    StoreError, StoreSize, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum, UsedKey, WebhookStore,
 };
 use crate::types::{Day, Lease, NodeId, RunId, SessionId, Timestamp, UserId};
 
@@ -202,6 +202,10 @@ impl RunStore for FaultStore {
         self.read("run", self.inner.run(id)).await
     }
 
+    async fn log_tip(&self, run: RunId) -> Result<Option<LogTip>, StoreError> {
+        self.read("log_tip", self.inner.log_tip(run)).await
+    }
+
     async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
         self.read("runs", self.inner.runs(filter, limit)).await
     }
@@ -307,6 +311,10 @@ impl RetentionStore for FaultStore {
 
     async fn forget_removed(&self, removed: Vec<PendingRemoval>) -> Result<(), StoreError> {
         self.write("forget_removed", self.inner.forget_removed(removed)).await
+    }
+
+    async fn forget_damaged_removals(&self) -> Result<(), StoreError> {
+        self.write("forget_damaged_removals", self.inner.forget_damaged_removals()).await
     }
 
     async fn shrink(&self, budget: usize) -> Result<bool, StoreError> {

@@ -288,6 +288,8 @@ async fn a_damaged_value_in_any_table_hides_no_other_row_from_any_list() {
             for result in [store.run(ann).await.map(|_| ()), store.user(&"ann".parse().unwrap()).await.map(|_| ())] {
                 assert!(matches!(result, Ok(()) | Err(StoreError::Damaged { .. })), "{context}: {result:?}");
             }
+            assert!(matches!(store.log_tip(ann).await, Ok(_) | Err(StoreError::Damaged { .. })), "{context}");
+            store.forget_damaged_removals().await.unwrap_or_else(|error| panic!("{context}: {error}"));
             for result in [store.key_by_hash([1; 8]).await.map(|_| ()), store.used_key(UserRef::named("ann").id, "k").await.map(|_| ())] {
                 assert!(matches!(result, Ok(()) | Err(StoreError::Damaged { .. })), "{context}: {result:?}");
             }
@@ -332,6 +334,62 @@ async fn a_page_is_filled_past_damaged_rows_which_are_counted_once() {
     assert_eq!(store.metrics().damaged_rows(), 5);
     assert!(matches!(store.run(runs[3]).await, Err(StoreError::Damaged { table: "runs", .. })));
     assert_eq!(store.unfinished().await.unwrap(), runs, "a damaged spec does not hide an unfinished run");
+}
+
+#[tokio::test]
+async fn the_end_of_a_log_is_read_although_the_row_of_its_run_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    let lease = create(&store, &record("ann", "demo", None)).await;
+    let at = Timestamp::from_millis(7);
+    store.append(&lease, vec![], RunChange { done: Some((done(), at)), ..RunChange::default() }).await.unwrap();
+    damage(&store, "UPDATE runs SET spec = '{', owner = 'no/name', status = 'lost' WHERE id = ?1", lease.run.to_string()).await;
+    let tip = store.log_tip(lease.run).await.unwrap().unwrap();
+    assert_eq!((tip.ended_at, tip.done), (Some(at), Some(done())));
+    damage(&store, "UPDATE runs SET done = '{' WHERE id = ?1", lease.run.to_string()).await;
+    let tip = store.log_tip(lease.run).await.unwrap().unwrap();
+    assert_eq!((tip.ended_at, tip.done), (Some(at), None));
+    damage(&store, "UPDATE runs SET last_seq = 0 WHERE id = ?1", lease.run.to_string()).await;
+    assert!(matches!(store.log_tip(lease.run).await, Err(StoreError::Damaged { .. })));
+}
+
+#[tokio::test]
+async fn damaged_entries_of_directories_to_remove_are_deleted_and_no_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    add_rows(&store, "ann").await;
+    let before = store.pending_removals(9).await.unwrap();
+    damage(&store, "INSERT INTO pending_removals (run_id, workspace) VALUES (?1, 1), (CAST(x'ff' AS TEXT), 0)", "no run").await;
+    store.forget_damaged_removals().await.unwrap();
+    assert_eq!(store.pending_removals(9).await.unwrap(), before);
+    let count = |connection: &Connection| {
+        connection.query_row("SELECT count(*) FROM pending_removals", [], |row| row.get::<_, i64>(0)).map_err(write_error)
+    };
+    assert_eq!(usize::try_from(store.writer.write(count).await.unwrap()).unwrap(), before.len());
+}
+
+#[tokio::test]
+async fn a_damaged_user_does_not_hide_the_passwords_of_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    assert_eq!(SqliteStore::default_passwords(dir.path()).unwrap(), None);
+    for name in ["ann", "bob"] {
+        let user = UserRecord {
+            name: name.parse().unwrap(),
+            role: UserRole::User,
+            password_hash: "hash".into(),
+            default_password: true,
+            generation: 1,
+            budget: Budget::default(),
+        };
+        store.add_user(user, None).await.unwrap();
+    }
+    damage(&store, "UPDATE users SET name = CAST(x'ff' AS TEXT) WHERE name = ?1", "ann").await;
+    let logins = SqliteStore::default_passwords(dir.path()).unwrap().unwrap();
+    assert_eq!((logins.users, logins.damaged), (vec![("bob".to_owned(), true)], 1));
+    damage(&store, "UPDATE users SET name = ?1 WHERE name = 'bob'", "no/name").await;
+    let logins = SqliteStore::default_passwords(dir.path()).unwrap().unwrap();
+    assert_eq!((logins.users, logins.damaged), (vec![], 2));
 }
 
 #[tokio::test]
