@@ -50,6 +50,13 @@ impl Client {
         Self { http, url, token }
     }
 
+    /// The same client with a connection of its own for each request: one that was kept open may have been closed by the server meanwhile,
+    /// which a request then meets as an error.
+    pub(crate) fn without_pool(self) -> Self {
+        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");
+        Self { http, ..self }
+    }
+
     /// The same client for another server.
     pub(crate) fn at(&self, url: String) -> Self {
         Self { url, ..self.clone() }
