@@ -134,3 +134,23 @@ fn an_invalid_idempotency_key_is_rejected() {
         assert_eq!(user.get("/api/runs").await.body["items"].as_array().unwrap().len(), 1);
     });
 }
+
+#[test]
+fn an_idempotency_key_expires_after_a_day_while_the_server_runs() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let ended = user.script("result done").await;
+        user.end_of(&ended).await;
+        let body = run_of("result one");
+        let first = user.post_with_key("/api/runs", "k", &body).await.body["run_id"].clone();
+        assert_eq!(user.post_with_key("/api/runs", "k", &body).await.body["run_id"], first);
+        let aged = "UPDATE idempotency SET created_at = created_at - 24 * 60 * 60 * 1000";
+        server.database().execute_batch(aged).expect("a change that the database accepts");
+        // A deletion makes the server look for expired data at once.
+        assert_eq!(user.delete(&format!("/api/runs/{ended}")).await.status, 204);
+        while user.post_with_key("/api/runs", "k", &body).await.body["run_id"] == first {
+            tokio::task::yield_now().await;
+        }
+    });
+}

@@ -435,6 +435,34 @@ fn when_a_run_is_deleted() {
 }
 
 #[test]
+fn when_old_runs_are_removed() {
+    live(async {
+        let Some(small) = SmallDisk::start(Setup::new().env("OPENRUNNER_KEEP_DAYS", 30)).await else { return };
+        let mut runs = Vec::new();
+        for _ in 0..3 {
+            let run = small.user.script("flood 100\nresult done").await;
+            small.user.end_of(&run).await;
+            runs.push(run);
+        }
+        let [old, deleted, trigger] = &runs[..] else { unreachable!("three runs") };
+        let directories = [old, deleted].map(|run| small.server.data().join("workspaces").join(run));
+        let sql = format!("UPDATE runs SET ended_at = 1 WHERE id = '{old}'");
+        small.server.database().execute_batch(&sql).expect("a change that the database accepts");
+        // Each deletion makes the server look for old runs at once.
+        let request = |run: &str| small.user.request(Method::DELETE, &format!("/api/runs/{run}"));
+        let answer = small.outage(&small.ended, async { small.call(&small.user, request(deleted)).await }).await;
+        if answer.status == 507 {
+            let again = small.user.send(request(deleted)).await;
+            assert!([204, 404].contains(&again.status), "{}", again.text);
+        }
+        assert_eq!(small.user.send(request(trigger)).await.status, 204);
+        while small.user.get(&format!("/api/runs/{old}")).await.status != 404 || directories.iter().any(|directory| directory.exists()) {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
 fn when_a_webhook_is_delivered() {
     live(async {
         let receiver = Receiver::start(&[]).await;
