@@ -23,6 +23,7 @@ mod tests;
 mod threads;
 mod tools;
 mod turn;
+mod turn_control;
 #[cfg(test)]
 mod turn_tests;
 mod usage;
