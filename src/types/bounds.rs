@@ -44,7 +44,7 @@ pub const MAX_KEPT_CALL_BYTES: usize = 32 * 1024 * 1024;
 
 /// Number of denied tool calls without a result that are remembered per agent process. The result of an older one shows an error instead of
 /// the denial.
-pub const MAX_DENIED_CALLS: usize = 4096;
+pub const MAX_DENIED_CALLS: usize = 1024;
 
 /// Number of permissions granted for good that an adapter remembers per agent process, if the agent does not. The agent asks again about the
 /// oldest.

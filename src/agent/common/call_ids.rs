@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::types::Recent;
-use crate::types::bounds::MAX_CALL_IDS;
+use crate::types::bounds::{MAX_CALL_IDS, MAX_KEPT_CALLS};
 
 /// Maximum number of open calls with the same id. The oldest one above it is dropped, so that its result counts for the next one.
 const MAX_SAME_ID: usize = 256;
 
-/// The tool calls of one process: at most [`MAX_CALL_IDS`] without a result, and as many ids.
+/// The tool calls of one process: at most [`MAX_KEPT_CALLS`] without a result, and [`MAX_CALL_IDS`] ids.
 #[derive(Debug)]
 pub(in crate::agent) struct CallIds {
     /// Number of calls so far, by the agent's id.
@@ -49,7 +49,7 @@ impl CallIds {
         let call = OpenCall { number: self.opened, id: id.clone(), tool: tool.to_owned(), requested: false };
         let key = (agent_id.to_owned(), parent.map(str::to_owned));
         self.order.insert(self.opened, key.clone());
-        if self.order.len() > MAX_CALL_IDS {
+        if self.order.len() > MAX_KEPT_CALLS {
             self.forget_oldest();
         }
         let calls = self.open.entry(key).or_default();
@@ -178,7 +178,7 @@ mod tests {
             if number % 2 == 0 {
                 calls.close(None, &number.to_string());
             }
-            assert!(calls.order.len() <= MAX_CALL_IDS && calls.open.len() <= MAX_CALL_IDS);
+            assert!(calls.order.len() <= MAX_KEPT_CALLS && calls.open.len() <= MAX_KEPT_CALLS);
         }
         assert_eq!(calls.order.len(), calls.open.values().map(VecDeque::len).sum::<usize>());
         assert!(!calls.is_known("1") && calls.close(None, "1").is_none(), "the oldest is forgotten");

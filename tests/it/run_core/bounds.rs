@@ -85,14 +85,14 @@ fn answered_requests_and_unfinished_tool_calls_take_no_memory() {
 #[test]
 fn denied_requests_take_no_memory_however_many_there_are() {
     /// More than the server remembers of anything.
-    const FIRST: u32 = 4500;
-    const MORE: u32 = 8000;
+    const FIRST: u32 = 1200;
+    const MORE: u32 = 3000;
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
         let go = server.directory().join("go");
         // The ids of the calls are long, so that each call that is remembered shows.
-        let flood = |count: u32| format!("permission-flood {count} 1500");
+        let flood = |count: u32| format!("permission-flood {count} 4000");
         let script = format!("{}\nsay first\nwait {}\n{}\nwait-for-interrupt", flood(FIRST), go.display(), flood(MORE));
         let id = user.script_with(&script, json!({ "permission_mode": "read_only" })).await;
         user.follow(&id).await.until_text("first").await;
