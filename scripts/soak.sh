@@ -6,7 +6,8 @@
 #   3. if the real agents are installed for the tests: each survives 20 kills of the server during one answer
 #
 # Usage: scripts/soak.sh [KILLS]   with an optimized server, by default 200 kills; about an hour
-#        scripts/soak.sh --short   with a debug build, 6 kills, without the real agents; about a minute
+#        scripts/soak.sh --short   with the debug build of the tests, 6 kills, without the real agents; less than a minute after the build.
+#                                  Part of scripts/test.sh
 set -euo pipefail
 
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -26,14 +27,15 @@ run_tests() {
 }
 
 echo "-- $kills kills under load, $rate runs created per second"
-cargo build --locked --features test-support --bins
+# Builds the programs with the features of the tests, so that nothing is built twice.
+cargo test --locked --no-run --test it
 if [ "$profile" = release ]; then
     cargo build --locked --release --bin openrunner
 fi
 python3 scripts/soak --server "$target/$profile/openrunner" --agent "$target/debug/fake_agent" --kills "$kills" --rate "$rate" --max-runs "$max_runs"
 
 echo "-- $rounds rounds with two kills each during streams"
-OPENRUNNER_TEST_ROUNDS=$rounds run_tests --features test-support --test it kill_9_and_every_reader
+OPENRUNNER_TEST_ROUNDS=$rounds run_tests --test it kill_9_and_every_reader
 
 if [ -d "$agents/bin" ]; then
     echo '-- real agents, 20 kills each'

@@ -97,6 +97,9 @@ heading 'Unit and integration tests'
 cargo test --locked --lib --bins --test it
 python3 tests/mock-llm/test_mock_llm.py
 
+heading 'Soak test, short form'
+scripts/soak.sh --short
+
 # Usage: run_part HEADING SCRIPT TOOLS FAILURE. Runs a part of the suite that has its own script. Exit code 4 of the script means that its
 # TOOLS could not be installed; any other failure is reported as FAILURE.
 run_part() {
