@@ -23,9 +23,9 @@ impl Bench {
         let mut writer = log.create(record, SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None, None).await.unwrap();
         writer.append(events, RunChange { status: Some(RunStatus::Starting), ..RunChange::default() }).await.unwrap();
         let summary = log.summarize(run).await.unwrap();
-        let (handle, inbox) = live::channel(session, spec.agent_type.clone(), Changes::new().notifier(run, owner.clone()));
+        let (handle, inbox) = live::channel(session, spec.agent_type.clone(), Changes::new().notifier(run, owner.id));
         let limits = Limits { total: 1, per_user: 1, per_agent: std::collections::BTreeMap::new(), queue: 1 };
-        let slot = Admission::new(limits).admit_existing(run, &owner, &spec.agent_type);
+        let slot = Admission::new(limits).admit_existing(run, owner.id, &spec.agent_type);
         let turn = Sessions::default().join(session);
         let policy = Policy::new(spec.permission_mode, &[], vec![]);
         let driver = Driver::new(spec, session, RunSecrets::default(), policy, writer, inbox, context);

@@ -375,6 +375,7 @@ async fn a_damaged_user_does_not_hide_the_passwords_of_the_others() {
     assert_eq!(SqliteStore::default_passwords(dir.path()).unwrap(), None);
     for name in ["ann", "bob"] {
         let user = UserRecord {
+            id: UserRef::named(name).id,
             name: name.parse().unwrap(),
             role: UserRole::User,
             password_hash: "hash".into(),
