@@ -146,6 +146,9 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
         BadRun::Isolation(BadIsolation::BelowRequired(_)) => {
             (ApiError::new(StatusCode::FORBIDDEN, "isolation_required", ""), within("isolation"), FaultCode::NotAllowed)
         }
+        BadRun::EgressLevel => (invalid(), within("egress"), FaultCode::NotSupported),
+        BadRun::TooManyHosts => (invalid(), within("egress"), FaultCode::TooMany),
+        BadRun::EgressHost { index, .. } => (invalid(), within(&format!("egress[{index}]")), FaultCode::NotAllowed),
         BadRun::NoMcpServers(_) => (invalid(), within("mcp_servers"), FaultCode::NotSupported),
         BadRun::McpServersNeedAdmin => {
             (ApiError::new(StatusCode::FORBIDDEN, "admin_only", ""), within("mcp_servers"), FaultCode::NotAllowed)

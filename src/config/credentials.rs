@@ -249,13 +249,12 @@ impl CredentialsSettings {
         for Git { host, user, username, base_url, token } in &self.git {
             let token = token.read(&format!("git.{host}"))?;
             let credential = GitCredential { username: username.clone(), token, base_url: base_url.clone() };
-            match credentials.git.iter_mut().find(|(known, _)| known == host) {
-                Some((_, per_user)) => per_user.add(user.clone(), credential),
-                None => {
-                    let mut per_user = PerUser::default();
-                    per_user.add(user.clone(), credential);
-                    credentials.git.push((host.clone(), per_user));
-                }
+            if let Some((_, per_user)) = credentials.git.iter_mut().find(|(known, _)| known == host) {
+                per_user.add(user.clone(), credential);
+            } else {
+                let mut per_user = PerUser::default();
+                per_user.add(user.clone(), credential);
+                credentials.git.push((host.clone(), per_user));
             }
         }
         Ok(credentials)

@@ -1,11 +1,13 @@
 //! Connections to hosts: the list, the resolution of the name, and the check of its addresses.
 
-use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use super::{Access, is_public};
 use crate::types::{HostPort, NetworkReason};
@@ -24,13 +26,13 @@ const MAX_ADDRESSES: usize = 4;
 ///
 /// # Errors
 /// Why it was refused or failed.
-pub(super) async fn connect(access: &Access, target: &HostPort) -> Result<TcpStream, NetworkReason> {
+pub(super) async fn connect(access: &Access, target: &HostPort, tasks: &TaskTracker) -> Result<TcpStream, NetworkReason> {
     if !access.allows(target) {
         return Err(NetworkReason::NotAllowed);
     }
     let addresses = match target.address() {
         Some(address) => vec![SocketAddr::new(address, target.port())],
-        None => resolve(target).await.ok_or(NetworkReason::Unresolved)?,
+        None => resolve(target, access.resolving(), tasks).await.ok_or(NetworkReason::Unresolved)?,
     };
     if !access.allows_private(target) && !addresses.iter().all(|address| is_public(address.ip())) {
         return Err(NetworkReason::PrivateAddress);
@@ -46,8 +48,13 @@ pub(super) async fn connect(access: &Access, target: &HostPort) -> Result<TcpStr
 }
 
 /// The addresses of a name. `None` if there are none.
-async fn resolve(target: &HostPort) -> Option<Vec<SocketAddr>> {
-    let found: io::Result<Vec<SocketAddr>> =
-        timeout(RESOLVE_TIMEOUT, lookup_host((target.host(), target.port()))).await.ok()?.map(Iterator::collect);
-    found.ok().filter(|addresses| !addresses.is_empty())
+async fn resolve(target: &HostPort, resolving: Arc<Semaphore>, tasks: &TaskTracker) -> Option<Vec<SocketAddr>> {
+    let (host, port) = (target.host().to_owned(), target.port());
+    let lookup = async move {
+        let slot = resolving.acquire_owned().await.ok()?;
+        // In its own task, which keeps the slot after the time limit: the thread cannot be interrupted.
+        Some((slot, lookup_host((host, port)).await.ok()?.collect::<Vec<SocketAddr>>()))
+    };
+    let (_slot, addresses) = timeout(RESOLVE_TIMEOUT, tasks.spawn(lookup)).await.ok()?.ok()??;
+    Some(addresses).filter(|addresses| !addresses.is_empty())
 }

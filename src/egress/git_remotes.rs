@@ -141,8 +141,8 @@ mod tests {
     fn a_huge_configuration_is_read_in_part_and_yields_a_bounded_number_of_hosts() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join(".git")).unwrap();
-        let remotes: String = (0..100_000).map(|n| format!("[remote \"r\"]\nurl=https://h{n}.example/\n")).collect();
-        std::fs::write(dir.path().join(".git/config"), remotes).unwrap();
+        let remotes: Vec<String> = (0..100_000).map(|n| format!("[remote \"r\"]\nurl=https://h{n}.example/\n")).collect();
+        std::fs::write(dir.path().join(".git/config"), remotes.concat()).unwrap();
         assert_eq!(hosts(dir.path()).len(), MAX_HOSTS);
     }
 }

@@ -27,7 +27,4 @@ pub(crate) use addresses::{is_local_name, is_public};
 pub use credentials::{Credentials, GitCredential, ModelCredential, PerUser};
 pub use git_remotes::remote_hosts;
 pub use policy::{Access, EgressPolicy, NotAllowed};
-pub use proxy::{Proxy, SOCKET};
-
-/// The port of the agent's own loopback interface at which it reaches the proxy.
-pub const PORT: u16 = 3128;
+pub use proxy::Proxy;

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use super::PORT;
+use tokio::sync::Semaphore;
+
 use super::credentials::{Credentials, GitCredential, ModelCredential};
 use super::request::{GIT_PATH, MODEL_PATH};
 use super::upstream::Upstream;
+use crate::process::isolation::PROXY_PORT as PORT;
 use crate::types::{HostPattern, HostPort, ModelEndpoint, Secret};
 
 /// What an agent has instead of a key. Requests with it are useless outside of the proxy, which replaces it.
 const PLACEHOLDER: &str = "placeholder-the-server-inserts-the-key";
+/// Maximum number of names that are resolved at a time, by all runs: each occupies a thread until the system's resolver gives up.
+const MAX_RESOLVING: usize = 32;
 
 /// The operator's list and credentials. Cloning shares them.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +28,17 @@ struct Inner {
     /// Credentials that agents at lower levels find in their environment.
     inherited: Credentials,
     upstream: Upstream,
+    resolving: Resolving,
+}
+
+/// Limits how many names are resolved at a time.
+#[derive(Debug)]
+struct Resolving(Arc<Semaphore>);
+
+impl Default for Resolving {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_RESOLVING)))
+    }
 }
 
 /// An entry that the operator's list does not cover.
@@ -39,28 +54,24 @@ pub struct Access {
     policy: EgressPolicy,
     pub(super) model: Option<ModelCredential>,
     pub(super) git: Vec<(HostPort, GitCredential)>,
+    /// The account that the agent runs under, if it is not the server's.
+    pub(super) account: Option<u32>,
 }
 
 impl EgressPolicy {
     /// Runs may reach the hosts in `list`. `inherited` are the keys in the server's environment, which are used at level `sandbox` for agents
     /// without credentials.
     pub fn new(list: Vec<HostPattern>, credentials: Credentials, inherited: Credentials) -> Self {
-        Self { inner: Arc::new(Inner { list, credentials, inherited, upstream: Upstream::default() }) }
+        Self { inner: Arc::new(Inner { list, credentials, inherited, ..Inner::default() }) }
     }
 
-    /// Checks the list that a run asks for.
+    /// Checks an entry of the list that a run asks for.
     ///
     /// # Errors
-    /// Every entry that the operator's list does not cover, with its position.
-    pub fn check(&self, requested: &[HostPattern]) -> Result<(), Vec<(usize, NotAllowed)>> {
-        let is_covered = |entry: &HostPattern| self.inner.list.iter().any(|allowed| entry.is_within(allowed));
-        let faults: Vec<_> = requested
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| !is_covered(entry))
-            .map(|(index, entry)| (index, NotAllowed(entry.clone())))
-            .collect();
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    /// [`NotAllowed`] if the operator's list does not cover it.
+    pub fn check(&self, requested: &HostPattern) -> Result<(), NotAllowed> {
+        let is_covered = self.inner.list.iter().any(|allowed| requested.is_within(allowed));
+        is_covered.then_some(()).ok_or_else(|| NotAllowed(requested.clone()))
     }
 
     /// Those of `hosts` that the operator's list covers.
@@ -88,7 +99,7 @@ impl EgressPolicy {
         let is_allowed = |host: &HostPort| allowed.iter().any(|entry| entry.matches(host));
         let git = credentials.git.iter().filter(|(host, _)| is_allowed(host));
         let git = git.filter_map(|(host, git)| Some((host.clone(), git.of(user)?.clone()))).collect();
-        Access { allowed, policy: self.clone(), model, git }
+        Access { allowed, policy: self.clone(), model, git, account: None }
     }
 
     /// All keys and tokens, to be masked.
@@ -98,6 +109,12 @@ impl EgressPolicy {
 }
 
 impl Access {
+    /// The same, for an agent that runs under another account.
+    #[must_use]
+    pub fn for_account(self, account: Option<u32>) -> Self {
+        Self { account, ..self }
+    }
+
     /// Whether the run may connect to `target`.
     pub(super) fn allows(&self, target: &HostPort) -> bool {
         self.allowed.iter().any(|entry| entry.matches(target))
@@ -106,6 +123,10 @@ impl Access {
     /// Whether `target` may be an address of this machine or of a private network: only if the operator names it.
     pub(super) fn allows_private(&self, target: &HostPort) -> bool {
         self.policy.inner.list.iter().any(|entry| entry.names(target))
+    }
+
+    pub(super) fn resolving(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.policy.inner.resolving.0)
     }
 
     pub(super) fn upstream(&self) -> &Upstream {
@@ -125,7 +146,7 @@ impl Access {
     /// Variables for the agent: git sends its requests to hosts with credentials through the proxy. `env` are the variables that the run sets
     /// itself.
     pub fn env<'a>(&self, env: impl Fn(&str) -> Option<&'a str>) -> Vec<(String, String)> {
-        // Node.js uses proxy variables only if asked. Nobody can answer git's questions.
+        // Node.js uses proxy variables only if asked. There is no terminal for git's questions.
         let mut variables =
             [("NODE_USE_ENV_PROXY", "1"), ("GIT_TERMINAL_PROMPT", "0")].map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         if self.git.is_empty() {
@@ -182,9 +203,12 @@ mod tests {
 
     #[test]
     fn a_run_gets_what_it_asks_for_within_the_list_of_the_operator() {
-        assert_eq!(policy().check(&patterns(&["github.com", "a.example.org", "*.a.example.org", "10.0.0.7:8080"])), Ok(()));
-        let faults = policy().check(&patterns(&["github.com", "github.com:22", "*", "evil.example"])).unwrap_err();
-        assert_eq!(faults.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1, 2, 3]);
+        for host in patterns(&["github.com", "a.example.org", "*.a.example.org", "10.0.0.7:8080"]) {
+            assert_eq!(policy().check(&host), Ok(()));
+        }
+        for host in patterns(&["github.com:22", "*", "evil.example"]) {
+            assert_eq!(policy().check(&host), Err(NotAllowed(host.clone())));
+        }
         let covered = policy().covered(vec![host("github.com:443"), host("evil.example:443")]);
         assert_eq!(covered, patterns(&["github.com"]), "of the remotes of a repository");
     }

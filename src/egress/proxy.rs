@@ -23,11 +23,10 @@ use super::connect::connect;
 use super::relay::{self, AnyBody, Failed, respond};
 use super::report::Reporter;
 use super::request::{BadRequest, Target, target};
-use super::{Access, PORT, tunnel};
+use super::{Access, tunnel};
+use crate::process::isolation::{EGRESS_SOCKET, PROXY_PORT};
 use crate::types::{HostPort, NetworkReason, StreamEvent};
 
-/// Name of the proxy's socket in its directory.
-pub const SOCKET: &str = "egress.sock";
 /// Maximum number of connections at a time. Further ones wait in the queue of the socket.
 const MAX_CONNECTIONS: usize = 64;
 /// Time limit for the head of a request, and for the next request of a connection.
@@ -58,12 +57,13 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Listens on a socket in `dir`, which is created if it does not exist. A socket that an earlier server left there is replaced.
+    /// Listens on a socket in `dir`, which is created if it does not exist, and which only the account of the agent may open. A socket that an
+    /// earlier server left there is replaced.
     ///
     /// # Errors
     /// If the directory or the socket cannot be created.
     pub fn start(dir: &Path, access: Access) -> io::Result<Self> {
-        let listener = listen(dir)?;
+        let listener = listen(dir, access.account)?;
         let (reporter, tasks, stop) = (Reporter::default(), TaskTracker::new(), CancellationToken::new());
         let shared = Arc::new(Shared { access, reporter: reporter.clone(), tasks: tasks.clone(), stop: stop.clone() });
         tasks.spawn(accept(listener, shared));
@@ -91,23 +91,28 @@ impl Proxy {
 }
 
 /// Binds the socket. The path of the data directory may be longer than the address of a socket may be.
-fn listen(dir: &Path) -> io::Result<UnixListener> {
+fn listen(dir: &Path, account: Option<u32>) -> io::Result<UnixListener> {
     match std::fs::DirBuilder::new().mode(0o700).create(dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    let socket = dir.join(SOCKET);
+    let socket = dir.join(EGRESS_SOCKET);
     match std::fs::remove_file(&socket) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let handle = std::fs::File::open(dir)?;
     let listener = if cfg!(target_os = "linux") {
-        UnixListener::bind(format!("/proc/self/fd/{}/{SOCKET}", handle.as_raw_fd()))?
+        UnixListener::bind(format!("/proc/self/fd/{}/{EGRESS_SOCKET}", handle.as_raw_fd()))?
     } else {
         UnixListener::bind(&socket)?
     };
     std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
+    if account.is_some() {
+        for path in [dir, &socket] {
+            std::os::unix::fs::chown(path, account, None)?;
+        }
+    }
     Ok(listener)
 }
 
@@ -148,7 +153,7 @@ async fn serve(stream: UnixStream, shared: Arc<Shared>, slot: OwnedSemaphorePerm
 }
 
 async fn handle(request: Request<Incoming>, shared: &Arc<Shared>, slot: Arc<OwnedSemaphorePermit>) -> Response<AnyBody> {
-    match target(request.method(), request.uri(), request.headers(), PORT) {
+    match target(request.method(), request.uri(), request.headers(), PROXY_PORT) {
         Ok(Target::Tunnel(host)) => open_tunnel(request, host, shared, slot).await,
         Ok(Target::Http(host, path)) => {
             let stream = match open(&host, shared).await {
@@ -183,7 +188,11 @@ async fn handle(request: Request<Incoming>, shared: &Arc<Shared>, slot: Arc<Owne
 /// # Errors
 /// The response to the agent. The refusal or failure is recorded.
 async fn open(host: &HostPort, shared: &Shared) -> Result<tokio::net::TcpStream, Response<AnyBody>> {
-    let connected = if shared.reporter.has_room_for(host) { connect(&shared.access, host).await } else { Err(NetworkReason::TooManyHosts) };
+    let connected = if shared.reporter.has_room_for(host) {
+        connect(&shared.access, host, &shared.tasks).await
+    } else {
+        Err(NetworkReason::TooManyHosts)
+    };
     connected.map_err(|reason| {
         let is_failure = matches!(reason, NetworkReason::Unresolved | NetworkReason::Unreachable);
         shared.reporter.record_failure(Some(host), is_failure, reason);

@@ -23,11 +23,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use super::Access;
 use super::credentials::{GitCredential, ModelCredential};
 use super::report::Counter;
 use super::request::GIT_PATH;
 use super::tunnel::IDLE_TIMEOUT;
-use super::{Access, PORT};
+use crate::process::isolation::PROXY_PORT as PORT;
 use crate::types::{AuthScheme, HostPort};
 
 /// A body of any origin.

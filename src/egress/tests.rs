@@ -9,8 +9,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufRead
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use super::credentials::{GitCredential, ModelCredential, PerUser};
-use super::proxy::{Proxy, SOCKET};
-use super::{Credentials, EgressPolicy};
+use super::{Credentials, EgressPolicy, Proxy};
+use crate::process::isolation::EGRESS_SOCKET as SOCKET;
 use crate::types::{AuthScheme, HostPattern, HostPort, NetworkReason, NetworkUse, Secret, StreamEvent};
 
 const REAL_KEY: &str = "sk-the-real-key";

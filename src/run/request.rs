@@ -25,6 +25,9 @@ pub(super) const MAX_ENV_BYTES: usize = 256 * 1024;
 /// Maximum length of a variable's name, in bytes.
 pub(super) const MAX_ENV_NAME: usize = 128;
 
+/// Maximum number of entries in the list of hosts of a run.
+pub(super) const MAX_EGRESS: usize = 64;
+
 /// Default of `timeout_secs`.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 /// Maximum of `timeout_secs` and `idle_timeout_secs`: one week.
@@ -63,6 +66,8 @@ pub struct NewRun {
     pub mcp_servers: Vec<McpServer>,
     /// The isolation level; `None` for the server's default.
     pub isolation: Option<IsolationLevel>,
+    /// The hosts that the agent may reach at isolation level `sandbox`, as `host:port`; `None` for the git remotes of the working directory.
+    pub egress: Option<Vec<String>>,
     /// Time limit of the run; `None` for [`DEFAULT_TIMEOUT`].
     pub timeout: Option<Duration>,
     /// Time limit without output; `None` for no limit.
@@ -161,6 +166,20 @@ pub enum BadRun {
     /// The isolation level is not available to this run.
     #[error("{0}")]
     Isolation(#[from] BadIsolation),
+    /// A list of hosts has no effect at the run's isolation level.
+    #[error("a list of hosts is only for isolation level sandbox; this run has another level")]
+    EgressLevel,
+    /// There are too many hosts.
+    #[error("too many hosts; the maximum is {MAX_EGRESS}")]
+    TooManyHosts,
+    /// An entry of the list of hosts is invalid, or the operator does not allow it.
+    #[error("{problem}")]
+    EgressHost {
+        /// Position of the entry, from 0.
+        index: usize,
+        /// Why it is refused.
+        problem: String,
+    },
     /// The agent does not support MCP servers.
     #[error("agent {0} does not support MCP servers")]
     NoMcpServers(String),

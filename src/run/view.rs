@@ -7,7 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::store::{RunRecord, SessionRecord};
-use crate::types::{Cause, IsolationLevel, PermissionMode, RuleSpec, RunDone, RunId, RunStatus, SessionId, Timestamp, Usage, UserName};
+use crate::types::{
+    Cause, HostPattern, IsolationLevel, PermissionMode, RuleSpec, RunDone, RunId, RunStatus, SessionId, Timestamp, Usage, UserName,
+};
 
 /// A run: its specification, status and outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -62,6 +64,10 @@ pub struct RunView {
     /// Requested isolation level; absent for the server's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isolation: Option<IsolationLevel>,
+    /// Hosts that the agent may reach besides its model; only at isolation level `sandbox`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub egress: Option<Vec<HostPattern>>,
     /// Labels for filtering.
     pub labels: BTreeMap<String, String>,
     /// When the run was created.
@@ -172,6 +178,7 @@ impl RunView {
             working_dir: spec.working_dir,
             permission_mode: spec.permission_mode,
             isolation: spec.isolation,
+            egress: spec.egress,
             permission_rules: spec.permission_rules,
             env: spec.env,
             mcp_servers: spec.mcp_servers,

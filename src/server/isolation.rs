@@ -32,7 +32,7 @@ pub async fn try_isolation(
         reason: format!("the data directory {} cannot be hidden: {error}", settings.data_dir.display()),
         remedy: "check the data directory".to_owned(),
     };
-    let hidden = Hidden::new(&settings.data_dir, secret_paths(origins, &get)).map_err(of_data_dir)?;
+    let hidden = Hidden::new(&settings.data_dir, secret_paths(settings, origins, &get)).map_err(of_data_dir)?;
     let shared = Shared { kept: settings.agent_paths.clone(), protected: vec![settings.agents_dir.clone()] };
     let search: Vec<PathBuf> = get("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
     Ok(find_levels(launcher, &search, hidden, shared, accounts.first()).await)
@@ -40,11 +40,16 @@ pub async fn try_isolation(
 
 /// Files and directories with secrets of the server and of its operator outside the data directory: settings, and the logins of the command
 /// line.
-fn secret_paths(origins: &Origins, get: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+fn secret_paths(settings: &Settings, origins: &Origins, get: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let absolute = |name: &str| get(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
     let file = origins.file().and_then(|path| std::path::absolute(path).ok());
-    [Some(PathBuf::from(SERVICE_SETTINGS)), config.map(|config| config.join("openrunner")), file].into_iter().flatten().collect()
+    let keys = settings.credentials.files().map(PathBuf::from);
+    [Some(PathBuf::from(SERVICE_SETTINGS)), config.map(|config| config.join("openrunner")), file]
+        .into_iter()
+        .flatten()
+        .chain(keys)
+        .collect()
 }
 
 /// The isolation of agents, as far as the settings want it and this machine can hold it.

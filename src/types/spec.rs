@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{IsolationLevel, PermissionMode, RuleSpec, TraceParent};
+use super::{HostPattern, IsolationLevel, PermissionMode, RuleSpec, TraceParent};
 
 /// An MCP server for an agent.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,6 +95,9 @@ pub struct RunSpec {
     /// The requested isolation level; `None` for the server's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<IsolationLevel>,
+    /// The hosts that the agent may reach at isolation level `sandbox`, besides its model; `None` at other levels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Vec<HostPattern>>,
     /// Labels for filtering.
     pub labels: BTreeMap<String, String>,
     /// The caller's span, which becomes the parent of the run's span.

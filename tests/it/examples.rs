@@ -66,6 +66,8 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/api.md", "json", "about:blank", Schema("Problem")),
     ("docs/api.md", "json", "", Operation),
     ("docs/cli.md", "bash", "", Elsewhere("tests/it/commands.rs, in page order on a fresh data directory")),
+    ("docs/egress.md", "json", "\"input\"", Schema("CreateRunRequest")),
+    ("docs/egress.md", "toml", "", Settings),
     ("docs/events.md", "json", "", Schema("Event")),
     ("docs/console.md", "toml", "", Settings),
     ("docs/openai.md", "python", "from openai", OPENAI),

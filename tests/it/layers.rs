@@ -12,7 +12,8 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("process", &[]),
     ("metrics", &["types"]),
     ("redact", &["types"]),
-    ("egress", &["types"]),
+    // `process` for the port and the name of the socket.
+    ("egress", &["process", "types"]),
     ("agent", &["process", "redact", "types"]),
     // `agent` for the protocol of a configured agent; `egress` for credentials; `types` for permission rules.
     ("config", &["agent", "egress", "types"]),

@@ -17,6 +17,7 @@ mod commands;
 mod crash;
 mod default_passwords;
 mod docs;
+mod egress;
 mod errors;
 mod examples;
 mod fairness;

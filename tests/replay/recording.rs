@@ -113,6 +113,7 @@ pub(crate) fn task(agent: &str) -> Task {
             idle_timeout: None,
             isolation: None,
             labels: std::collections::BTreeMap::new(),
+            egress: None,
             trace_parent: None,
         },
         resume: None,

@@ -2235,6 +2235,8 @@ export interface components {
             idle_timeout_secs?: number;
             /** @description Requested isolation level; absent for the server's default. */
             isolation?: components["schemas"]["IsolationLevel"];
+            /** @description Hosts that the agent may reach besides its model; only at isolation level `sandbox`. */
+            egress?: string[];
             /** @description Labels for filtering. */
             labels: {
                 [key: string]: string;
@@ -2404,6 +2406,11 @@ export interface components {
             /** @description Rules that take precedence over the mode. */
             permission_rules?: components["schemas"]["RuleSpec"][] | null;
             isolation?: components["schemas"]["IsolationLevel"] | null;
+            /**
+             * @description Hosts that the agent may reach at isolation level `sandbox`, besides its model, as `host:port`. Default: the git remotes of the working
+             *     directory, as far as the operator allows them.
+             */
+            egress?: string[] | null;
             /** @description Environment variables for the agent. Their values are never shown or stored. */
             env?: {
                 [key: string]: string;

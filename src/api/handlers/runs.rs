@@ -87,6 +87,10 @@ struct RunMetadata {
     permission_rules: Option<Vec<RuleSpec>>,
     /// The isolation level. Default: that of the server. Only admins may choose a lower one.
     isolation: Option<IsolationLevel>,
+    /// Hosts that the agent may reach at isolation level `sandbox`, besides its model, as `host:port`. Default: the git remotes of the working
+    /// directory, as far as the operator allows them.
+    #[schema(max_items = 64)]
+    egress: Option<Vec<String>>,
     /// Environment variables for the agent. Their values are never shown or stored.
     env: Option<BTreeMap<String, String>>,
     /// MCP servers for the agent; admins only.
@@ -246,6 +250,7 @@ impl CreateRunRequest {
             permission_mode: metadata.permission_mode.unwrap_or_default(),
             permission_rules: metadata.permission_rules.unwrap_or_default(),
             isolation: metadata.isolation,
+            egress: metadata.egress,
             env: metadata.env.unwrap_or_default(),
             mcp_servers: metadata.mcp_servers.unwrap_or_default().into_iter().map(McpServer::from).collect(),
             timeout: metadata.timeout_secs.map(Duration::from_secs),

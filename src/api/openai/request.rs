@@ -176,6 +176,7 @@ impl CompletionRequest {
             on_busy: on_busy.unwrap_or_default(),
             permission_mode: permission_mode.unwrap_or_default(),
             isolation,
+            egress: None,
             timeout: timeout_secs.map(Duration::from_secs),
             idle_timeout: idle_timeout_secs.map(Duration::from_secs),
             labels,

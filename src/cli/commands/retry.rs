@@ -26,13 +26,14 @@ pub(in crate::cli) struct RetryArgs {
 }
 
 /// Fields of a run that are also fields of `metadata`.
-const COPIED: [&str; 10] = [
+const COPIED: [&str; 11] = [
     "agent_type",
     "model",
     "working_dir",
     "permission_mode",
     "permission_rules",
     "isolation",
+    "egress",
     "extra_args",
     "timeout_secs",
     "idle_timeout_secs",

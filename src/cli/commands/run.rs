@@ -45,6 +45,9 @@ pub(in crate::cli) struct StartArgs {
     /// Isolation of the agent: `none`, `files`, `guard` or `sandbox` [default: that of the server]
     #[arg(long, value_name = "LEVEL", value_parser = isolation_level)]
     pub(in crate::cli) isolation: Option<IsolationLevel>,
+    /// Host that the agent may reach at isolation level `sandbox`, such as `pypi.org:443`; may be repeated [default: the git remotes]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(in crate::cli) egress: Vec<String>,
     /// Continue a conversation: its id, the start of it, or `last`
     #[arg(long, short, value_name = "SESSION")]
     pub(in crate::cli) session: Option<String>,
@@ -141,6 +144,7 @@ async fn metadata(args: &StartArgs, client: &Client, env: Map<String, Value>) ->
         ("timeout_secs", args.timeout.map(|timeout| timeout.as_secs().into())),
         ("permission_mode", args.permission_mode.map(|mode| json!(mode))),
         ("isolation", args.isolation.map(|level| json!(level))),
+        ("egress", (!args.egress.is_empty()).then(|| json!(args.egress))),
         ("session_id", session.map(Value::from)),
         ("labels", (!args.labels.is_empty()).then(|| args.labels.iter().cloned().collect::<Value>())),
         ("env", (!env.is_empty()).then_some(Value::Object(env))),

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::agent::{Agents, Capabilities};
+use crate::egress::{EgressPolicy, remote_hosts};
 use crate::run::config::RunConfig;
 use crate::run::policy::{BadRules, Rule};
 use crate::run::request::{
-    BadRun, DEFAULT_TIMEOUT, MAX_ENV_BYTES, MAX_ENV_NAME, MAX_ENV_VALUE, MAX_ENV_VARS, MAX_LABEL_BYTES, MAX_LABELS, MAX_MODEL_BYTES,
-    MAX_RULES, MAX_TIMEOUT, NewRun,
+    BadRun, DEFAULT_TIMEOUT, MAX_EGRESS, MAX_ENV_BYTES, MAX_ENV_NAME, MAX_ENV_VALUE, MAX_ENV_VARS, MAX_LABEL_BYTES, MAX_LABELS,
+    MAX_MODEL_BYTES, MAX_RULES, MAX_TIMEOUT, NewRun,
 };
 use crate::run::run_secrets::RunSecrets;
 use crate::run::store::{NewWebhook, SessionRecord};
 use crate::run::workspace::{DirectoryRequest, Requester, Workspaces};
-use crate::types::{Caller, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunSpec};
+use crate::types::{Caller, HostPattern, IsolationLevel, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunSpec};
 
 /// Default of `agent_type`.
 const DEFAULT_AGENT: &str = "claude_code";
@@ -57,7 +58,7 @@ pub(super) fn validate(
         faults.push(BadRun::PromptNul);
     }
     let agent_type = agent_type_of(&new, session).to_owned();
-    let mut widened = Vec::new();
+    let (mut widened, mut level) = (Vec::new(), None);
     // Without the agent, nothing is known of its arguments and capabilities.
     if context.agents.contains(&agent_type) {
         if let Some(session) = session {
@@ -73,9 +74,10 @@ pub(super) fn validate(
         } else if let Some(reason) = context.agents.unsupported_mode(&agent_type, new.permission_mode) {
             faults.push(BadRun::CannotKeepMode { agent: agent_type.clone(), reason });
         }
-        faults.extend(
-            context.agents.check_isolation(&agent_type, new.permission_mode, new.isolation, caller.is_admin()).err().map(BadRun::from),
-        );
+        match context.agents.check_isolation(&agent_type, new.permission_mode, new.isolation, caller.is_admin()) {
+            Ok(isolation) => level = isolation.map(|isolation| isolation.level),
+            Err(error) => faults.push(error.into()),
+        }
         if !new.mcp_servers.is_empty() {
             check_mcp_servers(&new.mcp_servers, &agent_type, caller, capabilities, &mut faults);
             widened.push("mcp_servers".to_owned());
@@ -97,11 +99,14 @@ pub(super) fn validate(
         }
     }
     check_labels(&new.labels, &mut faults);
+    let is_sandbox = level == Some(IsolationLevel::Sandbox);
+    let egress = check_egress(new.egress.as_deref(), is_sandbox, &context.config.egress, &mut faults);
     let webhooks = context.config.webhooks.endpoints(new.webhook).unwrap_or_else(|error| {
         faults.push(error.into());
         Vec::new()
     });
     let requester = Requester { is_admin: caller.is_admin(), is_local: new.is_local };
+    let known_dir = session.map(|session| session.working_dir.clone()).or_else(|| new.working_dir.clone());
     let directory = match (session, new.working_dir) {
         (Some(session), _) => DirectoryRequest::OfSession(session.working_dir.clone(), requester),
         (None, Some(path)) => DirectoryRequest::Path(path, requester),
@@ -124,6 +129,8 @@ pub(super) fn validate(
         timeout: new.timeout.unwrap_or(DEFAULT_TIMEOUT),
         idle_timeout: new.idle_timeout,
         isolation: new.isolation,
+        // Decided once: the agent can change the configuration of its repository.
+        egress: is_sandbox.then(|| egress.unwrap_or_else(|| default_egress(known_dir.as_deref(), &context.config.egress))),
         labels: new.labels,
         trace_parent: new.trace_parent,
     };
@@ -194,6 +201,38 @@ fn check_env(env: &BTreeMap<String, String>, caller: &Caller, user_env: &[String
             faults.push(BadRun::EnvNotAllowed(name.clone()));
         }
     }
+}
+
+/// The list of hosts that a run asks for, if it does.
+fn check_egress(
+    requested: Option<&[String]>,
+    is_sandbox: bool,
+    policy: &EgressPolicy,
+    faults: &mut Vec<BadRun>,
+) -> Option<Vec<HostPattern>> {
+    let requested = requested?;
+    if requested.len() > MAX_EGRESS {
+        faults.push(BadRun::TooManyHosts);
+        return None;
+    }
+    if !is_sandbox && !requested.is_empty() {
+        faults.push(BadRun::EgressLevel);
+        return None;
+    }
+    let mut hosts: Vec<HostPattern> = Vec::new();
+    for (index, text) in requested.iter().enumerate() {
+        let checked = text.parse::<HostPattern>().map_err(|bad| bad.to_string());
+        match checked.and_then(|host| policy.check(&host).map(|()| host).map_err(|error| error.to_string())) {
+            Ok(host) => hosts.push(host),
+            Err(problem) => faults.push(BadRun::EgressHost { index, problem }),
+        }
+    }
+    Some(hosts)
+}
+
+/// The hosts of the git remotes of a directory, as far as the operator allows them.
+fn default_egress(dir: Option<&Path>, policy: &EgressPolicy) -> Vec<HostPattern> {
+    policy.covered(dir.map(remote_hosts).unwrap_or_default())
 }
 
 fn check_labels(labels: &BTreeMap<String, String>, faults: &mut Vec<BadRun>) {

@@ -14,6 +14,7 @@ mod commands;
 mod conversation;
 mod io;
 mod items;
+mod network;
 mod outage;
 mod phase;
 mod requests;
@@ -49,9 +50,10 @@ use super::state::{Input, RunState, StopReason};
 use super::store::{Audited, RunStore};
 use crate::agent::Agents;
 use crate::agent::handle::{AgentHandle, Restrictions, Update};
+use crate::egress::Proxy;
 use crate::metrics::RunMetrics;
 use crate::types::bounds::MAX_TIMED_CALLS;
-use crate::types::{NoticeCode, OnShutdown, Recent, RunSpec, RunStatus, SessionId, TurnEnd, Usage};
+use crate::types::{NoticeCode, OnShutdown, Recent, RunSpec, RunStatus, SessionId, StreamEvent, TurnEnd, Usage};
 
 /// What all drivers of a server share.
 #[derive(Clone, Debug)]
@@ -122,6 +124,8 @@ pub(super) struct Driver {
     shim_deadline: Option<Instant>,
     /// What is enforced on the agent's processes.
     restrictions: Restrictions,
+    /// The agent's way to the network; `None` below isolation level `sandbox`.
+    proxy: Option<Proxy>,
     /// Entries of the log that an earlier server may not have delivered to the agent.
     unconfirmed: Unconfirmed,
     /// Notices written by an earlier server; some are written only once per run.
@@ -138,6 +142,8 @@ enum Event {
     Command(Command),
     Timer(Timer),
     Step(Step),
+    /// What the agent did on the network.
+    Network(Vec<StreamEvent>),
     /// The shutdown time is over.
     Forced,
 }
@@ -179,6 +185,7 @@ impl Driver {
             timers: Timers::off(),
             shim_deadline: None,
             restrictions: Restrictions::default(),
+            proxy: None,
             unconfirmed: Unconfirmed::default(),
             emitted_notices: Vec::new(),
             reported_limits: Vec::new(),
@@ -226,7 +233,7 @@ impl Driver {
     /// Waits for the next event. Cancel-safe.
     async fn next_event(&mut self, phase: &mut Phase) -> Event {
         let requests = self.requests.next_deadline().filter(|_| phase.agent().is_some());
-        let (inbox, timers, context) = (&mut self.inbox, &self.timers, &self.context);
+        let (inbox, timers, context, proxy) = (&mut self.inbox, &self.timers, &self.context, self.proxy.as_ref());
         let is_closing = matches!(phase, Phase::Closing(_));
         tokio::select! {
             biased;
@@ -239,6 +246,7 @@ impl Driver {
                 tokio::select! {
                     command = inbox.next() => Event::Command(command),
                     step = phase.next() => Event::Step(step),
+                    events = network::next(proxy) => Event::Network(events),
                 }
             } => event,
             // Last: output that is waiting to be read proves that the agent is not silent.
@@ -253,6 +261,10 @@ impl Driver {
             (Event::Timer(timer), phase) => self.handle_timer(timer, phase).await,
             (Event::Forced, phase) => {
                 self.exit = Some(DriverExit::Abandoned);
+                phase
+            }
+            (Event::Network(events), phase) => {
+                self.record_network(events, phase.agent()).await;
                 phase
             }
             (Event::Step(Step::Admitted(permits)), Phase::Queued(_)) => self.admit(permits).await,
@@ -270,6 +282,7 @@ impl Driver {
             Update::Items { items, checkpoint } => self.record(items, checkpoint, &agent).await,
             Update::Activity => self.note_activity(),
             Update::Ended(end) => {
+                self.finish_network().await;
                 let end = self.record_end(end);
                 return Phase::Closing(self.close(end));
             }
@@ -304,6 +317,9 @@ impl Driver {
     async fn handle_shutdown(&mut self, how: OnShutdown, phase: Phase) -> Phase {
         self.shutdown_handled = true;
         if how == OnShutdown::Detach {
+            if let Some(proxy) = &self.proxy {
+                self.record_network(proxy.pending(), phase.agent()).await;
+            }
             let detached = match &phase {
                 // The stored run is requeued by the next server, unless it needs secrets, which are not stored.
                 Phase::Queued(_) | Phase::Starting(_) => self.secrets.is_empty(),

@@ -15,6 +15,7 @@ use tokio::time::sleep_until;
 use super::closing::Closing;
 use crate::agent::PreparedAgent;
 use crate::agent::handle::{AgentHandle, Update};
+use crate::egress::Access;
 use crate::run::admission::{Slot, Ticket};
 use crate::run::sessions::{SessionGuard, SessionTurn};
 use crate::types::Failure;
@@ -32,6 +33,8 @@ pub(super) type Preparation = Pin<Box<dyn Future<Output = Result<ReadyAgent, Fai
 #[derive(Debug)]
 pub(super) struct ReadyAgent {
     pub(super) agent: PreparedAgent,
+    /// What it may reach of the network; `None` below isolation level `sandbox`.
+    pub(super) access: Option<Access>,
     /// The agent's id of the conversation that it continues.
     pub(super) resume: Option<String>,
 }

@@ -8,11 +8,12 @@ use super::phase::{Permits, Phase, Preparation, ReadyAgent};
 use super::timers::WallClock;
 use crate::agent::handle::AgentHandle;
 use crate::agent::{Start, Task};
+use crate::process::isolation::Egress;
 use crate::process::{Marker, WorkingDir, is_resource_exhausted};
 use crate::run::run_secrets::RunSecrets;
 use crate::run::state::{Input, Outcome};
 use crate::run::store::RunChange;
-use crate::types::{Cause, Failure, Level, NoticeCode, StreamEvent};
+use crate::types::{Cause, Failure, IsolationLevel, Level, NoticeCode, StreamEvent};
 
 impl Driver {
     /// Starts to prepare the agent of an admitted run.
@@ -61,30 +62,48 @@ impl Driver {
             let Some(session) = session else {
                 return Err(Failure::new(Cause::Storage, "the session of this run is missing from the store"));
             };
-            let endpoint = context.config.egress.endpoint(&spec.agent_type, session.owner.name.as_str());
+            let isolation = context.agents.check_isolation(&spec.agent_type, spec.permission_mode, spec.isolation, true);
+            let isolation = isolation.map_err(|error| Failure::new(Cause::BadArguments, error.to_string()))?;
+            let is_sandbox = isolation.is_some_and(|isolation| isolation.level == IsolationLevel::Sandbox);
+            let access = is_sandbox.then(|| context.access(&spec, &session.owner.name));
+            let endpoint = match &access {
+                Some(access) => access.endpoint(),
+                None => context.config.egress.endpoint(&spec.agent_type, session.owner.name.as_str()),
+            };
+            let process_dir = context.config.process_dir(run);
+            let egress = access.as_ref().map(|access| Egress {
+                dir: process_dir.egress(),
+                env: access.env(|name| secrets.env.get(name).map(String::as_str)),
+                injects_credentials: endpoint.is_some(),
+            });
             let resume = session.agent_session;
             let start = Start {
                 owner: session.owner.name,
                 env: secrets.env.clone(),
                 owns_working_dir: context.config.owns_working_dir(working_dir.path()),
                 working_dir,
-                process_dir: context.config.process_dir(run),
+                process_dir,
                 private_home: context.config.private_home(session.first_run),
-                egress: None,
+                egress,
                 marker: Marker::new(run.to_string()),
                 handover: secrets.to_memo(),
                 task: Task { spec, resume: resume.clone(), mcp_servers: secrets.mcp_servers, endpoint },
             };
-            Ok(ReadyAgent { agent: context.agents.prepare(start).await?, resume })
+            Ok(ReadyAgent { agent: context.agents.prepare(start).await?, access, resume })
         })
     }
 
     /// Launches the prepared agent, after it is stored that an agent may have been started.
     pub(super) async fn launch(&mut self, prepared: Result<ReadyAgent, Failure>) -> Phase {
-        let ReadyAgent { agent, resume } = match prepared {
+        let ReadyAgent { agent, access, resume } = match prepared {
             Ok(ready) => ready,
             Err(failure) => return self.fail_start(failure),
         };
+        if let Some(access) = access
+            && let Err(failure) = self.start_proxy(access)
+        {
+            return self.fail_start(failure);
+        }
         let mut events = Vec::new();
         if let Some(agent_session) = resume.filter(|_| !self.emitted_notices.contains(&NoticeCode::Resumed)) {
             let message = "the agent continues the session's conversation";

@@ -36,7 +36,12 @@ impl RunManager {
         let secrets = self.secrets_of(&run).with(values);
         let slot = self.inner.admission.admit_existing(run.id, run.owner.id, &run.spec.agent_type);
         let session = self.inner.sessions.join(run.session);
-        let (registration, driver) = self.restore_driver(lease, &run, policy, summary, secrets);
+        let (registration, mut driver) = self.restore_driver(lease, &run, policy, summary, secrets);
+        if Driver::needs_proxy(&agent)
+            && let Err(failure) = driver.start_proxy(self.inner.context.access(&run.spec, &run.owner.name))
+        {
+            tracing::error!(run.id = %run.id, error.cause = failure.message, "an agent has no network from here on");
+        }
         tracing::info!(run.id = %run.id, "reattached to the agent of a run");
         self.drive(registration, driver.reattach(agent, slot, session));
         Ok(Outcome::Reattached)

@@ -2536,6 +2536,9 @@ class Run(RunEnd):
     isolation: NotRequired[IsolationLevel]
     """Requested isolation level; absent for the server's default."""
 
+    egress: NotRequired[list[str]]
+    """Hosts that the agent may reach besides its model; only at isolation level `sandbox`."""
+
     labels: dict[str, str]
     """Labels for filtering."""
 
@@ -2585,6 +2588,12 @@ class RunMetadata(TypedDict):
     """Rules that take precedence over the mode."""
 
     isolation: NotRequired[IsolationLevel | None]
+    egress: NotRequired[list[str] | None]
+    """
+    Hosts that the agent may reach at isolation level `sandbox`, besides its model, as `host:port`. Default: the git remotes of the working
+    directory, as far as the operator allows them.
+    """
+
     env: NotRequired[dict[str, str]]
     """Environment variables for the agent. Their values are never shown or stored."""
 
