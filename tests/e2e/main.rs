@@ -20,6 +20,7 @@ mod one_shot;
 mod openai;
 mod permissions;
 mod restart;
+mod sandbox;
 mod sessions;
 mod stops;
 mod support;

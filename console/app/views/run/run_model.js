@@ -333,6 +333,13 @@ const HANDLERS = {
     model.push(event, { kind: 'notice', level: event.level, code: event.code, message: event.message, data: event.data });
   },
 
+  // Connections that worked are in the log only.
+  network(model, event) {
+    if (!event.reason) return;
+    const host = event.port ? `${event.host}:${event.port}` : event.host;
+    model.push(event, { kind: 'notice', level: 'warning', code: `network_${event.reason}`, message: host, data: event });
+  },
+
   log: (model, event) => appendLine(model, event, 'log', event.content),
 
   raw: (model, event) => appendLine(model, event, 'raw', event.line),
