@@ -51,6 +51,11 @@ pub(super) fn prepare(dir: &Path, home: &Path, all: &[LoginFile], wanted: &[Logi
         Ok(()) => account.map_or(Ok(()), |account| account.take(dir))?,
     }
     for login in all {
+        // Codex does not create the directory of its settings. What is in the way there concerns only the agent itself.
+        let _ = walk(dir, login.path, |parent, name| match open_dir(parent, name) {
+            Err(Errno::NOENT) => make_dir(parent, name, account),
+            found => found.map(drop),
+        });
         let source = home.join(login.path);
         let result = if wanted.contains(login) { copy(dir, &source, *login, account) } else { remove(dir, login.path) };
         match result {
@@ -296,6 +301,8 @@ mod tests {
         fs::write(outside.join("auth.json"), "outside").unwrap();
         Fixture::date(&outside.join("auth.json"), SystemTime::UNIX_EPOCH);
         fixture.prepare(&[]);
+        // Also without a login, the directory of the agent's settings exists.
+        fs::remove_dir(fixture.private.join(".agent")).unwrap();
         symlink(&outside, fixture.private.join(".agent")).unwrap();
         symlink(outside.join("auth.json"), fixture.private.join(PARTIAL.path)).unwrap();
         fixture.prepare(&[LOGIN, PARTIAL]);

@@ -37,7 +37,7 @@ fn numbers_and_frame(events: &Events) {
     assert!(events.all("run_started").len() <= 1);
     if let Some(started) = events.iter().position(|event| event["type"] == "run_started") {
         let early: Vec<_> = events.iter().take(started).filter_map(|event| event["type"].as_str()).collect();
-        assert!(early.iter().all(|kind| ["run_queued", "notice", "log"].contains(kind)), "before run_started: {early:?}");
+        assert!(early.iter().all(|kind| ["run_queued", "notice", "log", "network"].contains(kind)), "before run_started: {early:?}");
     }
 }
 
