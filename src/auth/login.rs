@@ -9,7 +9,7 @@ use super::jwt::{BadToken, LIFETIME_SECS, Tokens};
 use super::key_format::is_key;
 use super::password::Passwords;
 use super::principal::{Credential, Principal, TokenFacts};
-use super::{ClientOrigin, HashError, NotServerAccount, SigningKey};
+use super::{ClientAccount, ClientOrigin, HashError, NotServerAccount, SigningKey};
 use crate::config::Secret;
 use crate::run::store::{Audited, KeyStore, StoreError, TokenStore, UserRecord, UserStore};
 use crate::types::{Budget, Caller, Clock, Timestamp, UserId, UserName, UserRole};
@@ -314,7 +314,37 @@ impl Auth {
     }
 }
 
+impl LoginResult {
+    /// Rejects a login with a default password unless the client is the account that runs the server, or root.
+    ///
+    /// # Errors
+    /// [`LoginError::DefaultPasswordOfOther`].
+    pub async fn require_server_account(self, account: &ClientAccount) -> Result<Self, LoginError> {
+        if !self.default_password {
+            return Ok(self);
+        }
+        match account.require_server_account().await {
+            Ok(()) => Ok(self),
+            Err(cause) => Err(LoginError::DefaultPasswordOfOther { user: self.caller.user.name, cause }),
+        }
+    }
+}
+
 impl Principal {
+    /// Rejects a credential that depends on a default password unless the client is the account that runs the server, or root.
+    ///
+    /// # Errors
+    /// [`AuthError::DefaultPasswordOfOther`].
+    pub async fn require_server_account(self, account: &ClientAccount) -> Result<Self, AuthError> {
+        if !self.default_password {
+            return Ok(self);
+        }
+        match account.require_server_account().await {
+            Ok(()) => Ok(self),
+            Err(cause) => Err(AuthError::DefaultPasswordOfOther { user: self.caller.user.name, cause }),
+        }
+    }
+
     /// Rejects a default password of a client that is not local.
     pub(super) fn require_allowed(self, origin: ClientOrigin) -> Result<Self, AuthError> {
         if self.default_password && !origin.is_local {
@@ -341,7 +371,6 @@ pub(crate) mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::auth::ClientAccount;
     use crate::run::store::{SqliteStore, UserEdit};
 
     /// A clock that is set by hand.

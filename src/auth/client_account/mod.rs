@@ -11,7 +11,6 @@ use std::sync::Arc;
 use tokio::sync::{OnceCell, Semaphore};
 
 use self::socket_owner::{NoOwner, socket_owner};
-use super::{AuthError, LoginError, LoginResult, Principal};
 
 /// Maximum number of concurrent lookups. Each may have to read the kernel's table of all connections.
 static LOOKUPS: Semaphore = Semaphore::const_new(2);
@@ -77,38 +76,6 @@ impl ClientAccount {
     pub(crate) fn with_uid(uid: u32) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         Self(Some(Arc::new(Connection { client: address, server: address, uid: OnceCell::from(uid) })))
-    }
-}
-
-impl LoginResult {
-    /// Rejects a login with a default password unless the client is the account that runs the server, or root.
-    ///
-    /// # Errors
-    /// [`LoginError::DefaultPasswordOfOther`].
-    pub async fn require_server_account(self, account: &ClientAccount) -> Result<Self, LoginError> {
-        if !self.default_password {
-            return Ok(self);
-        }
-        match account.require_server_account().await {
-            Ok(()) => Ok(self),
-            Err(cause) => Err(LoginError::DefaultPasswordOfOther { user: self.caller.user.name, cause }),
-        }
-    }
-}
-
-impl Principal {
-    /// Rejects a credential that depends on a default password unless the client is the account that runs the server, or root.
-    ///
-    /// # Errors
-    /// [`AuthError::DefaultPasswordOfOther`].
-    pub async fn require_server_account(self, account: &ClientAccount) -> Result<Self, AuthError> {
-        if !self.default_password {
-            return Ok(self);
-        }
-        match account.require_server_account().await {
-            Ok(()) => Ok(self),
-            Err(cause) => Err(AuthError::DefaultPasswordOfOther { user: self.caller.user.name, cause }),
-        }
     }
 }
 
