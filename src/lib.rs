@@ -18,6 +18,7 @@ pub mod cli;
 pub mod config;
 pub mod egress;
 pub mod metrics;
+pub mod ownership;
 pub mod process;
 pub mod redact;
 pub mod run;

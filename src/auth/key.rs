@@ -2,10 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::Secret;
+use crate::ownership::{self, Insecure, Protection};
 
 /// Minimum length of a key, in bytes. A shorter one could be found offline by brute force with any token.
 const MIN_BYTES: usize = 32;
@@ -28,14 +29,9 @@ pub enum KeyError {
         /// Its length in bytes.
         len: usize,
     },
-    /// Other accounts can read the key file.
-    #[error("key file {} is accessible by other accounts (mode {mode:o}); run `chmod 600` on it, or delete it to generate a new key", path.display())]
-    ModeTooWide {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
+    /// Another account controls the key file, or can read it.
+    #[error(transparent)]
+    Insecure(#[from] Insecure),
     /// The key file has the wrong size.
     #[error("key file {} has {len} bytes but needs {MIN_BYTES} to {MAX_BYTES}; delete it to generate a new key, which revokes all tokens", path.display())]
     FileLength {
@@ -102,18 +98,16 @@ impl SigningKey {
     fn read(path: PathBuf) -> Result<Self, KeyError> {
         let read = || {
             let file = File::open(&path)?;
-            let (mode, len) = file.metadata().map(|meta| (meta.mode() & 0o7777, meta.len()))?;
+            let (len, checked) = (file.metadata()?.len(), ownership::check_open(&file, &path, Protection::ReadAndWrite));
             let mut key = Vec::new();
             file.take(MAX_BYTES + 1).read_to_end(&mut key)?;
-            Ok((mode, len, key))
+            Ok((len, checked, key))
         };
-        let (mode, len, key) = match read() {
+        let (len, checked, key) = match read() {
             Ok(read) => read,
             Err(source) => return Err(KeyError::Io { path, source }),
         };
-        if mode & 0o077 != 0 {
-            return Err(KeyError::ModeTooWide { path, mode });
-        }
+        checked?;
         if key.len() < MIN_BYTES || len > MAX_BYTES {
             return Err(KeyError::FileLength { path, len });
         }
@@ -132,7 +126,7 @@ mod tests {
     //! Rules: I3.
 
     use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use super::*;
 
@@ -162,7 +156,7 @@ mod tests {
         SigningKey::load(None, dir.path()).unwrap();
         let path = dir.path().join("jwt.key");
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(SigningKey::load(None, dir.path()), Err(KeyError::ModeTooWide { mode: 0o640, .. })));
+        assert!(matches!(SigningKey::load(None, dir.path()), Err(KeyError::Insecure(_))));
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         for len in [0, 31, 5000] {
             fs::write(&path, vec![1; len]).unwrap();

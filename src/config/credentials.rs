@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::egress::{Credentials, GitCredential, ModelCredential, PerUser};
+use crate::ownership::{self, Protection};
 use crate::types::{AuthScheme, HostPort, Secret, UserName};
 
 /// Maximum size of a file with a key, in bytes.
@@ -226,6 +228,12 @@ impl CredentialsSettings {
         Value::Object(summary)
     }
 
+    /// Whether a key stands in the settings themselves.
+    pub(super) fn has_inline_key(&self) -> bool {
+        let mut sources = self.models.iter().map(|model| &model.key).chain(self.git.iter().map(|git| &git.token));
+        sources.any(|source| matches!(source, Source::Inline(_)))
+    }
+
     /// The files with keys.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let sources = self.models.iter().map(|model| &model.key).chain(self.git.iter().map(|git| &git.token));
@@ -295,7 +303,12 @@ impl Source {
             Self::Inline(key) => return Ok(key.clone()),
             Self::File(path) => path,
         };
-        let text = std::fs::read_to_string(path).map_err(|error| bad(format!("cannot read {}: {error}", path.display())))?;
+        let unreadable = |error: std::io::Error| bad(format!("cannot read {}: {error}", path.display()));
+        let mut file = std::fs::File::open(path).map_err(unreadable)?;
+        let checked = ownership::check_above(path).and_then(|()| ownership::check_open(&file, path, Protection::ReadAndWrite));
+        checked.map_err(|insecure| bad(insecure.to_string()))?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(unreadable)?;
         let key = Secret::new(text.trim().to_owned());
         if is_key(&key) { Ok(key) } else { Err(bad(format!("{}: {BAD_KEY}", path.display()))) }
     }
@@ -336,6 +349,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("key");
         std::fs::write(&file, "key-of-alice\n").unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let text = format!(
             r#"
             [claude_code]

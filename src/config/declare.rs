@@ -99,6 +99,11 @@ pub(super) trait SettingValue: Sized {
 
     /// The value for people and programs. A secret is replaced by `***`.
     fn to_json(&self) -> Value;
+
+    /// Whether it is a secret or contains one.
+    fn has_secret(&self) -> bool {
+        false
+    }
 }
 
 /// Declares [`Settings`](super::Settings), the layer that one source fills, and the list of declarations.
@@ -173,6 +178,11 @@ macro_rules! settings {
                     $($(stringify!($name) => self.$name.is_some(),)+)+
                     _ => false,
                 }
+            }
+
+            /// Whether a value is a secret or contains one.
+            pub(super) fn has_secret(&self) -> bool {
+                $($(self.$name.as_ref().is_some_and(SettingValue::has_secret))||+)||+
             }
 
             /// These values, and those of `lower` where this source sets none.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,7 @@ use super::declare::{DefaultValue, Rejected};
 use super::settings::Layer;
 use super::unknown::nearest;
 use super::{Origins, ResolvedSetting, SettingSource, Settings, memory};
+use crate::ownership::{self, Insecure, Protection};
 
 /// Name of the settings file in the data directory.
 const FILE_NAME: &str = "openrunner.toml";
@@ -64,6 +67,9 @@ pub enum SettingsError {
         /// What is wrong with it.
         problem: String,
     },
+    /// Another account controls the settings file, or can read its secrets.
+    #[error(transparent)]
+    Insecure(#[from] Insecure),
     /// Neither a home directory nor a setting says where the data directory is.
     #[error("no home directory: set OPENRUNNER_DATA_DIR to a directory for the data of this server")]
     NoDataDir,
@@ -162,11 +168,16 @@ fn settings_file(flags: &Flags, variables: Variables<'_>) -> Option<(PathBuf, bo
 
 fn read_file(path: &Path, required: bool) -> Result<Layer, SettingsError> {
     let error = |line, problem| SettingsError::File { path: path.to_owned(), line, problem };
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
+    let unreadable = |source: std::io::Error| error(None, format!("cannot read the settings file: {source}"));
+    let mut file = match File::open(path) {
+        Ok(file) => file,
         Err(missing) if missing.kind() == std::io::ErrorKind::NotFound && !required => return Ok(Layer::default()),
-        Err(source) => return Err(error(None, format!("cannot read the settings file: {source}"))),
+        Err(source) => return Err(unreadable(source)),
     };
+    ownership::check_above(path)?;
+    ownership::check_open(&file, path, Protection::Write)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(unreadable)?;
     let line_of = |offset: usize| Some(1 + text[..offset].matches('\n').count());
     // Parsed twice: once for the positions of the keys, once for their values.
     let syntax = |source: &toml::de::Error| error(source.span().and_then(|span| line_of(span.start)), source.message().to_owned());
@@ -188,6 +199,9 @@ fn read_file(path: &Path, required: bool) -> Result<Layer, SettingsError> {
             };
             error(line, format!("{name}: {problem}"))
         })?;
+    }
+    if layer.has_secret() {
+        ownership::check_open(&file, path, Protection::ReadAndWrite)?;
     }
     Ok(layer)
 }
@@ -240,7 +254,9 @@ mod tests {
 
     fn file(text: &str) -> (tempfile::TempDir, String) {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(FILE_NAME), text).unwrap();
+        let file = dir.path().join(FILE_NAME);
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let path = dir.path().to_str().unwrap().to_owned();
         (dir, path)
     }

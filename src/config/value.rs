@@ -169,6 +169,10 @@ impl SettingValue for Secret {
     fn to_json(&self) -> Value {
         json!("***")
     }
+
+    fn has_secret(&self) -> bool {
+        true
+    }
 }
 
 impl SettingValue for PathBuf {
@@ -309,9 +313,32 @@ impl SettingValue for CredentialsSettings {
     fn to_json(&self) -> Value {
         self.summary()
     }
+
+    fn has_secret(&self) -> bool {
+        self.has_inline_key()
+    }
 }
 
 tables! {
     ArrayOfTables: Vec<RuleSpec> => |rules| json!(rules);
-    Table: AgentsSettings => AgentsSettings::summary;
+}
+
+impl SettingValue for AgentsSettings {
+    const FORMAT: Format = Format::Table;
+
+    fn from_text(_text: &OsStr) -> Result<Self, Rejected> {
+        Err(Rejected::Because("this can only be set in the settings file".to_owned()))
+    }
+
+    fn from_toml(value: toml::Value) -> Result<Self, Rejected> {
+        value.try_into().map_err(|error: toml::de::Error| Rejected::Because(error.message().to_owned()))
+    }
+
+    fn to_json(&self) -> Value {
+        self.summary()
+    }
+
+    fn has_secret(&self) -> bool {
+        self.configured.iter().any(|agent| !agent.secret_env.is_empty())
+    }
 }

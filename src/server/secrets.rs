@@ -32,7 +32,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let agent = "protocol = \"acp\"\ncommand = [\"never-used\"]\n";
         let env = "set_env = { NODE_ENV = \"production\", SOME_API_KEY = \"sk-0123456789\" }\nsecret_env = { X = \"declared-secret\" }";
-        std::fs::write(dir.path().join("openrunner.toml"), format!("[agents.mine]\n{agent}{env}")).unwrap();
+        let file = dir.path().join("openrunner.toml");
+        std::fs::write(&file, format!("[agents.mine]\n{agent}{env}")).unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let data_dir = dir.path().as_os_str().to_owned();
         let get = move |name: &str| (name == "OPENRUNNER_DATA_DIR").then(|| data_dir.clone());
         let settings = crate::config::load(crate::config::Flags::default(), &get).unwrap();

@@ -25,6 +25,9 @@ pub enum StartError {
     /// The default users or admin's password cannot be set up.
     #[error("cannot set up the users")]
     Users(#[from] SetupError),
+    /// Another account controls the directory of agent programs.
+    #[error(transparent)]
+    Insecure(#[from] crate::ownership::Insecure),
     /// A directory cannot be used.
     #[error("cannot use directory {path}")]
     Directory {

@@ -34,6 +34,7 @@ async fn server(programs: &[(&str, String)], settings: &str) -> Server {
     }
     let file = setup.directory().join("settings.toml");
     std::fs::write(&file, settings).expect("a directory");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("the test owns it");
     setup.env("OPENRUNNER_CONFIG", file.display()).start().await
 }
 

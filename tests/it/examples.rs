@@ -216,7 +216,10 @@ fn every_toml_block_is_a_valid_settings_file() {
     live(async {
         for block in those(|how| how == Settings) {
             let directory = tempfile::tempdir().unwrap();
-            std::fs::write(directory.path().join("openrunner.toml"), &block.text).unwrap();
+            let file = directory.path().join("openrunner.toml");
+            std::fs::write(&file, &block.text).unwrap();
+            // Some of the examples contain secrets.
+            std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
             let printed = typed(directory.path(), &["config", "show"]).env("OPENRUNNER_DATA_DIR", directory.path()).done().await;
             assert_eq!(printed.code, 0, "{}: {}", block.place(), printed.err);
         }

@@ -7,25 +7,26 @@ use std::path::Path;
 
 /// The top-level modules from the bottom up, each with those it may import. A new entry is a design decision; its reason stands here
 /// unless it is obvious.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("types", &[]),
+    ("ownership", &[]),
     ("process", &[]),
     ("metrics", &["types"]),
     ("redact", &["types"]),
     // `process` for the port and the name of the socket.
     ("egress", &["process", "types"]),
     ("agent", &["process", "redact", "types"]),
-    // `agent` for the protocol of a configured agent; `egress` for credentials; `types` for permission rules.
-    ("config", &["agent", "egress", "types"]),
+    // `agent` for the protocol of a configured agent; `egress` for credentials; `ownership` for the settings file; `types` for permission rules.
+    ("config", &["agent", "egress", "ownership", "types"]),
     // `process` for starting agents, and for processes that an earlier server left.
-    ("run", &["agent", "egress", "metrics", "process", "redact", "types"]),
+    ("run", &["agent", "egress", "metrics", "ownership", "process", "redact", "types"]),
     // `run` for the stores of users, keys and the audit log.
-    ("auth", &["config", "run", "types"]),
+    ("auth", &["config", "ownership", "run", "types"]),
     // `config` for the allowed hosts.
     ("api", &["auth", "config", "metrics", "run", "types"]),
-    ("server", &["agent", "api", "auth", "config", "egress", "metrics", "process", "redact", "run", "types"]),
+    ("server", &["agent", "api", "auth", "config", "egress", "metrics", "ownership", "process", "redact", "run", "types"]),
     // `auth` and `run::store` for managing users and keys without a server.
-    ("cli", &["agent", "auth", "config", "process", "run", "server", "types"]),
+    ("cli", &["agent", "auth", "config", "ownership", "process", "run", "server", "types"]),
 ];
 
 /// Modules that must not import others although their layer may.

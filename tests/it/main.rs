@@ -35,6 +35,7 @@ mod messages;
 mod metrics;
 mod network;
 mod openai;
+mod ownership;
 mod packaging;
 mod permissions;
 mod policies;

@@ -17,7 +17,8 @@ use crate::cli::exit::Exit;
 use crate::cli::finding::{self, Finding};
 use crate::cli::format::count;
 use crate::cli::output::{Output, print_json};
-use crate::config::{self, ControlGroup, Flags, Isolation, Origins, Settings, UnknownVariable};
+use crate::config::{self, ControlGroup, Flags, Isolation, Origins, Settings, SettingsError, UnknownVariable};
+use crate::ownership;
 use crate::process::isolation_probe::Unavailable;
 use crate::process::launch::Launcher;
 use crate::run::RetentionPolicy;
@@ -43,6 +44,7 @@ pub(in crate::cli) struct DoctorArgs {
 pub(in crate::cli) async fn doctor(context: &Context, args: DoctorArgs) -> anyhow::Result<Exit> {
     let findings = match config::load_with_origins(args.flags, &|name| std::env::var_os(name)) {
         Ok((settings, origins)) => check_all(context, &settings, &origins).await?,
+        Err(SettingsError::Insecure(insecure)) => vec![Finding::error("settings", insecure.finding(), insecure.remedy())],
         Err(error) => vec![Finding::error("settings", error.to_string(), "see docs/settings.md")],
     };
     let unknown = config::unknown_variables(std::env::vars_os().map(|(name, _)| name));
@@ -93,6 +95,9 @@ fn data_directory(path: &Path) -> Finding {
     };
     if !metadata.is_dir() || !is_writable(path) {
         return Finding::error(check, format!("{shown} is not a writable directory"), hint);
+    }
+    if let Err(insecure) = ownership::check_data_dir(path) {
+        return Finding::error(check, insecure.finding(), insecure.remedy());
     }
     // Other accounts may pass through it to the workspaces of their agents.
     if metadata.permissions().mode() & 0o066 != 0 {

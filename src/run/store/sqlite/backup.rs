@@ -45,6 +45,9 @@ pub enum BackupError {
     /// The database cannot be read, or the copy cannot be written.
     #[error("cannot copy the database")]
     Database(#[from] rusqlite::Error),
+    /// Another account controls the data directory.
+    #[error(transparent)]
+    Insecure(#[from] crate::ownership::Insecure),
     /// The copy fails the integrity check, and so does the database.
     #[error("the database is damaged: {0}; keep the last intact backup")]
     Damaged(String),
@@ -57,6 +60,7 @@ impl SqliteStore {
     /// # Errors
     /// [`BackupError`], by cause.
     pub fn back_up(data_dir: &Path, to: &Path, replace: bool) -> Result<BackupSummary, BackupError> {
+        crate::ownership::check_data_dir(data_dir)?;
         if !replace && to.symlink_metadata().is_ok() {
             return Err(BackupError::Exists(to.to_owned()));
         }
@@ -75,6 +79,7 @@ impl SqliteStore {
     /// # Errors
     /// [`BackupError`], by cause.
     pub fn back_up_into(data_dir: &Path, to: &mut dyn Write) -> Result<BackupSummary, BackupError> {
+        crate::ownership::check_data_dir(data_dir)?;
         let io_error = |source| BackupError::Io { path: data_dir.to_owned(), source };
         if !data_dir.join(FILE_NAME).exists() {
             return Err(BackupError::NoDatabase(data_dir.to_owned()));

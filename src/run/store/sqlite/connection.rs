@@ -17,6 +17,7 @@ use super::open_error::OpenError;
 use super::sql::write_error;
 use super::writer::{Writer, panicked};
 use crate::metrics::StoreMetrics;
+use crate::ownership;
 use crate::run::store::StoreError;
 use crate::types::NodeId;
 
@@ -185,10 +186,11 @@ impl Readers {
     }
 }
 
-/// Creates the data directory if it does not exist, and locks it.
+/// Creates the data directory if it does not exist, checks that no other account controls it, and locks it.
 pub(super) fn prepare(data_dir: &Path) -> Result<File, OpenError> {
     let created = DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
     created.map_err(|source| OpenError::DataDir { path: data_dir.to_owned(), source })?;
+    ownership::check_data_dir(data_dir)?;
     lock(data_dir)
 }
 

@@ -14,6 +14,9 @@ pub enum OpenError {
         #[source]
         source: std::io::Error,
     },
+    /// Another account controls the directory, one above it, or a file in it.
+    #[error(transparent)]
+    Insecure(#[from] crate::ownership::Insecure),
     /// Another server uses the directory.
     #[error("another openrunner server uses the data directory {0}; stop it, or set OPENRUNNER_DATA_DIR to another directory")]
     InUse(PathBuf),
