@@ -25,7 +25,9 @@ use crate::process::isolation::{Egress, Sandbox};
 use crate::process::shim::{MAX_HANDOVER, ProcessDir, ShimCommand, StartCommand};
 use crate::process::{Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
 use crate::redact::is_secret_name;
-use crate::types::{Cause, Failure, HostPort, IsolationLevel, LimitedBy, PermissionMode, RunIsolation, RunLimits, RunSpec, UserName};
+use crate::types::{
+    Cause, Failure, HostPort, IsolationLevel, LimitedBy, PermissionMode, ProjectConfig, RunIsolation, RunLimits, RunSpec, UserName,
+};
 
 /// How long a report waits for running inspections. Results that arrive later are part of the next report.
 const REPORT_TIMEOUT: Duration = Duration::from_millis(150);
@@ -391,7 +393,11 @@ impl Agents {
                     return Err(Failure::new(Cause::BadArguments, message));
                 }
                 let mut command = StartCommand { handover, ..self.start_command(&installed, invocation.args, env, &marker)? };
-                let restrictions = Restrictions { limits: enforced_limits(&command.containment), isolation: Some(isolation) };
+                let unignored = match task.spec.project_config {
+                    ProjectConfig::Ignore => program.reads_project_config().map(str::to_owned),
+                    ProjectConfig::Trust => None,
+                };
+                let restrictions = Restrictions { limits: enforced_limits(&command.containment), isolation: Some(isolation), unignored };
                 command.containment = Containment { prefix, files, account: account.cloned(), ..command.containment };
                 let (mut shim, reports) = self.spawner.spawn(process_dir.clone(), working_dir).await.map_err(start_failure)?;
                 if account.is_some() && level < IsolationLevel::Guard {

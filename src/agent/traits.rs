@@ -117,6 +117,12 @@ pub trait Program: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Why configuration in the working directory may have an effect although a run is to ignore it. `None` if it cannot, which is then
+    /// the duty of [`Program::invocation`].
+    fn reads_project_config(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Values that are masked in the runs of this program, in addition to those that are masked everywhere.
     fn secrets(&self) -> Vec<String> {
         Vec::new()

@@ -149,6 +149,9 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
         BadRun::EgressLevel => (invalid(), within("egress"), FaultCode::NotSupported),
         BadRun::TooManyHosts => (invalid(), within("egress"), FaultCode::TooMany),
         BadRun::EgressHost { index, .. } => (invalid(), within(&format!("egress[{index}]")), FaultCode::NotAllowed),
+        BadRun::TrustNeedsAdmin => {
+            (ApiError::new(StatusCode::FORBIDDEN, "admin_only", ""), within("project_config"), FaultCode::NotAllowed)
+        }
         BadRun::NoMcpServers(_) => (invalid(), within("mcp_servers"), FaultCode::NotSupported),
         BadRun::McpServersNeedAdmin => {
             (ApiError::new(StatusCode::FORBIDDEN, "admin_only", ""), within("mcp_servers"), FaultCode::NotAllowed)

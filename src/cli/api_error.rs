@@ -90,6 +90,7 @@ fn argument(field: &str) -> Option<&'static str> {
         "timeout_secs" => "--timeout",
         "permission_mode" => "--permission-mode",
         "isolation" => "--isolation",
+        "project_config" => "--project-config",
         "session_id" => "--session",
         "labels" | "label" => "--label",
         "env" => "--env",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::config::Flags;
-use crate::types::{Clock, IsolationLevel, PermissionMode, SystemClock, Timestamp};
+use crate::types::{Clock, IsolationLevel, PermissionMode, ProjectConfig, SystemClock, Timestamp};
 
 /// Heading of the flags that every command accepts.
 const GLOBAL: &str = "Global options";
@@ -184,6 +184,12 @@ pub(super) fn permission_mode(text: &str) -> Result<PermissionMode, String> {
 pub(super) fn isolation_level(text: &str) -> Result<IsolationLevel, String> {
     let names = IsolationLevel::ALL.map(IsolationLevel::as_str).join(", ");
     IsolationLevel::from_name(text).ok_or(format!("expected one of {names}"))
+}
+
+/// Parses whether to trust the configuration of a directory, by its name in the API.
+pub(super) fn project_config(text: &str) -> Result<ProjectConfig, String> {
+    let names = ProjectConfig::ALL.map(ProjectConfig::as_str).join(" or ");
+    ProjectConfig::from_name(text).ok_or(format!("expected {names}"))
 }
 
 #[cfg(test)]

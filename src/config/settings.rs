@@ -133,6 +133,10 @@ settings! {
         /// Directories that users without the role `admin` may use, in addition to the limits of `OPENRUNNER_WORKSPACE_ROOTS`.
         user_workspace_roots: Vec<PathBuf> => "OPENRUNNER_USER_WORKSPACE_ROOTS", default "",
             expects "a list of absolute directories";
+        /// Directories whose projects are trusted, with everything below them: agents take hooks, MCP servers, plugins and settings from
+        /// a [working directory](agents.md#configuration-in-the-working-directory) there. Elsewhere they ignore them.
+        trusted_projects: Vec<PathBuf> => "OPENRUNNER_TRUSTED_PROJECTS", default "",
+            expects "a list of absolute directories";
         /// Rules on what agents may do. They are applied before the rules of a run; the first match wins. Keys `tool`, `kind`, `path`,
         /// `command`, `decision`: [permission rules](permissions.md#rules).
         permission_rules: Vec<RuleSpec>, default "", expects "an array of tables";

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::policy::Rule;
+use super::policy::{PrivatePaths, Rule};
 use super::webhooks::WebhookConfig;
 use crate::egress::EgressPolicy;
 use crate::process::shim::ProcessDir;
@@ -21,6 +21,10 @@ pub struct RunConfig {
     pub workspace_roots: Vec<PathBuf>,
     /// Further restriction for non-admins; empty for none.
     pub user_workspace_roots: Vec<PathBuf>,
+    /// Directories below which the agents' configuration has an effect by default.
+    pub trusted_projects: Vec<PathBuf>,
+    /// Files and directories outside the data directory that no agent may read or write: the server's settings.
+    pub private_paths: Vec<PathBuf>,
     /// Maximum number of concurrent runs.
     pub max_runs: usize,
     /// Maximum number of concurrent runs per user.
@@ -69,6 +73,18 @@ impl RunConfig {
         // The path of a working directory is canonical.
         let above = self.data_dir.join("workspaces").canonicalize();
         above.is_ok_and(|above| dir.parent() == Some(above.as_path()))
+    }
+
+    /// What the agent of `run` may not read or write, whatever the rules allow: everything of the server except the run's own workspace and
+    /// temporary files.
+    pub(super) fn private_paths(&self, run: RunId, working_dir: &Path) -> PrivatePaths {
+        let private = std::iter::once(&self.data_dir).chain(&self.private_paths).map(PathBuf::as_path);
+        PrivatePaths::new(private, &[working_dir.to_owned(), self.process_dir(run).temp()])
+    }
+
+    /// Whether the configuration in a working directory, given by its canonical path, has an effect by default. Reads the file system.
+    pub(super) fn trusts(&self, working_dir: &Path) -> bool {
+        self.trusted_projects.iter().any(|trusted| trusted.canonicalize().is_ok_and(|trusted| working_dir.starts_with(trusted)))
     }
 }
 

@@ -11,7 +11,7 @@ use super::webhooks::{BadWebhook, WebhookRequest};
 use super::workspace::WorkspaceError;
 use crate::agent::BadIsolation;
 use crate::agent::flags::BadArgs;
-use crate::types::{IsolationLevel, McpServer, PermissionMode, RuleSpec, SessionId, TraceParent};
+use crate::types::{IsolationLevel, McpServer, PermissionMode, ProjectConfig, RuleSpec, SessionId, TraceParent};
 
 /// Maximum number of permission rules per run.
 pub(super) const MAX_RULES: usize = 256;
@@ -68,6 +68,8 @@ pub struct NewRun {
     pub isolation: Option<IsolationLevel>,
     /// The hosts that the agent may reach at isolation level `sandbox`, as `host:port`; `None` for the git remotes of the working directory.
     pub egress: Option<Vec<String>>,
+    /// Whether the agent's configuration in the working directory has an effect; `None` for the default of the directory.
+    pub project_config: Option<ProjectConfig>,
     /// Time limit of the run; `None` for [`DEFAULT_TIMEOUT`].
     pub timeout: Option<Duration>,
     /// Time limit without output; `None` for no limit.
@@ -180,6 +182,12 @@ pub enum BadRun {
         /// Why it is refused.
         problem: String,
     },
+    /// The caller may not trust the working directory.
+    #[error(
+        "only admins may trust the configuration in a working directory; omit project_config, or ask the operator to list the directory in \
+         OPENRUNNER_TRUSTED_PROJECTS"
+    )]
+    TrustNeedsAdmin,
     /// The agent does not support MCP servers.
     #[error("agent {0} does not support MCP servers")]
     NoMcpServers(String),

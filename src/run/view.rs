@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 
 use super::store::{RunRecord, SessionRecord};
 use crate::types::{
-    Cause, HostPattern, IsolationLevel, PermissionMode, RuleSpec, RunDone, RunId, RunStatus, SessionId, Timestamp, Usage, UserName,
+    Cause, HostPattern, IsolationLevel, PermissionMode, ProjectConfig, RuleSpec, RunDone, RunId, RunStatus, SessionId, Timestamp, Usage,
+    UserName,
 };
 
 /// A run: its specification, status and outcome.
@@ -68,6 +69,8 @@ pub struct RunView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<String>>)]
     pub egress: Option<Vec<HostPattern>>,
+    /// Whether the agent's configuration in the working directory has an effect.
+    pub project_config: ProjectConfig,
     /// Labels for filtering.
     pub labels: BTreeMap<String, String>,
     /// When the run was created.
@@ -179,6 +182,7 @@ impl RunView {
             permission_mode: spec.permission_mode,
             isolation: spec.isolation,
             egress: spec.egress,
+            project_config: spec.project_config,
             permission_rules: spec.permission_rules,
             env: spec.env,
             mcp_servers: spec.mcp_servers,

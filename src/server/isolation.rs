@@ -40,7 +40,7 @@ pub async fn try_isolation(
 
 /// Files and directories with secrets of the server and of its operator outside the data directory: settings, and the logins of the command
 /// line.
-fn secret_paths(settings: &Settings, origins: &Origins, get: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+pub(super) fn secret_paths(settings: &Settings, origins: &Origins, get: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let absolute = |name: &str| get(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
     let file = origins.file().and_then(|path| std::path::absolute(path).ok());

@@ -1,5 +1,6 @@
 //! Translates the operator's settings into the settings of the run code.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,13 +20,15 @@ const SHUTDOWN_RESERVE: Duration = Duration::from_secs(8);
 /// # Errors
 /// [`StartError::Rules`], [`StartError::Credential`] or [`StartError::Webhook`] if a permission rule, a key or the operator's webhook is
 /// invalid.
-pub(super) fn run_config(settings: &Settings) -> Result<RunConfig, StartError> {
+pub(super) fn run_config(settings: &Settings, private_paths: Vec<PathBuf>) -> Result<RunConfig, StartError> {
     let inherited = inherited_credentials(|name| std::env::var_os(name));
     let egress = EgressPolicy::new(settings.egress.clone(), settings.credentials.read()?, inherited);
     Ok(RunConfig {
         data_dir: settings.data_dir.clone(),
         workspace_roots: settings.workspace_roots.clone(),
         user_workspace_roots: settings.user_workspace_roots.clone(),
+        trusted_projects: settings.trusted_projects.clone(),
+        private_paths,
         max_runs: settings.max_runs.get(),
         max_runs_per_user: settings.max_runs_per_user.unwrap_or(settings.max_runs).get(),
         max_runs_per_agent: settings.agents.max_runs.iter().map(|(agent, max)| (agent.clone(), max.get())).collect(),

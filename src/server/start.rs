@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::isolation::{accounts, isolation_policy};
+use super::isolation::{accounts, isolation_policy, secret_paths};
 use super::listen::{Drained, Listening, adopt, listen, serve};
 use super::run_config::run_config;
 use super::signals::Stop;
@@ -97,7 +97,7 @@ impl Server {
         let host = Host { limits_policy: limits_policy(settings)?, isolation, tasks: tasks.clone(), ..host };
         let agents = Agents::new(registry, &host);
         agents.refresh();
-        let run_config = Arc::new(run_config(settings)?);
+        let run_config = Arc::new(run_config(settings, secret_paths(settings, origins, |name| std::env::var_os(name)))?);
         let audit = Audit::new(Arc::new(store.clone()), Arc::clone(&clock), tasks.clone());
         let runs = RunManager::new(Arc::new(store.clone()), Arc::clone(&clock), agents, run_config).map_err(StartError::Workspaces)?;
         // Before recovery, because runs that recovery ends have traces, too.

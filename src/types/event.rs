@@ -7,7 +7,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    Cause, PermissionMode, Question, RunIsolation, RunLimits, RunStatus, SessionId, TaskKind, TaskStatus, Timestamp, ToolKind, string_enum,
+    Cause, PermissionMode, ProjectConfig, Question, RunIsolation, RunLimits, RunStatus, SessionId, TaskKind, TaskStatus, Timestamp,
+    ToolKind, string_enum,
 };
 
 /// An event of a run.
@@ -313,6 +314,9 @@ pub struct RunStarted {
     /// Isolation of the agent's processes. Absent for an agent that is part of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<RunIsolation>,
+    /// Whether the agent's configuration in the working directory has an effect. Absent for an agent that is part of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_config: Option<ProjectConfig>,
 }
 
 /// How a further message is delivered to a live run.

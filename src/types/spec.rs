@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostPattern, IsolationLevel, PermissionMode, RuleSpec, TraceParent};
+use super::{HostPattern, IsolationLevel, PermissionMode, ProjectConfig, RuleSpec, TraceParent};
 
 /// An MCP server for an agent.
 #[derive(Clone, PartialEq, Eq)]
@@ -98,6 +98,9 @@ pub struct RunSpec {
     /// The hosts that the agent may reach at isolation level `sandbox`, besides its model; `None` at other levels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress: Option<Vec<HostPattern>>,
+    /// Whether the agent's configuration in the working directory has an effect.
+    #[serde(default)]
+    pub project_config: ProjectConfig,
     /// Labels for filtering.
     pub labels: BTreeMap<String, String>,
     /// The caller's span, which becomes the parent of the run's span.

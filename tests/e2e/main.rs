@@ -19,6 +19,7 @@ mod messages;
 mod one_shot;
 mod openai;
 mod permissions;
+mod project_config;
 mod restart;
 mod sandbox;
 mod sessions;

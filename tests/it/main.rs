@@ -39,6 +39,7 @@ mod ownership;
 mod packaging;
 mod permissions;
 mod policies;
+mod project_config;
 mod proxy;
 mod questions;
 mod recreated_user;

@@ -2024,6 +2024,11 @@ export interface components {
             /** @description All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault. */
             errors?: components["schemas"]["FieldError"][];
         };
+        /**
+         * @description Whether the agent's configuration in the working directory has an effect.
+         * @enum {string}
+         */
+        ProjectConfig: "ignore" | "trust";
         /** @description Details of the input tokens. */
         PromptTokens: {
             /**
@@ -2237,6 +2242,8 @@ export interface components {
             isolation?: components["schemas"]["IsolationLevel"];
             /** @description Hosts that the agent may reach besides its model; only at isolation level `sandbox`. */
             egress?: string[];
+            /** @description Whether the agent's configuration in the working directory has an effect. */
+            project_config: components["schemas"]["ProjectConfig"];
             /** @description Labels for filtering. */
             labels: {
                 [key: string]: string;
@@ -2411,6 +2418,7 @@ export interface components {
              *     directory, as far as the operator allows them.
              */
             egress?: string[] | null;
+            project_config?: components["schemas"]["ProjectConfig"] | null;
             /** @description Environment variables for the agent. Their values are never shown or stored. */
             env?: {
                 [key: string]: string;
@@ -2431,6 +2439,7 @@ export interface components {
             working_dir?: string | null;
             permission_mode?: components["schemas"]["PermissionMode"] | null;
             isolation?: components["schemas"]["IsolationLevel"] | null;
+            project_config?: components["schemas"]["ProjectConfig"] | null;
             /**
              * Format: u-int64
              * @description Time limit in seconds. Time spent waiting for answers does not count.
@@ -2492,6 +2501,8 @@ export interface components {
             limits?: components["schemas"]["RunLimits"];
             /** @description Isolation of the agent's processes. Absent for an agent that is part of the server. */
             isolation?: components["schemas"]["RunIsolation"];
+            /** @description Whether the agent's configuration in the working directory has an effect. Absent for an agent that is part of the server. */
+            project_config?: components["schemas"]["ProjectConfig"];
         };
         /**
          * @description The agent is ready.

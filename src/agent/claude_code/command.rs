@@ -8,7 +8,7 @@ use super::parser::ClaudeParser;
 use super::{info, login};
 use crate::agent::probe::Prober;
 use crate::agent::{Inspection, Installed, Invocation, LoginFile, Mode, Parser, Program, ProgramInfo, Task};
-use crate::types::{AuthScheme, Cause, Failure, ModelEndpoint, PermissionMode};
+use crate::types::{AuthScheme, Cause, Failure, ModelEndpoint, PermissionMode, ProjectConfig};
 
 /// The adapter for Claude Code, written for version 2.1.330.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,6 +51,12 @@ fn endpoint_env(endpoint: &ModelEndpoint) -> [(String, String); 3] {
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
+/// Makes the program read the settings of its user only: neither `.claude/` nor `.mcp.json` of the working directory (tested with 2.1.330).
+///
+/// It then does not read `CLAUDE.md` of the directory either. It does for a directory that is added by `--add-dir`, if a variable is set,
+/// and takes nothing else from there: no hooks, commands, skills, sub-agents, MCP servers and plugins.
+const USER_SETTINGS_ONLY: &str = "--setting-sources=user";
+
 #[async_trait]
 impl Program for ClaudeCode {
     fn info(&self) -> &ProgramInfo {
@@ -82,6 +88,11 @@ impl Program for ClaudeCode {
             // In one-shot mode the program denies every tool call for which it would have to ask.
             (Mode::TwoWay, PermissionMode::Auto) | (Mode::OneShot, PermissionMode::Ask | PermissionMode::ReadOnly) => {}
         }
+        let ignores_project = task.spec.project_config == ProjectConfig::Ignore;
+        if ignores_project {
+            args.push(USER_SETTINGS_ONLY.to_owned());
+            args.extend(task.spec.working_dir.to_str().map(|dir| format!("--add-dir={dir}")));
+        }
         args.extend(task.spec.model.iter().map(|model| format!("--model={model}")));
         args.extend(task.resume.iter().map(|session| format!("--resume={session}")));
         // Last, so that a flag in `extra_args` that lacks its value cannot consume one of the adapter's flags.
@@ -92,7 +103,9 @@ impl Program for ClaudeCode {
             // The program then reports when it is idle, which shows whether it will start another turn by itself.
             ("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS", "1"),
         ];
-        let mut env: Vec<(String, String)> = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let instructions = ignores_project.then_some(("CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD", "1"));
+        let mut env: Vec<(String, String)> =
+            env.into_iter().chain(instructions).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         env.extend(task.endpoint.iter().flat_map(endpoint_env));
         Ok(Invocation { args, env })
     }

@@ -9,7 +9,9 @@ use crate::agent::common::LineReader;
 use crate::agent::replay::{self, Action, Decide as _, Recording, Replayed};
 use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Program};
 use crate::types::bounds::MAX_OPEN_REQUESTS;
-use crate::types::{Answer, Cause, Decision, Failure, Level, McpServer, McpTransport, NoticeCode, PermissionMode, StreamEvent, ToolStatus};
+use crate::types::{
+    Answer, Cause, Decision, Failure, Level, McpServer, McpTransport, NoticeCode, PermissionMode, ProjectConfig, StreamEvent, ToolStatus,
+};
 
 const AGENT: &str = "claude_code";
 
@@ -435,7 +437,17 @@ mod command {
             task.spec.extra_args = vec!["--max-turns".into(), "3".into()];
             task.resume = Some("-x".into());
         });
-        insta::assert_snapshot!(args.join(" "), @"-p --output-format=stream-json --verbose --include-partial-messages --input-format=stream-json --permission-prompt-tool=stdio --model=--settings --resume=-x --max-turns 3");
+        insta::assert_snapshot!(args.join(" "), @"-p --output-format=stream-json --verbose --include-partial-messages --input-format=stream-json --permission-prompt-tool=stdio --setting-sources=user --add-dir=/workspace/project --model=--settings --resume=-x --max-turns 3");
+    }
+
+    #[test]
+    fn only_a_trusted_directory_is_asked_for_settings() {
+        for mode in [Mode::TwoWay, Mode::OneShot] {
+            let reads_directory = |project_config| {
+                !args(mode, |task| task.spec.project_config = project_config).contains(&"--setting-sources=user".to_owned())
+            };
+            assert_eq!([ProjectConfig::Ignore, ProjectConfig::Trust].map(reads_directory), [false, true], "{mode:?}");
+        }
     }
 
     #[test]

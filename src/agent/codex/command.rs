@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use super::trust;
 use crate::agent::{Installed, Invocation, Mode, Task};
 use crate::types::{Cause, Failure, McpTransport, ModelEndpoint, PermissionMode};
 
@@ -16,11 +17,14 @@ const KEY_VARIABLE: &str = "CODEX_ENDPOINT_KEY";
 /// open because an approved command must run as it was shown: in a closed one it fails halfway with "Read-only file system", with exit code
 /// 0 if its last part succeeds (observed with 0.169.0), and Codex's sandbox does not start inside another one. In read-only mode it is
 /// closed as a second line of defense. `user` directs the requests to the client rather than to a model.
-pub(super) fn policy(mode: PermissionMode) -> Map<String, Value> {
+///
+/// A thread that is opened with an open sandbox makes Codex store the directory as trusted in the operator's `config.toml`, and load the
+/// configuration in it. So the thread has a closed one, and [`turn_sandbox`] opens it.
+pub(super) fn policy() -> Map<String, Value> {
     let mut policy = Map::new();
     policy.insert("approvalPolicy".to_owned(), json!("untrusted"));
     policy.insert("approvalsReviewer".to_owned(), json!("user"));
-    policy.insert("sandbox".to_owned(), json!(if mode == PermissionMode::ReadOnly { "read-only" } else { "danger-full-access" }));
+    policy.insert("sandbox".to_owned(), json!("read-only"));
     policy
 }
 
@@ -30,6 +34,11 @@ pub(super) fn has_own_sandbox(mode: Mode, permission_mode: PermissionMode) -> bo
         Mode::TwoWay => permission_mode == PermissionMode::ReadOnly,
         Mode::OneShot => permission_mode != PermissionMode::Auto,
     }
+}
+
+/// The sandbox of the commands of a turn; `None` for that of the thread.
+pub(super) fn turn_sandbox(mode: PermissionMode) -> Option<Value> {
+    (mode != PermissionMode::ReadOnly).then(|| json!({ "type": "dangerFullAccess" }))
 }
 
 /// Settings of the thread, which override those in `config.toml`.
@@ -57,13 +66,14 @@ pub(super) fn thread_config(task: &Task) -> Map<String, Value> {
 /// # Errors
 /// [`Cause::BadArguments`] for an invalid conversation id, and for MCP servers in one-shot mode.
 pub(super) fn invocation(mode: Mode, task: &Task, codex_home: String) -> Result<Invocation, Failure> {
+    let overrides = trust::overrides(task.spec.project_config, &task.spec.working_dir, Path::new(&codex_home));
     let endpoint = task.endpoint.as_ref();
     let args = match mode {
         Mode::TwoWay => {
-            let own = std::iter::once("app-server".to_owned()).chain(endpoint.into_iter().flat_map(endpoint_args));
+            let own = std::iter::once("app-server".to_owned()).chain(endpoint.into_iter().flat_map(endpoint_args)).chain(overrides);
             own.chain(task.spec.extra_args.iter().cloned()).collect()
         }
-        Mode::OneShot => exec_args(task)?,
+        Mode::OneShot => exec_args(task, overrides)?,
     };
     let mut env = vec![("CODEX_HOME".to_owned(), codex_home)];
     env.extend(endpoint.map(|endpoint| (KEY_VARIABLE.to_owned(), endpoint.key.expose().to_owned())));
@@ -88,7 +98,7 @@ fn toml_string(text: &str) -> String {
 ///
 /// It never asks for approval: in `auto` mode everything is allowed from the start, otherwise only what the read-only sandbox permits.
 /// Flags precede `resume`, which accepts only some of them (recording `resume_4`). The last argument makes it read the prompt from stdin.
-fn exec_args(task: &Task) -> Result<Vec<String>, Failure> {
+fn exec_args(task: &Task, overrides: Vec<String>) -> Result<Vec<String>, Failure> {
     if !task.mcp_servers.is_empty() {
         return Err(Failure::new(Cause::BadArguments, "mcp_servers: not supported by codex in one-shot mode"));
     }
@@ -99,6 +109,7 @@ fn exec_args(task: &Task) -> Result<Vec<String>, Failure> {
     let mut args: Vec<String> = ["exec", "--json", "--skip-git-repo-check"].map(str::to_owned).into();
     args.extend(task.endpoint.iter().flat_map(endpoint_args));
     args.push(format!("--sandbox={sandbox}"));
+    args.extend(overrides);
     args.extend(task.spec.model.as_ref().map(|model| format!("--model={model}")));
     args.extend(task.spec.extra_args.iter().cloned());
     if let Some(thread) = &task.resume {

@@ -22,6 +22,7 @@ mod rate_limits;
 mod tests;
 mod threads;
 mod tools;
+mod trust;
 mod turn;
 mod turn_control;
 #[cfg(test)]

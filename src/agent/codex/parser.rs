@@ -26,7 +26,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::approvals::{self, Approvals};
-use super::command::{policy, thread_config};
+use super::command::{policy, thread_config, turn_sandbox};
 use super::errors;
 use super::items::Items;
 use super::rate_limits::RateLimits;
@@ -83,6 +83,7 @@ const IGNORED_NOTIFICATIONS: [&str; 18] = [
 #[derive(Debug)]
 pub(super) struct AppServer {
     prompt: String,
+    pub(super) turn_sandbox: Option<Value>,
     /// The request that opens the thread: method and parameters.
     open_thread: (&'static str, Map<String, Value>),
     mcp_servers: Vec<McpServer>,
@@ -107,7 +108,7 @@ pub(super) struct AppServer {
 impl AppServer {
     /// A parser for one process that carries out `task`.
     pub(super) fn new(task: &Task) -> Self {
-        let mut params = policy(task.spec.permission_mode);
+        let mut params = policy();
         params.insert("cwd".to_owned(), json!(task.spec.working_dir.to_string_lossy()));
         if let Some(model) = &task.spec.model {
             params.insert("model".to_owned(), json!(model));
@@ -127,6 +128,7 @@ impl AppServer {
         };
         Self {
             prompt: task.spec.prompt.clone(),
+            turn_sandbox: turn_sandbox(task.spec.permission_mode),
             open_thread,
             mcp_servers: task.mcp_servers.clone(),
             last_id: 0,

@@ -24,7 +24,10 @@ impl AppServer {
     pub(super) fn start_turn(&mut self, text: &str, out: &mut Output) {
         self.turn = TurnState { phase: Phase::Starting, ..TurnState::default() };
         self.limits.start_turn();
-        let params = json!({ "threadId": self.threads.own, "input": [{ "type": "text", "text": text }] });
+        let mut params = json!({ "threadId": self.threads.own, "input": [{ "type": "text", "text": text }] });
+        if let Some(sandbox) = &self.turn_sandbox {
+            params["sandboxPolicy"] = sandbox.clone();
+        }
         self.send_request(Request::StartTurn, "turn/start", &params, out);
     }
 

@@ -6,6 +6,7 @@ mod call_ids;
 mod forms;
 mod line_reader;
 mod open_requests;
+mod project_dirs;
 mod surrogates;
 
 pub(in crate::agent) use bounded::{Limit, Remembered, cut, size_of};
@@ -14,3 +15,4 @@ pub(in crate::agent) use call_ids::{CallIds, numbered};
 pub(in crate::agent) use forms::Form;
 pub(in crate::agent) use line_reader::LineReader;
 pub(in crate::agent) use open_requests::{OpenRequests, Rejected};
+pub(in crate::agent) use project_dirs::{instruction_files, project_directories};

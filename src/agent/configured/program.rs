@@ -135,6 +135,10 @@ impl Program for Configured {
         self.definition.args.iter().map(PathBuf::from).filter(|path| path.is_absolute() && path.is_file()).collect()
     }
 
+    fn reads_project_config(&self) -> Option<&'static str> {
+        Some("OpenRunner does not know how to make this agent ignore it")
+    }
+
     fn secrets(&self) -> Vec<String> {
         let named = self.definition.set_env.iter().filter(|(name, _)| is_secret_name(name));
         named.chain(&self.definition.secret_env).map(|(_, value)| value.clone()).collect()

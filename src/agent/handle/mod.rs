@@ -115,6 +115,9 @@ pub struct Restrictions {
     /// Their isolation; `None` for an agent that is part of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<RunIsolation>,
+    /// Why the configuration in the working directory may have an effect although it is to be ignored, if it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unignored: Option<String>,
 }
 
 /// An agent that an earlier server started.

@@ -6,9 +6,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::variant;
+use super::{project, variant};
 use crate::agent::{Installed, Invocation, Mode, Task};
-use crate::types::{Cause, Failure, ModelEndpoint, PermissionMode};
+use crate::types::{Cause, Failure, ModelEndpoint, PermissionMode, ProjectConfig};
 
 /// Maximum length of a prompt for the Go program in bytes: Linux limits an argument to 128 KiB.
 const MAX_PROMPT: usize = 120 * 1024;
@@ -23,6 +23,10 @@ pub(super) fn invocation(mode: Mode, inline_config: Option<&str>, task: &Task, i
         let message = "permission_mode: this opencode uses tools without asking and supports only `auto`";
         return Err(Failure::new(Cause::BadArguments, message));
     }
+    let ignores_project = task.spec.project_config == ProjectConfig::Ignore;
+    if ignores_project {
+        project::check(installed.variant == variant::GO, &task.spec.working_dir, &installed.home)?;
+    }
     if installed.variant == variant::GO {
         return go_invocation(task);
     }
@@ -32,6 +36,11 @@ pub(super) fn invocation(mode: Mode, inline_config: Option<&str>, task: &Task, i
         // page in a browser could use it.
         ("OPENCODE_SERVER_PASSWORD".to_owned(), password()?),
     ];
+    let mut instructions = Vec::new();
+    if ignores_project {
+        env.extend(project::IGNORE.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        instructions = project::instructions(&task.spec.working_dir);
+    }
     let mut args = match mode {
         Mode::TwoWay => {
             if task.spec.working_dir.to_str().is_none() {
@@ -39,14 +48,16 @@ pub(super) fn invocation(mode: Mode, inline_config: Option<&str>, task: &Task, i
             }
             let mut config = permission_config(task.spec.permission_mode);
             add_endpoint(&mut config, task.endpoint.as_ref());
+            add_instructions(&mut config, inline_config, &instructions);
             env.push(("OPENCODE_CONFIG_CONTENT".to_owned(), merged(inline_config, &config)));
             vec!["acp".to_owned()]
         }
         // This mode cannot ask, so the program allows what it would ask for. Errors are logged because some causes are only in the log.
         Mode::OneShot => {
-            if task.endpoint.is_some() {
+            if task.endpoint.is_some() || !instructions.is_empty() {
                 let mut config = json!({});
                 add_endpoint(&mut config, task.endpoint.as_ref());
+                add_instructions(&mut config, inline_config, &instructions);
                 env.push(("OPENCODE_CONFIG_CONTENT".to_owned(), merged(inline_config, &config)));
             }
             ["run", "--format=json", "--thinking", "--auto", "--print-logs", "--log-level=ERROR"].map(str::to_owned).to_vec()
@@ -136,6 +147,15 @@ fn add_endpoint(config: &mut Value, endpoint: Option<&ModelEndpoint>) {
 /// The operator's inline configuration with these fields; those alone if it is not an object.
 fn merged(inline_config: Option<&str>, config: &Value) -> String {
     inline_config.and_then(|text| merge(text, config)).unwrap_or_else(|| config.to_string())
+}
+
+/// Adds files with instructions for the model to those of the operator's inline configuration.
+fn add_instructions(config: &mut Value, inline_config: Option<&str>, files: &[String]) {
+    if !files.is_empty() {
+        let inline = inline_config.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let own = inline.and_then(|inline| serde_json::from_value::<Vec<String>>(inline["instructions"].clone()).ok());
+        config["instructions"] = own.unwrap_or_default().into_iter().chain(files.iter().cloned()).collect();
+    }
 }
 
 /// Merges the fields of `over` into the object `base`, recursively. `None` if either is not an object. Everything else in `base` is kept

@@ -11,6 +11,7 @@ mod go;
 mod login;
 mod oneshot;
 mod program;
+mod project;
 #[cfg(test)]
 mod tests;
 mod tools;

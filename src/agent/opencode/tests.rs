@@ -1,12 +1,12 @@
 //! Replays the recordings of `OpenCode`, and inspects stand-ins for its two programs.
 //!
-//! Rules: S4.
+//! Rules: P1, S4.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{OpenCode, variant};
 use crate::agent::acp::tests::bounds::{assert_bounded, open_session};
@@ -16,7 +16,7 @@ use crate::agent::probe::Prober;
 use crate::agent::replay::{Action, Recording, installed, recordings, replay, survives_anything, task};
 use crate::agent::{Authenticated, Inspection, Item, LineOutcome, Mode, Output, Parser, Program, Task};
 use crate::process::Exit;
-use crate::types::{Cause, PermissionMode, StreamEvent};
+use crate::types::{Cause, PermissionMode, ProjectConfig, StreamEvent};
 
 fn over_acp() -> Vec<Recording> {
     let is_ours = |recording: &Recording| recording.name.starts_with("opencode_");
@@ -307,4 +307,27 @@ fn one_shot_calls_with_a_reused_id_have_ids_of_their_own_in_the_log() {
         _ => None,
     });
     assert_eq!(results.collect::<Vec<_>>(), [("call_0", "first"), ("call_0#2", "second")]);
+}
+
+#[test]
+fn an_untrusted_directory_is_ignored_and_its_instructions_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    std::fs::write(root.join("AGENTS.md"), "").unwrap();
+    for mode in [Mode::TwoWay, Mode::OneShot] {
+        let program = OpenCode::new(mode).with_inline_config(Some(r#"{"instructions":["own.md"]}"#.to_owned()));
+        let env = |project_config| {
+            let mut task = task("opencode");
+            (task.spec.project_config, task.spec.working_dir) = (project_config, root.clone());
+            let invocation = program.invocation(&task, &installed("opencode", "1", variant::NPM)).unwrap();
+            invocation.env.into_iter().collect::<BTreeMap<_, _>>()
+        };
+        let (ignored, trusted) = (env(ProjectConfig::Ignore), env(ProjectConfig::Trust));
+        for name in ["OPENCODE_DISABLE_PROJECT_CONFIG", "OPENCODE_DISABLE_EXTERNAL_SKILLS"] {
+            assert!(ignored.contains_key(name) && !trusted.contains_key(name), "{mode:?} {name}");
+        }
+        let config: Value = serde_json::from_str(&ignored["OPENCODE_CONFIG_CONTENT"]).unwrap();
+        assert_eq!(config["instructions"], json!(["own.md", root.join("AGENTS.md")]), "{mode:?}");
+        assert!(!trusted.get("OPENCODE_CONFIG_CONTENT").is_some_and(|config| config.contains("AGENTS.md")));
+    }
 }

@@ -1,4 +1,6 @@
 //! Checks the table of presets, and every preset's recordings against what they must yield.
+//!
+//! Rules: P5.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -22,7 +22,8 @@ use crate::auth::{ClientOrigin, Principal, Target};
 use crate::run::store::{OwnerFilter, RunFilter};
 use crate::run::{NewRun, OnBusy, RunView, WebhookRequest};
 use crate::types::{
-    AuditAction, IsolationLevel, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunStatus, SessionId, Timestamp, UserName,
+    AuditAction, IsolationLevel, McpServer, McpTransport, PermissionMode, ProjectConfig, RuleSpec, RunId, RunStatus, SessionId, Timestamp,
+    UserName,
 };
 
 const FIELDS: RunFields = RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
@@ -91,6 +92,9 @@ struct RunMetadata {
     /// directory, as far as the operator allows them.
     #[schema(max_items = 64)]
     egress: Option<Vec<String>>,
+    /// Whether the agent's configuration in the working directory has an effect: hooks, MCP servers, plugins, commands, settings. Default:
+    /// `ignore`, and `trust` below a directory of `OPENRUNNER_TRUSTED_PROJECTS`. Elsewhere, `trust` requires an admin.
+    project_config: Option<ProjectConfig>,
     /// Environment variables for the agent. Their values are never shown or stored.
     env: Option<BTreeMap<String, String>>,
     /// MCP servers for the agent; admins only.
@@ -251,6 +255,7 @@ impl CreateRunRequest {
             permission_rules: metadata.permission_rules.unwrap_or_default(),
             isolation: metadata.isolation,
             egress: metadata.egress,
+            project_config: metadata.project_config,
             env: metadata.env.unwrap_or_default(),
             mcp_servers: metadata.mcp_servers.unwrap_or_default().into_iter().map(McpServer::from).collect(),
             timeout: metadata.timeout_secs.map(Duration::from_secs),

@@ -14,7 +14,7 @@ use super::super::{ApiError, FaultCode};
 use super::message::{Role, TextMessage};
 use super::prompt::prompt;
 use crate::run::{NewRun, OnBusy};
-use crate::types::{IsolationLevel, PermissionMode, SessionId};
+use crate::types::{IsolationLevel, PermissionMode, ProjectConfig, SessionId};
 
 /// Maximum length of a `user` that becomes a label, in bytes: the limit of labels.
 const MAX_USER: usize = 256;
@@ -115,6 +115,8 @@ struct RunOptions {
     permission_mode: Option<PermissionMode>,
     /// The isolation level. Default: that of the server. Only admins may choose a lower one.
     isolation: Option<IsolationLevel>,
+    /// Whether the agent's configuration in the working directory has an effect, as in `POST /api/runs`.
+    project_config: Option<ProjectConfig>,
     /// Time limit in seconds. Time spent waiting for answers does not count.
     #[schema(minimum = 1, maximum = 604_800, default = 300)]
     timeout_secs: Option<u64>,
@@ -163,8 +165,17 @@ impl CompletionRequest {
         if messages.last().is_none_or(|last| last.role != Role::User || last.text.trim().is_empty()) {
             return Err(ApiError::invalid_field("messages", FaultCode::Invalid, "the last message must have the role user and a text"));
         }
-        let RunOptions { session_id, on_busy, working_dir, permission_mode, isolation, timeout_secs, idle_timeout_secs, on_disconnect: _ } =
-            self.openrunner;
+        let RunOptions {
+            session_id,
+            on_busy,
+            working_dir,
+            permission_mode,
+            isolation,
+            project_config,
+            timeout_secs,
+            idle_timeout_secs,
+            on_disconnect: _,
+        } = self.openrunner;
         let mut labels = self.metadata.unwrap_or_default();
         if let Some(user) = self.user.filter(|user| (1..=MAX_USER).contains(&user.len())) {
             labels.entry("user".to_owned()).or_insert(user);
@@ -177,6 +188,7 @@ impl CompletionRequest {
             permission_mode: permission_mode.unwrap_or_default(),
             isolation,
             egress: None,
+            project_config,
             timeout: timeout_secs.map(Duration::from_secs),
             idle_timeout: idle_timeout_secs.map(Duration::from_secs),
             labels,

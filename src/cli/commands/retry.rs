@@ -26,7 +26,7 @@ pub(in crate::cli) struct RetryArgs {
 }
 
 /// Fields of a run that are also fields of `metadata`.
-const COPIED: [&str; 11] = [
+const COPIED: [&str; 12] = [
     "agent_type",
     "model",
     "working_dir",
@@ -34,6 +34,7 @@ const COPIED: [&str; 11] = [
     "permission_rules",
     "isolation",
     "egress",
+    "project_config",
     "extra_args",
     "timeout_secs",
     "idle_timeout_secs",

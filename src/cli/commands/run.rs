@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::cli::args::{duration, isolation_level, label, permission_mode};
+use crate::cli::args::{duration, isolation_level, label, permission_mode, project_config};
 use crate::cli::client::{Client, Connection, resolve_session};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -16,7 +16,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{print_json, print_line};
 use crate::cli::terminal;
 use crate::cli::watch::{DetachMode, Screen, Watch};
-use crate::types::{IsolationLevel, PermissionMode, SessionId};
+use crate::types::{IsolationLevel, PermissionMode, ProjectConfig, SessionId};
 
 /// Arguments of `run` with a prompt.
 #[derive(Debug, Args)]
@@ -48,6 +48,9 @@ pub(in crate::cli) struct StartArgs {
     /// Host that the agent may reach at isolation level `sandbox`, such as `pypi.org:443`; may be repeated [default: the git remotes]
     #[arg(long, value_name = "HOST:PORT")]
     pub(in crate::cli) egress: Vec<String>,
+    /// Configuration of the agent in the working directory: `ignore` or `trust` [default: `ignore`, unless the operator trusts it]
+    #[arg(long, value_name = "MODE", value_parser = project_config)]
+    pub(in crate::cli) project_config: Option<ProjectConfig>,
     /// Continue a conversation: its id, the start of it, or `last`
     #[arg(long, short, value_name = "SESSION")]
     pub(in crate::cli) session: Option<String>,
@@ -145,6 +148,7 @@ async fn metadata(args: &StartArgs, client: &Client, env: Map<String, Value>) ->
         ("permission_mode", args.permission_mode.map(|mode| json!(mode))),
         ("isolation", args.isolation.map(|level| json!(level))),
         ("egress", (!args.egress.is_empty()).then(|| json!(args.egress))),
+        ("project_config", args.project_config.map(|mode| json!(mode))),
         ("session_id", session.map(Value::from)),
         ("labels", (!args.labels.is_empty()).then(|| args.labels.iter().cloned().collect::<Value>())),
         ("env", (!env.is_empty()).then_some(Value::Object(env))),

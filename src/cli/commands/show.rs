@@ -69,6 +69,7 @@ fn fields(run: &Value) -> Vec<(&'static str, String)> {
         ("directory", field(run, "working_dir")),
         ("permissions", field(run, "permission_mode")),
         ("isolation", field(run, "isolation")),
+        ("project configuration", field(run, "project_config")),
         ("labels", labels.join(", ")),
         ("created", format!("{} ({} ago)", field(run, "created_at"), age(run))),
         ("duration", run["duration_ms"].as_u64().map(duration).unwrap_or_default()),

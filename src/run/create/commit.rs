@@ -16,7 +16,7 @@ use crate::types::{Caller, Cause, Failure, Level, NoticeCode, RunId, RunSpec, Ru
 
 /// A validated run that is not stored yet.
 pub(super) struct NewRecord {
-    /// The specification, with an empty working directory.
+    /// The specification, with an empty working directory that the reservation replaces.
     pub(super) spec: RunSpec,
     pub(super) session: SessionId,
     pub(super) session_use: SessionUse,
@@ -102,7 +102,8 @@ impl RunManager {
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "run created");
         inner.context.metrics.record_created(&spec.agent_type);
         inner.changes.notify(id, caller.user.id);
-        let policy = Policy::new(spec.permission_mode, &inner.config.permission_rules, rules);
+        let policy = Policy::new(spec.permission_mode, &inner.config.permission_rules, rules)
+            .with_private(inner.config.private_paths(id, &spec.working_dir));
         let driver = Driver::new(spec, session, secrets, policy, log, inbox, inner.context.clone());
         self.drive(registration, driver.run(ticket, turn));
         for handle in interrupted {

@@ -15,16 +15,44 @@ use crate::run::request::{
 use crate::run::run_secrets::RunSecrets;
 use crate::run::store::{NewWebhook, SessionRecord};
 use crate::run::workspace::{DirectoryRequest, Requester, Workspaces};
-use crate::types::{Caller, HostPattern, IsolationLevel, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunSpec};
+use crate::types::{Caller, HostPattern, IsolationLevel, McpServer, McpTransport, PermissionMode, ProjectConfig, RuleSpec, RunId, RunSpec};
 
 /// Default of `agent_type`.
 const DEFAULT_AGENT: &str = "claude_code";
 
+/// What a run may do with the configuration in its working directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TrustRequest {
+    requested: Option<ProjectConfig>,
+    /// Whether the caller may trust any directory.
+    may_trust: bool,
+}
+
+impl TrustRequest {
+    /// An admin may trust a directory, and so may a user whose run is kept from the rest of the account.
+    fn new(requested: Option<ProjectConfig>, caller: &Caller, level: Option<IsolationLevel>) -> Self {
+        Self { requested, may_trust: caller.is_admin() || level >= Some(IsolationLevel::Sandbox) }
+    }
+
+    /// Decides for a working directory, given by its canonical path. Reads the file system.
+    ///
+    /// # Errors
+    /// [`BadRun::TrustNeedsAdmin`] if the run asks for trust that the caller may not give.
+    pub(super) fn decide(self, working_dir: &Path, config: &RunConfig) -> Result<ProjectConfig, BadRun> {
+        match self.requested {
+            Some(ProjectConfig::Trust) if !self.may_trust && !config.trusts(working_dir) => Err(BadRun::TrustNeedsAdmin),
+            Some(requested) => Ok(requested),
+            None => Ok(if config.trusts(working_dir) { ProjectConfig::Trust } else { ProjectConfig::Ignore }),
+        }
+    }
+}
+
 /// A validated request.
 pub(super) struct Checked {
-    /// The specification, with an empty working directory.
+    /// The specification, with an empty working directory whose configuration is ignored.
     pub(super) spec: RunSpec,
     pub(super) directory: DirectoryRequest,
+    pub(super) trust: TrustRequest,
     /// Fields and arguments that extend the agent's permissions.
     pub(super) widened: Vec<String>,
     pub(super) rules: Vec<Rule>,
@@ -113,6 +141,14 @@ pub(super) fn validate(
         (None, None) => DirectoryRequest::Fresh(id),
     };
     faults.extend(context.workspaces.check(&directory).err().map(BadRun::from));
+    let trust = TrustRequest::new(new.project_config, caller, level);
+    // Decided once more for the directory that is reserved, whose path may have changed by then.
+    let path = match &directory {
+        DirectoryRequest::OfSession(path, _) => path.clone(),
+        DirectoryRequest::Path(path, _) => path.canonicalize().unwrap_or_default(),
+        DirectoryRequest::Fresh(_) => PathBuf::new(),
+    };
+    faults.extend(trust.decide(&path, context.config).err());
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -131,10 +167,11 @@ pub(super) fn validate(
         isolation: new.isolation,
         // Decided once: the agent can change the configuration of its repository.
         egress: is_sandbox.then(|| egress.unwrap_or_else(|| default_egress(known_dir.as_deref(), &context.config.egress))),
+        project_config: ProjectConfig::Ignore,
         labels: new.labels,
         trace_parent: new.trace_parent,
     };
-    Ok(Checked { spec, directory, widened, rules, secrets: RunSecrets { env: new.env, mcp_servers: new.mcp_servers }, webhooks })
+    Ok(Checked { spec, directory, trust, widened, rules, secrets: RunSecrets { env: new.env, mcp_servers: new.mcp_servers }, webhooks })
 }
 
 /// Whether the request uses a feature that not every agent supports. Only then are the agent's capabilities needed.

@@ -72,8 +72,10 @@ impl Driver {
             self.log.secrets().redact(model);
         }
         batch.change.model.clone_from(&model);
-        let Restrictions { limits, isolation } = std::mem::take(&mut self.restrictions);
+        let Restrictions { limits, isolation, unignored } = std::mem::take(&mut self.restrictions);
         batch.events.extend(isolation.as_ref().and_then(not_isolated));
+        batch.events.extend(unignored.as_deref().map(not_ignored));
+        let project_config = isolation.as_ref().map(|_| self.spec.project_config);
         batch.events.push(StreamEvent::RunStarted(RunStarted {
             agent_type: self.spec.agent_type.clone(),
             agent_version: started.version,
@@ -83,6 +85,7 @@ impl Driver {
             permission_mode: self.spec.permission_mode,
             limits,
             isolation,
+            project_config,
         }));
     }
 
@@ -138,6 +141,15 @@ impl Driver {
         let message = format!("the agent reached the limit of {max} for {limit}: {effect}");
         batch.events.push(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::LimitReached, message, data });
     }
+}
+
+/// The notice that a run begins with whose agent may not ignore the configuration in its working directory (rule P1).
+fn not_ignored(reason: &str) -> StreamEvent {
+    let message = format!(
+        "project_config is ignore, but {reason}: files in the working directory may make it run programs or change its settings without \
+         asking"
+    );
+    StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message)
 }
 
 /// The notice that a run below level `guard` begins with (rule G2).

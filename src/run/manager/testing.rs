@@ -115,6 +115,8 @@ impl RunManager {
             data_dir: dir.to_owned(),
             workspace_roots: vec![],
             user_workspace_roots: vec![],
+            trusted_projects: vec![],
+            private_paths: vec![],
             max_runs: 1,
             max_runs_per_user: 1,
             max_runs_per_agent: BTreeMap::new(),

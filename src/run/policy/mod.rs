@@ -1,6 +1,8 @@
 //! The permission policy: decides an agent's permission requests by rules first, then by the run's permission mode. The same for all
 //! agents.
 //!
+//! One rule is built in and precedes all others: what belongs to the server is denied (`private`).
+//!
 //! Rules are not a sandbox. They match what an agent *reports* that it will do, and an agent that may run a command can do everything that
 //! the command can do. But an allow rule never matches more than what is reported, and a rule that denies or asks is not evaded by another
 //! spelling: what cannot be analyzed is passed to a person.
@@ -8,9 +10,11 @@
 mod command;
 mod invocations;
 mod paths;
+mod private;
 mod rule;
 mod shell;
 
+pub(super) use private::PrivatePaths;
 pub use rule::{BadPattern, BadRule, BadRules, Rule};
 
 use std::cell::OnceCell;
@@ -86,16 +90,25 @@ pub(super) enum Verdict {
 pub(super) struct Policy {
     mode: PermissionMode,
     rules: Vec<Rule>,
+    private: PrivatePaths,
 }
 
 impl Policy {
     /// The operator's rules precede the run's, so that a run cannot allow what the operator denies.
     pub(super) fn new(mode: PermissionMode, operator_rules: &[Rule], run_rules: Vec<Rule>) -> Self {
-        Self { mode, rules: operator_rules.iter().cloned().chain(run_rules).collect() }
+        Self { mode, rules: operator_rules.iter().cloned().chain(run_rules).collect(), private: PrivatePaths::default() }
+    }
+
+    /// Denies what belongs to the server, before any rule.
+    pub(super) fn with_private(self, private: PrivatePaths) -> Self {
+        Self { private, ..self }
     }
 
     pub(super) fn decide(&self, query: PermissionQuery<'_>) -> Verdict {
         let subject = Subject::new(query);
+        if self.private.are_named_by(&subject) {
+            return decide_for_agent(false, query, "the path belongs to the server".to_owned());
+        }
         let matches = self.rules.iter().enumerate().map(|(index, rule)| (index, rule, rule.matches(&subject)));
         let first_match = { matches }.find(|(_, _, matched)| *matched != Match::No);
         match first_match {

@@ -88,6 +88,11 @@ impl Paths {
         self.files.is_empty() && !self.incomplete
     }
 
+    /// The directory in which the request's command runs, with links resolved, if the request names one.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
+    }
+
     /// Whether the request's command runs in the run's own working directory, or `matches` holds for the directory that it names.
     pub(super) fn runs_in(&self, matches: impl Fn(&Path) -> bool) -> bool {
         !self.names_directory || self.directory.as_deref().is_some_and(matches)
@@ -148,7 +153,7 @@ impl Collector<'_> {
 }
 
 /// Resolves `.` and `..` lexically. The parent of the root is the root.
-fn normalize(path: &Path) -> PathBuf {
+pub(super) fn normalize(path: &Path) -> PathBuf {
     let mut normalized = PathBuf::new();
     for component in path.components() {
         match component {
@@ -163,7 +168,7 @@ fn normalize(path: &Path) -> PathBuf {
 }
 
 /// The file that an absolute path leads to, as the kernel finds it. What does not exist yet is created in the deepest directory that does.
-fn resolve(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut resolved = PathBuf::from("/");
     let mut pending: Vec<PathBuf> = vec![path.to_owned()];
     let mut links = 0;

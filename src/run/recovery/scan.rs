@@ -68,7 +68,9 @@ impl RunManager {
         let rules: Result<Vec<Rule>, _> = run.spec.permission_rules.iter().map(Rule::new).collect();
         let rules =
             rules.map_err(|error| Failure::new(Cause::Storage, format!("a stored permission rule of the run is invalid: {error}")))?;
-        Ok(Policy::new(run.spec.permission_mode, &self.inner.config.permission_rules, rules))
+        let config = &self.inner.config;
+        let private = config.private_paths(run.id, &run.spec.working_dir);
+        Ok(Policy::new(run.spec.permission_mode, &config.permission_rules, rules).with_private(private))
     }
 
     /// Kills the agent of a run that cannot be continued, and ends the run.

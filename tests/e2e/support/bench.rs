@@ -181,6 +181,15 @@ output_tokens = "/tokens/out"
     }
 }
 
+impl Bench {
+    /// Whether the model was shown `[[seen:NAME]]`.
+    pub(crate) fn has_seen(&self, name: &str) -> bool {
+        let all = curl(&[&format!("{}/__mock/requests", self.model)], b"");
+        let all: Vec<Value> = serde_json::from_slice(&all).expect("a list of requests");
+        all.iter().any(|request| request["seen"].as_array().is_some_and(|seen| seen.iter().any(|seen| seen == name)))
+    }
+}
+
 fn base_environment(home: &Path) -> Vec<(String, String)> {
     let search = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into());
     [("PATH", search.as_str()), ("HOME", path(home)), ("LANG", "C.UTF-8")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()

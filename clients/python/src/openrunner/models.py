@@ -633,6 +633,9 @@ class Problem(TypedDict):
     """All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault."""
 
 
+ProjectConfig: TypeAlias = Literal["ignore", "trust"]
+
+
 class PromptTokens(TypedDict):
     """
     Details of the input tokens.
@@ -1958,6 +1961,7 @@ class RunOptions(TypedDict):
 
     permission_mode: NotRequired[PermissionMode | None]
     isolation: NotRequired[IsolationLevel | None]
+    project_config: NotRequired[ProjectConfig | None]
     timeout_secs: NotRequired[int | None]
     """Time limit in seconds. Time spent waiting for answers does not count."""
 
@@ -2007,6 +2011,9 @@ class RunStarted(TypedDict):
 
     isolation: NotRequired[RunIsolation]
     """Isolation of the agent's processes. Absent for an agent that is part of the server."""
+
+    project_config: NotRequired[ProjectConfig]
+    """Whether the agent's configuration in the working directory has an effect. Absent for an agent that is part of the server."""
 
 
 class RunStartedEvent(RunStarted):
@@ -2538,6 +2545,8 @@ class Run(RunEnd):
 
     egress: NotRequired[list[str]]
     """Hosts that the agent may reach besides its model; only at isolation level `sandbox`."""
+    project_config: ProjectConfig
+    """Whether the agent's configuration in the working directory has an effect."""
 
     labels: dict[str, str]
     """Labels for filtering."""
@@ -2594,6 +2603,7 @@ class RunMetadata(TypedDict):
     directory, as far as the operator allows them.
     """
 
+    project_config: NotRequired[ProjectConfig | None]
     env: NotRequired[dict[str, str]]
     """Environment variables for the agent. Their values are never shown or stored."""
 

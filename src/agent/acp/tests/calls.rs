@@ -1,4 +1,6 @@
 //! Ids of tool calls, and tools that were not asked about.
+//!
+//! Rules: P5.
 
 use super::*;
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::run::store::{Chunk, RunRecord, RunStore, SessionUse, StoreError};
-use crate::types::{Cause, Lease, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserRef, Withheld};
+use crate::types::{
+    Cause, Lease, PermissionMode, ProjectConfig, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserRef, Withheld,
+};
 
 pub(super) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
@@ -43,6 +45,7 @@ pub(in crate::run) fn record(owner: &str, agent_type: &str, label: Option<(&str,
             timeout: Duration::from_mins(5),
             idle_timeout: None,
             isolation: None,
+            project_config: ProjectConfig::Ignore,
             labels: label.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect::<BTreeMap<_, _>>(),
             egress: None,
             trace_parent: None,
