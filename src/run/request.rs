@@ -184,8 +184,8 @@ pub enum BadRun {
     },
     /// The caller may not trust the working directory.
     #[error(
-        "only admins may trust the configuration in a working directory; omit project_config, or ask the operator to list the directory in \
-         OPENRUNNER_TRUSTED_PROJECTS"
+        "only admins, and runs at isolation level sandbox, may trust the configuration in a working directory; omit project_config, or ask \
+         the operator to list the directory in OPENRUNNER_TRUSTED_PROJECTS"
     )]
     TrustNeedsAdmin,
     /// The agent does not support MCP servers.

@@ -8,13 +8,14 @@
 mod canaries;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use serde_json::{Value, json};
 
-use crate::support::{Agent, Bench, Server, for_each_agent, wait_for};
+use crate::support::{Agent, Bench, Follow, Run, Server, for_each_agent, wait_for};
 
 for_each_agent!(Bench::get();
     nothing_in_an_untrusted_directory_runs_unasked_in_any_mode,
@@ -63,10 +64,31 @@ impl Scene {
         (directory, fired)
     }
 
+    fn run(&self, agent: Agent, directory: &Path, prompt: &str, metadata: &Value) -> Run {
+        self.server.create_in(agent.name(), directory.to_owned(), prompt, metadata)
+    }
+
+    /// Starts a run in a repository, and sends it messages that name what the repository defines.
+    fn start(&self, agent: Agent, directory: &Path, metadata: &Value) -> (Run, Follow) {
+        let prompt = "create hello.py [[mock:tool path=hello.py]]";
+        let run = self.run(agent, directory, prompt, metadata);
+        let mut follow = self.server.follow(&run);
+        follow.until("run_started");
+        for message in canaries::messages(agent) {
+            self.server.send_message(&run, "queue", message);
+        }
+        (run, follow)
+    }
+
     /// Whether an agent has connected to the address that the repository names.
     fn is_reached(&self) -> bool {
         self.listener.accept().is_ok()
     }
+}
+
+/// The first event of a type.
+fn only<'a>(events: &'a [Value], kind: &str) -> &'a Value {
+    events.iter().find(|event| event["type"] == kind).unwrap_or_else(|| panic!("no {kind}: {events:?}"))
 }
 
 fn names(directory: &Path) -> BTreeSet<String> {
@@ -76,7 +98,6 @@ fn names(directory: &Path) -> BTreeSet<String> {
 
 fn nothing_in_an_untrusted_directory_runs_unasked_in_any_mode(bench: &'static Bench, agent: Agent) {
     let scene = Scene::new(bench, &format!("ignored_{agent}"));
-    let server = &scene.server;
     let runs: Vec<_> = ["auto", "ask", "read_only"]
         .into_iter()
         .map(|mode| {
@@ -89,24 +110,27 @@ fn nothing_in_an_untrusted_directory_runs_unasked_in_any_mode(bench: &'static Be
         })
         .collect();
     let before = scene.configuration();
+    let (_, _, directory, _) = &runs[0];
+    let others: Vec<Run> = canaries::prompts(agent).iter().map(|prompt| scene.run(agent, directory, prompt, &json!({}))).collect();
     let started: Vec<_> = runs
         .iter()
         .map(|(mode, _, directory, _)| {
             let denied = json!([{ "kind": "execute", "decision": "deny" }, { "kind": "edit", "decision": "deny" }]);
             let rules = if *mode == "ask" { denied } else { json!([]) };
-            let metadata = json!({ "permission_mode": mode, "permission_rules": rules });
-            let run = server.create_in(agent.name(), directory.clone(), "create hello.py [[mock:tool path=hello.py]]", &metadata);
-            for message in canaries::messages(agent) {
-                server.send_message(&run, "queue", message);
-            }
-            run
+            scene.start(agent, directory, &json!({ "permission_mode": mode, "permission_rules": rules }))
         })
         .collect();
-    for ((mode, seen, directory, fired), run) in runs.iter().zip(&started) {
-        let events = server.follow(run).finish();
-        events.assert_end("completed", "ok");
+    for other in &others {
+        let events = scene.server.follow(other).until_disconnected();
+        let end = only(&events, "done");
+        assert!(end["status"] == "completed" || end["message"].to_string().contains("unknown command"), "{end}");
+    }
+    for ((mode, seen, directory, fired), (_, follow)) in runs.iter().zip(started) {
+        // OpenCode says nothing after the last denial, which the contract of streams does not allow for.
+        let events = follow.until_disconnected();
+        let (start, end) = (only(&events, "run_started"), only(&events, "done"));
+        assert_eq!((&start["project_config"], &end["status"]), (&json!("ignore"), &json!("completed")), "{agent} {mode}: {end}");
         assert_eq!(names(fired), BTreeSet::new(), "{agent} {mode}");
-        assert_eq!(events.one("run_started")["project_config"], "ignore");
         let is_allowed = *mode == "auto";
         let made = ["hello.py", "made"].map(|file| directory.join(file).exists());
         assert_eq!(made, [is_allowed; 2], "{agent} {mode}: the rules and the mode still decide");
@@ -140,23 +164,27 @@ fn the_canaries_of_a_trusted_directory_run(bench: &'static Bench, agent: Agent) 
     }
     let before = scene.configuration();
     let metadata = json!({ "project_config": "trust" });
-    let run = scene.server.create_in(agent.name(), directory, "create hello.py [[mock:tool path=hello.py]]", &metadata);
-    for message in canaries::messages(agent) {
-        scene.server.send_message(&run, "queue", message);
-    }
+    let (run, follow) = scene.start(agent, &directory, &metadata);
+    let others: Vec<Run> = canaries::prompts(agent).iter().map(|prompt| scene.run(agent, &directory, prompt, &metadata)).collect();
     let expected: BTreeSet<String> = canaries::expected(agent).into_iter().collect();
     let missing = || expected.difference(&names(&fired)).cloned().collect::<Vec<_>>();
-    wait_for("the canaries", || missing().is_empty().then_some(()));
-    scene.server.cancel(&run);
-    let events = scene.server.follow(&run).finish();
-    assert_eq!(events.one("run_started")["project_config"], "trust");
-    // Codex takes no address of a model service from a repository.
-    if agent != Agent::Codex {
+    let started = Instant::now();
+    while !missing().is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(60), "{agent}: {:?} did not run", missing());
+        thread::sleep(Duration::from_millis(20));
+    }
+    for run in others.iter().chain([&run]) {
+        scene.server.cancel(run);
+    }
+    // The hooks of Claude Code print lines before the run has started, which the contract of streams does not allow for.
+    let events = follow.until_disconnected();
+    assert_eq!(only(&events, "run_started")["project_config"], "trust");
+    // Codex takes no address of a model service from a repository, and OpenCode first installs packages.
+    if agent == Agent::ClaudeCode {
         let (directory, _) = scene.repository(agent, true, &format!("{agent}_evil"));
         let run = scene.server.create_in(agent.name(), directory, "hello", &metadata);
         wait_for("the key", || scene.is_reached().then_some(()));
         scene.server.cancel(&run);
-        scene.server.follow(&run).finish().assert_end("cancelled", "cancelled");
     }
     assert_eq!(scene.configuration(), before, "the operator's own configuration");
 }

@@ -2545,6 +2545,7 @@ class Run(RunEnd):
 
     egress: NotRequired[list[str]]
     """Hosts that the agent may reach besides its model; only at isolation level `sandbox`."""
+
     project_config: ProjectConfig
     """Whether the agent's configuration in the working directory has an effect."""
 

@@ -47,6 +47,7 @@ fn started() -> StreamEvent {
         permission_mode: PermissionMode::Ask,
         limits: None,
         isolation: None,
+        project_config: None,
     })
 }
 
