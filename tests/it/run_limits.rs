@@ -151,6 +151,25 @@ fn the_agent_is_in_the_control_group_of_its_run_and_the_shim_is_not() {
 }
 
 #[test]
+fn every_process_of_an_isolated_run_is_in_its_control_group() {
+    live(async {
+        for isolation in ["none", "guard", "sandbox"] {
+            let server = Setup::new().env("OPENRUNNER_ISOLATION", isolation).start().await;
+            let Some(groups) = groups_of(&server) else { return };
+            let user = server.client("user").await;
+            let (id, _) = processes(&user, "children 2 session orphan\nhang").await;
+            let members = std::fs::read_to_string(groups.join(&id).join("cgroup.procs")).unwrap();
+            let members: Vec<i32> = members.lines().map(|member| member.parse().unwrap()).collect();
+            let run = carrying(&id);
+            assert!(run.len() >= 3 && run.iter().all(|pid| members.contains(pid)), "{isolation}: {run:?} {members:?}");
+            user.cancel(&id).await;
+            follow_to_end(&user, &id).await;
+            assert!(!groups.join(&id).exists(), "{isolation}");
+        }
+    });
+}
+
+#[test]
 fn leftovers_of_a_killed_shim_are_found_by_their_control_group() {
     live(async {
         // The processes of an isolated agent end with its shim.
