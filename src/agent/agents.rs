@@ -268,11 +268,6 @@ impl Agents {
         hosts.iter().filter_map(|host| HostPort::parse(host, None).ok()).collect()
     }
 
-    /// The id of the account that agents of `owner` run under, if it is not the server's.
-    pub fn account_id(&self, owner: &UserName) -> Option<u32> {
-        self.isolation.account(owner).map(|account| account.uid)
-    }
-
     /// Values that are masked in the runs of the agent `name`, in addition to those that are masked everywhere.
     pub fn secrets(&self, name: &str) -> Vec<String> {
         match self.by_name.get(name) {

@@ -54,8 +54,6 @@ pub struct Access {
     policy: EgressPolicy,
     pub(super) model: Option<ModelCredential>,
     pub(super) git: Vec<(HostPort, GitCredential)>,
-    /// The account that the agent runs under, if it is not the server's.
-    pub(super) account: Option<u32>,
 }
 
 impl EgressPolicy {
@@ -99,7 +97,7 @@ impl EgressPolicy {
         let is_allowed = |host: &HostPort| allowed.iter().any(|entry| entry.matches(host));
         let git = credentials.git.iter().filter(|(host, _)| is_allowed(host));
         let git = git.filter_map(|(host, git)| Some((host.clone(), git.of(user)?.clone()))).collect();
-        Access { allowed, policy: self.clone(), model, git, account: None }
+        Access { allowed, policy: self.clone(), model, git }
     }
 
     /// All keys and tokens, to be masked.
@@ -109,12 +107,6 @@ impl EgressPolicy {
 }
 
 impl Access {
-    /// The same, for an agent that runs under another account.
-    #[must_use]
-    pub fn for_account(self, account: Option<u32>) -> Self {
-        Self { account, ..self }
-    }
-
     /// Whether the run may connect to `target`.
     pub(super) fn allows(&self, target: &HostPort) -> bool {
         self.allowed.iter().any(|entry| entry.matches(target))

@@ -57,13 +57,13 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Listens on a socket in `dir`, which is created if it does not exist, and which only the account of the agent may open. A socket that an
+    /// Listens on a socket in `dir`, which is created if it does not exist, and which only the account of the server may open. A socket that an
     /// earlier server left there is replaced.
     ///
     /// # Errors
     /// If the directory or the socket cannot be created.
     pub fn start(dir: &Path, access: Access) -> io::Result<Self> {
-        let listener = listen(dir, access.account)?;
+        let listener = listen(dir)?;
         let (reporter, tasks, stop) = (Reporter::default(), TaskTracker::new(), CancellationToken::new());
         let shared = Arc::new(Shared { access, reporter: reporter.clone(), tasks: tasks.clone(), stop: stop.clone() });
         tasks.spawn(accept(listener, shared));
@@ -91,7 +91,7 @@ impl Proxy {
 }
 
 /// Binds the socket. The path of the data directory may be longer than the address of a socket may be.
-fn listen(dir: &Path, account: Option<u32>) -> io::Result<UnixListener> {
+fn listen(dir: &Path) -> io::Result<UnixListener> {
     match std::fs::DirBuilder::new().mode(0o700).create(dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
@@ -108,11 +108,6 @@ fn listen(dir: &Path, account: Option<u32>) -> io::Result<UnixListener> {
         UnixListener::bind(&socket)?
     };
     std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
-    if account.is_some() {
-        for path in [dir, &socket] {
-            std::os::unix::fs::chown(path, account, None)?;
-        }
-    }
     Ok(listener)
 }
 

@@ -17,8 +17,7 @@ impl DriverContext {
     /// What the agent of a run may reach at isolation level `sandbox`.
     pub(in crate::run) fn access(&self, spec: &RunSpec, owner: &UserName) -> Access {
         let allowed = spec.egress.as_deref().unwrap_or_default();
-        let access = self.config.egress.access(&spec.agent_type, owner.as_str(), allowed, &self.agents.model_hosts(&spec.agent_type));
-        access.for_account(self.agents.account_id(owner))
+        self.config.egress.access(&spec.agent_type, owner.as_str(), allowed, &self.agents.model_hosts(&spec.agent_type))
     }
 }
 

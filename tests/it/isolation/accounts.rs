@@ -15,6 +15,7 @@ const ATTEMPTS: &str = r#"
 if [ "$1" != --version ] && [ "$1" != auth ]; then
     { id -u; id -G; echo "$USER $HOME"; echo x >"$PWD/own"; echo x >"$HOME/own"; echo x >"$TMPDIR/own"; } >"$PWD/report" 2>&1
     cat "$HOME/data" "${0%/agents/bin/claude}/data/jwt.key" "${0%/agents/bin/claude}/data/openrunner.db" >/dev/null 2>&1 && echo 'read the data' >>"$PWD/report"
+    python3 -c 'import http.client as h; c = h.HTTPConnection("127.0.0.1", 3128, timeout=30); c.set_tunnel("a.example", 443); c.request("GET", "/")' 2>/dev/null
 fi
 exec "$AGENT" "$@"
 "#;
@@ -59,6 +60,8 @@ fn agents_run_under_the_account_of_the_settings_at_every_level() {
             let frames = user.follow(&id).await.rest().await;
             assert_eq!(last(&frames)["status"], "completed", "{level}: {}", last(&frames));
             assert_eq!(of(&frames, "run_started")[0]["isolation"]["level"], level);
+            let hosts: Vec<&str> = of(&frames, "network").into_iter().filter_map(|event| event["host"].as_str()).collect();
+            assert_eq!(hosts, if level == "sandbox" { vec!["a.example"] } else { vec![] }, "the proxy serves the account");
             let workspace = server.data().join("workspaces").join(&id);
             let home = server.directory().join("home-of-agent");
             let report = fs::read_to_string(workspace.join("report")).expect("test setup");
