@@ -19,8 +19,27 @@ CREATE TABLE users (
     generation          INTEGER NOT NULL,
     -- Daily budget. NULL: the server's setting applies; -1: unlimited.
     tokens_per_day      INTEGER,
-    cost_per_day_micros INTEGER
+    cost_per_day_micros INTEGER,
+    -- Quotas, in the same way
+    quota_stored_bytes    INTEGER,
+    quota_workspace_bytes INTEGER,
+    quota_runs            INTEGER,
+    quota_sessions        INTEGER,
+    quota_keys            INTEGER
 ) STRICT;
+
+-- What each user keeps, for quotas. Triggers below keep the sums; they clamp every number, so that a damaged one has no effect on writes.
+-- A row stays when its user is deleted, since runs stay.
+CREATE TABLE quota_use (
+    owner           TEXT    NOT NULL PRIMARY KEY,
+    -- Rows of runs, their events, and the output of their agents
+    stored_bytes    INTEGER NOT NULL DEFAULT 0,
+    -- Fresh workspaces, as measured last
+    workspace_bytes INTEGER NOT NULL DEFAULT 0,
+    runs            INTEGER NOT NULL DEFAULT 0,
+    sessions        INTEGER NOT NULL DEFAULT 0,
+    keys            INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
 
 -- Removed users. Admins see their runs, sessions, usage and audit entries under these names.
 CREATE TABLE former_users (
@@ -50,6 +69,16 @@ CREATE TABLE api_keys (
     expires_at   INTEGER,
     last_used_at INTEGER
 ) STRICT;
+
+CREATE TRIGGER api_keys_added AFTER INSERT ON api_keys
+BEGIN
+    INSERT INTO quota_use (owner, keys) VALUES (NEW.owner, 1) ON CONFLICT (owner) DO UPDATE SET keys = keys + 1;
+END;
+
+CREATE TRIGGER api_keys_removed AFTER DELETE ON api_keys
+BEGIN
+    UPDATE quota_use SET keys = max(0, max(0, keys) - 1) WHERE owner = OLD.owner;
+END;
 
 CREATE INDEX api_keys_by_owner ON api_keys (owner, id);
 -- A key is looked up by the first 8 bytes of its hash. The program compares the rest in constant time.
@@ -132,10 +161,37 @@ CREATE TABLE sessions (
     agent_session TEXT,
     -- The run that the session started with. A fresh workspace is named after it and is removed with the session.
     first_run     TEXT    NOT NULL,
-    created_at    INTEGER NOT NULL
+    created_at    INTEGER NOT NULL,
+    -- Size of the fresh workspace when it was measured last; NULL if there is none, or if it was emptied
+    workspace_bytes INTEGER,
+    -- Number of runs that ended since it was measured
+    unmeasured      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX sessions_by_owner ON sessions (owner, id);
+CREATE INDEX sessions_unmeasured ON sessions (id) WHERE unmeasured > 0;
+-- For retention: sessions with a workspace to empty.
+CREATE INDEX sessions_with_workspace ON sessions (created_at, id) WHERE workspace_bytes IS NOT NULL;
+
+CREATE TRIGGER sessions_added AFTER INSERT ON sessions
+BEGIN
+    INSERT INTO quota_use (owner, sessions, workspace_bytes) VALUES (NEW.owner, 1, coalesce(NEW.workspace_bytes, 0))
+        ON CONFLICT (owner) DO UPDATE SET sessions = sessions + 1, workspace_bytes = workspace_bytes + excluded.workspace_bytes;
+END;
+
+CREATE TRIGGER sessions_removed AFTER DELETE ON sessions
+BEGIN
+    UPDATE quota_use SET sessions = max(0, max(0, sessions) - 1),
+            workspace_bytes = max(0, max(0, workspace_bytes) - max(0, min(coalesce(OLD.workspace_bytes, 0), 1 << 53)))
+        WHERE owner = OLD.owner;
+END;
+
+CREATE TRIGGER sessions_measured AFTER UPDATE OF workspace_bytes ON sessions
+BEGIN
+    UPDATE quota_use SET workspace_bytes = max(0, max(0, workspace_bytes)
+            + max(0, min(coalesce(NEW.workspace_bytes, 0), 1 << 53)) - max(0, min(coalesce(OLD.workspace_bytes, 0), 1 << 53)))
+        WHERE owner = OLD.owner;
+END;
 
 CREATE TABLE runs (
     id         TEXT    NOT NULL PRIMARY KEY,
@@ -159,6 +215,11 @@ CREATE TABLE runs (
     ended_at   INTEGER,
     -- Number of the last event
     last_seq   INTEGER NOT NULL,
+    -- Size of the values in this row and of the events, without what retention removed
+    stored_bytes INTEGER NOT NULL DEFAULT 0,
+    -- Size of the agent's output in the run's directory, and whether retention has left it there
+    output_bytes INTEGER NOT NULL DEFAULT 0,
+    output_kept  INTEGER NOT NULL DEFAULT 1,
     -- How much of the agent's output the stored events cover; NULL while they cover none
     checkpoint TEXT,
     -- Text that is withheld because it may be the beginning of a secret, as lengths and digests
@@ -176,7 +237,30 @@ CREATE INDEX runs_by_session ON runs (session_id, id);
 CREATE INDEX runs_unfinished ON runs (id) WHERE ended_at IS NULL;
 -- For retention: ended runs, and those with a log to trim, in the order of their ends.
 CREATE INDEX runs_by_end ON runs (ended_at, id) WHERE ended_at IS NOT NULL;
+CREATE INDEX runs_with_output ON runs (ended_at, id) WHERE ended_at IS NOT NULL AND output_kept = 1;
 CREATE INDEX runs_untrimmed ON runs (ended_at, id) WHERE ended_at IS NOT NULL AND trimmed_at IS NULL;
+
+CREATE TRIGGER runs_added AFTER INSERT ON runs
+BEGIN
+    INSERT INTO quota_use (owner, runs, stored_bytes) VALUES (NEW.owner, 1, NEW.stored_bytes + NEW.output_bytes)
+        ON CONFLICT (owner) DO UPDATE SET runs = runs + 1, stored_bytes = stored_bytes + excluded.stored_bytes;
+END;
+
+CREATE TRIGGER runs_removed AFTER DELETE ON runs
+BEGIN
+    UPDATE quota_use SET runs = max(0, max(0, runs) - 1), stored_bytes = max(0, max(0, stored_bytes)
+            - max(0, min(OLD.stored_bytes, 1 << 53)) - max(0, min(OLD.output_bytes, 1 << 53)))
+        WHERE owner = OLD.owner;
+END;
+
+CREATE TRIGGER runs_grown AFTER UPDATE OF stored_bytes, output_bytes ON runs
+    WHEN NEW.stored_bytes <> OLD.stored_bytes OR NEW.output_bytes <> OLD.output_bytes
+BEGIN
+    UPDATE quota_use SET stored_bytes = max(0, max(0, stored_bytes)
+            + max(0, min(NEW.stored_bytes, 1 << 53)) + max(0, min(NEW.output_bytes, 1 << 53))
+            - max(0, min(OLD.stored_bytes, 1 << 53)) - max(0, min(OLD.output_bytes, 1 << 53)))
+        WHERE owner = OLD.owner;
+END;
 
 -- Batches of events: one JSON object per line, numbered from first_seq to last_seq without gaps. No foreign key: the events of a deleted run
 -- are removed in steps, see deleted_runs.
@@ -189,6 +273,21 @@ CREATE TABLE event_chunks (
     body      BLOB    NOT NULL,
     UNIQUE (run_id, first_seq)
 ) STRICT;
+
+-- The text of each run that searches look at: the beginning of the prompt, labels, the working directory and the beginning of the answer, all
+-- in lower case. Ids ascend in the order in which runs were stored. Rows are removed together with their runs.
+CREATE TABLE search_texts (
+    id     INTEGER NOT NULL PRIMARY KEY,
+    run_id TEXT    NOT NULL UNIQUE,
+    owner  TEXT    NOT NULL,
+    text   TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX search_texts_by_owner ON search_texts (owner, id);
+
+-- Its index. Every three consecutive characters are a token, so that parts of words and text without spaces between words are found.
+CREATE VIRTUAL TABLE search_index USING fts5 (text, content = 'search_texts', content_rowid = 'id', columnsize = 0,
+    tokenize = 'trigram case_sensitive 1');
 
 -- Requests that were carried out under an idempotency key. No foreign key: the keys of a deleted run are removed in steps, see deleted_runs;
 -- until then they count as unused.

@@ -8,9 +8,12 @@ use crate::auth::{AuthError, BadKey, LoginError, LogoutError, NewKeyError, NotSe
 use crate::run::store::StoreError;
 use crate::run::{
     AnswerError, AnswerRejected, BadAnswer, BadIsolation, BadPattern, BadRun, CreateError, DeleteError, FindError, MessageError,
-    MessageRejected, OverBudget, SessionError, WorkspaceError,
+    MessageRejected, OverBudget, SearchError, SessionError, WorkspaceError,
 };
 use crate::types::UserName;
+
+/// `Retry-After` of a quota that is reached. Nothing happens by itself, so clients that retry without a person must not do it often.
+const QUOTA_RETRY_AFTER_SECS: u32 = 3600;
 
 impl ApiError {
     /// Disk space (507) or file descriptors (503) are exhausted.
@@ -36,6 +39,16 @@ impl From<StoreError> for ApiError {
                 Self::hidden(StatusCode::INSUFFICIENT_STORAGE, "storage", "the server cannot write to disk", &error)
             }
             StoreError::NoReader(_) => Self::overloaded(&error),
+            StoreError::SearchTimeout(_) => {
+                let detail = format!("{error}; search for longer words, or filter by `since` or `status`");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "search_timeout", detail)
+            }
+            StoreError::OverQuota(over) if over.quota.is_bytes() => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_quota_exceeded", over.to_string())
+            }
+            StoreError::OverQuota(over) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "quota_exceeded", over.to_string()).retry_after(QUOTA_RETRY_AFTER_SECS)
+            }
             StoreError::Damaged { .. } => {
                 Self::hidden(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the stored record is damaged", &error)
             }
@@ -68,7 +81,9 @@ impl ApiError {
         let detail = error.to_string();
         match error {
             CreateError::Invalid(faults) => Self::from_bad_run(faults, fields),
-            CreateError::QueueFull { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", detail).retry_after(RETRY_AFTER_SECS),
+            CreateError::QueueFull { .. } | CreateError::UserQueueFull { .. } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", detail).retry_after(RETRY_AFTER_SECS)
+            }
             CreateError::OverBudget(over) => over_budget(&over),
             CreateError::Draining => Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail).retry_after(RETRY_AFTER_SECS),
             CreateError::NoSession(_) => Self::not_found(detail).with_field(format!("{}session_id", fields.prefix), FaultCode::NotFound),
@@ -182,6 +197,17 @@ impl From<FindError> for ApiError {
         match error {
             FindError::NotFound(_) => Self::not_found(error.to_string()),
             FindError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SearchError> for ApiError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::TooMany(_) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_searches", error.to_string()).retry_after(RETRY_AFTER_SECS)
+            }
+            SearchError::Store(error) => error.into(),
         }
     }
 }
@@ -389,9 +415,11 @@ mod tests {
 
     #[test]
     fn a_full_queue_and_a_draining_server_say_when_to_retry() {
-        for (error, status, code) in
-            [(CreateError::QueueFull { max_queue: 1 }, 429, "queue_full"), (CreateError::Draining, 503, "shutting_down")]
-        {
+        for (error, status, code) in [
+            (CreateError::QueueFull { max_queue: 1 }, 429, "queue_full"),
+            (CreateError::UserQueueFull { waiting: 1, max: 1 }, 429, "queue_full"),
+            (CreateError::Draining, 503, "shutting_down"),
+        ] {
             let error = ApiError::from_create(error, FIELDS);
             assert_eq!((error.status().as_u16(), error.code()), (status, code));
             assert!(error.into_response().headers().contains_key("retry-after"));

@@ -3,7 +3,7 @@
 use super::password::BadPassword;
 use super::{Auth, HashError, LoginError, LoginResult, Principal};
 use crate::run::store::{Audited, StoreError, UserChange, UserEdit, UserRecord};
-use crate::types::{Budget, BudgetChange, UserId, UserName, UserRef, UserRole};
+use crate::types::{Budget, BudgetChange, QuotaChange, UserId, UserName, UserRef, UserRole};
 
 /// Why a user was not created, changed or removed. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -88,8 +88,24 @@ impl Auth {
         budget: BudgetChange,
         audit: Option<Audited>,
     ) -> Result<(), UserError> {
+        self.edit_user(name, role, password, budget, QuotaChange::default(), audit).await
+    }
+
+    /// Changes role, password, budget and quotas of a user, as [`Auth::change_user`] does.
+    ///
+    /// # Errors
+    /// [`UserError`], by cause.
+    pub async fn edit_user(
+        &self,
+        name: &UserName,
+        role: Option<UserRole>,
+        password: Option<&str>,
+        budget: BudgetChange,
+        quotas: QuotaChange,
+        audit: Option<Audited>,
+    ) -> Result<(), UserError> {
         let user = self.store.user(name).await?.ok_or_else(|| UserError::NotFound(name.clone()))?;
-        self.change(&user.reference(), role, password, budget, audit).await
+        self.change(&user.reference(), role, password, budget, quotas, audit).await
     }
 
     /// Changes the user with this id, also if another user has the name by now.
@@ -99,6 +115,7 @@ impl Auth {
         role: Option<UserRole>,
         password: Option<&str>,
         budget: BudgetChange,
+        quotas: QuotaChange,
         audit: Option<Audited>,
     ) -> Result<(), UserError> {
         if let Some(password) = password {
@@ -109,7 +126,7 @@ impl Auth {
             None => None,
         };
         let audit = audit.map(|audit| audit.on_user(user.id));
-        let changed = self.store.change_user(user.id, UserEdit { role, password_hash, budget }, audit).await;
+        let changed = self.store.change_user(user.id, UserEdit { role, password_hash, budget, quotas }, audit).await;
         self.changes.send_replace(());
         check_change(&user.name, changed?)
     }
@@ -144,7 +161,7 @@ impl Auth {
         if !self.passwords.matches(current, hash).await.map_err(|error| PasswordError::Change(error.into()))? {
             return Err(PasswordError::WrongPassword);
         }
-        self.change(caller, None, Some(new), BudgetChange::default(), audit).await?;
+        self.change(caller, None, Some(new), BudgetChange::default(), QuotaChange::default(), audit).await?;
         let user = self.store.user_by_id(caller.id).await.map_err(store_failed)?;
         let user = user.ok_or_else(|| PasswordError::Change(UserError::NotFound(caller.name.clone())))?;
         Ok(self.issue_token(&user)?)

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::local_store::LocalStore;
 use crate::auth::NewKey;
-use crate::types::{BudgetChange, KeyId, LimitChange, Scope, UserName, UserRole};
+use crate::types::{BudgetChange, KeyId, LimitChange, QuotaChange, Scope, UserName, UserRole};
 
 /// Where users and keys are managed. All values have the form of the API.
 pub(super) enum Accounts {
@@ -92,6 +92,21 @@ impl Accounts {
             }
             Self::Local(store) => {
                 store.change_user(name, role, password, budget).await?;
+                store.user(name).await
+            }
+        }
+    }
+
+    /// Changes the quotas of a user.
+    pub(super) async fn change_quotas(&self, name: &UserName, quotas: QuotaChange) -> anyhow::Result<Value> {
+        match self {
+            Self::Server(client) => {
+                let changes = quotas.0.iter().filter_map(|(quota, change)| Some((quota.as_str().to_owned(), limit_json(*change)?)));
+                let body = json!({ "quotas": changes.collect::<Map<String, Value>>() });
+                Ok(client.patch(&format!("/api/users/{name}"), &body).await?)
+            }
+            Self::Local(store) => {
+                store.change_quotas(name, quotas).await?;
                 store.user(name).await
             }
         }

@@ -10,7 +10,7 @@ use super::error::CliError;
 use crate::auth::{Audit, AuditEvent, Auth, NewKey, NewKeyError, RevokeError, SigningKey, Target, UserError};
 use crate::config::{self, Flags};
 use crate::run::store::{ApiKeyRecord, Audited, SqliteStore, UserRecord};
-use crate::types::{AuditAction, BudgetChange, Caller, Clock, KeyId, SystemClock, UserId, UserName, UserRef, UserRole};
+use crate::types::{AuditAction, BudgetChange, Caller, Clock, KeyId, QuotaChange, SystemClock, UserId, UserName, UserRef, UserRole};
 
 /// Items per page of a query.
 const PAGE: usize = 200;
@@ -76,6 +76,13 @@ impl LocalStore {
         let changes: Vec<String> = changes.into_iter().flatten().chain(budget.is_some().then(|| budget.to_string())).collect();
         let event = event(AuditAction::UserChange).to(Target::User(name.clone())).detail(changes.join(" "));
         self.audited(event, |audit| self.auth.change_user(name, role, password, budget, audit)).await.map_err(user_error)
+    }
+
+    /// Changes the quotas of a user.
+    pub(super) async fn change_quotas(&self, name: &UserName, quotas: QuotaChange) -> anyhow::Result<()> {
+        let event = event(AuditAction::UserChange).to(Target::User(name.clone())).detail(format!("quotas: {quotas}"));
+        let none = BudgetChange::default();
+        self.audited(event, |audit| self.auth.edit_user(name, None, None, none, quotas, audit)).await.map_err(user_error)
     }
 
     /// Deletes a user with all tokens and keys.

@@ -14,7 +14,7 @@ use super::{
     AccountName, AgentsSettings, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin, RetryDelay,
     Secret, VariableName, WebhookDestination,
 };
-use crate::types::{Budget, HostPattern, Limit, Money, OnShutdown, RuleSpec, Tokens};
+use crate::types::{Amount, Budget, HostPattern, Limit, Money, OnShutdown, PerQuota, Quota, RuleSpec, Tokens};
 
 settings! {
     "Server" {
@@ -84,6 +84,10 @@ settings! {
             expects "a whole number of runs, at least 1", unit "runs";
         /// Runs that may wait in the queue; beyond that, new runs get `429`.
         max_queue: usize => "OPENRUNNER_MAX_QUEUE", default "10000", expects "a whole number of runs", unit "runs";
+        /// Runs of one user that may wait in the queue. Besides, a user whose waiting runs outnumber the free places gets none of them, so
+        /// that users with few runs always find one.
+        max_queue_per_user: NonZeroUsize => "OPENRUNNER_MAX_QUEUE_PER_USER", default "1000",
+            expects "a whole number of runs, at least 1", unit "runs";
         /// Tokens that each user may use per day (UTC), unless [the user has a budget of their own](api.md#patch-apiusersname): [how
         /// tokens are counted](api.md#budgets).
         tokens_per_day: Tokens => "OPENRUNNER_TOKENS_PER_DAY", unset "no limit",
@@ -123,6 +127,12 @@ settings! {
         /// How long entries of the [audit log](api.md#get-apiaudit) are kept.
         keep_audit_days: NonZeroU32 => "OPENRUNNER_KEEP_AUDIT_DAYS", default "365", expects "a whole number of days, at least 1",
             unit "days";
+        /// How long the output of an agent, as it wrote it, is kept in the run's directory after the end of the run. The events of the run
+        /// stay. 0 keeps it as long as the run: [retention](operating.md#retention).
+        keep_output_days: usize => "OPENRUNNER_KEEP_OUTPUT_DAYS", default "7", expects "a whole number of days", unit "days";
+        /// How long the content of a fresh working directory is kept after the last run in it has ended. 0 keeps it as long as the session:
+        /// [retention](operating.md#retention).
+        keep_workspace_days: usize => "OPENRUNNER_KEEP_WORKSPACE_DAYS", default "90", expects "a whole number of days", unit "days";
         /// Size of the database beyond which the logs of the runs that ended first are trimmed.
         max_store_mb: NonZeroU32 => "OPENRUNNER_MAX_STORE_MB", unset "no limit", expects "a whole number of MiB, at least 1",
             unit "MiB";
@@ -140,6 +150,18 @@ settings! {
         /// Rules on what agents may do. They are applied before the rules of a run; the first match wins. Keys `tool`, `kind`, `path`,
         /// `command`, `decision`: [permission rules](permissions.md#rules).
         permission_rules: Vec<RuleSpec>, default "", expects "an array of tables";
+    }
+    "Quotas" {
+        /// Runs with their events, and the output of their agents.
+        quota_stored_mb: usize => "OPENRUNNER_QUOTA_STORED_MB", default "10240", expects "a whole number of MiB", unit "MiB";
+        /// Content of fresh working directories.
+        quota_workspace_mb: usize => "OPENRUNNER_QUOTA_WORKSPACE_MB", default "20480", expects "a whole number of MiB", unit "MiB";
+        /// Runs, live and ended.
+        quota_runs: usize => "OPENRUNNER_QUOTA_RUNS", default "100000", expects "a whole number of runs", unit "runs";
+        /// Sessions. Each run without `session_id` starts one.
+        quota_sessions: usize => "OPENRUNNER_QUOTA_SESSIONS", default "100000", expects "a whole number of sessions", unit "sessions";
+        /// API keys.
+        quota_keys: usize => "OPENRUNNER_QUOTA_KEYS", default "100", expects "a whole number of keys", unit "keys";
     }
     "Webhooks" {
         /// URL that receives the events of all runs. It is never shown, since it may contain a secret.
@@ -235,6 +257,28 @@ impl Settings {
         self.keep_days.map(|days| Duration::from_hours(24) * days.get())
     }
 
+    /// How long the output of an agent is kept after its end; `None` for as long as the run.
+    pub fn keep_output(&self) -> Option<Duration> {
+        days(self.keep_output_days)
+    }
+
+    /// How long the content of a fresh workspace is kept after its last run; `None` for as long as the session.
+    pub fn keep_workspace(&self) -> Option<Duration> {
+        days(self.keep_workspace_days)
+    }
+
+    /// Quotas of users without their own; `None` is unlimited.
+    pub fn quotas(&self) -> PerQuota<Option<Amount>> {
+        let amount = |number: usize, unit: u64| Some((number as u64).saturating_mul(unit)).filter(|number| *number > 0).map(Amount::new);
+        PerQuota::new(|quota| match quota {
+            Quota::StoredBytes => amount(self.quota_stored_mb, 1024 * 1024),
+            Quota::WorkspaceBytes => amount(self.quota_workspace_mb, 1024 * 1024),
+            Quota::Runs => amount(self.quota_runs, 1),
+            Quota::Sessions => amount(self.quota_sessions, 1),
+            Quota::Keys => amount(self.quota_keys, 1),
+        })
+    }
+
     /// Size limit of the database, in bytes.
     pub fn max_store(&self) -> Option<u64> {
         self.max_store_mb.map(|mebibytes| u64::from(mebibytes.get()) * 1024 * 1024)
@@ -244,4 +288,10 @@ impl Settings {
     pub fn shutdown(&self) -> Duration {
         self.shutdown_secs.duration()
     }
+}
+
+/// A number of days, of which 0 stands for no limit.
+fn days(number: usize) -> Option<Duration> {
+    let days = u32::try_from(number).unwrap_or(u32::MAX);
+    (days > 0).then(|| Duration::from_hours(24).saturating_mul(days))
 }

@@ -48,7 +48,7 @@ pub struct Allowance<T> {
 }
 
 impl<T: PartialOrd> Allowance<T> {
-    fn new(used: T, own: Option<Limit<T>>, default: Option<Limit<T>>) -> Self {
+    pub(super) fn new(used: T, own: Option<Limit<T>>, default: Option<Limit<T>>) -> Self {
         let is_own = own.is_some();
         Self { used, allowed: own.or(default).and_then(Limit::amount), is_own }
     }

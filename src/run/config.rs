@@ -10,7 +10,7 @@ use super::webhooks::WebhookConfig;
 use crate::egress::EgressPolicy;
 use crate::process::shim::ProcessDir;
 use crate::redact::Secrets;
-use crate::types::{Budget, RunId, Timestamp};
+use crate::types::{Amount, Budget, Cause, Failure, PerQuota, RunId, RunSpec, Timestamp};
 
 /// The settings of everything in [`crate::run`]. Built once when the server starts, shared as one `Arc`, never changed.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct RunConfig {
     pub max_runs_per_agent: BTreeMap<String, usize>,
     /// Maximum number of queued runs.
     pub max_queue: usize,
+    /// Maximum number of queued runs per user.
+    pub max_queue_per_user: usize,
     /// How long an agent may take to exit after SIGTERM before it is killed.
     pub stop_grace: Duration,
     /// The same while the server shuts down.
@@ -43,6 +45,8 @@ pub struct RunConfig {
     pub startup_timeout: Option<Duration>,
     /// Daily budget of users who have none of their own.
     pub default_budget: Budget,
+    /// Quotas of users who have none of their own; `None` is unlimited.
+    pub default_quotas: PerQuota<Option<Amount>>,
     /// The operator's permission rules, which precede those of a run.
     pub permission_rules: Vec<Rule>,
     /// Environment variables that non-admins may set for their runs.
@@ -58,6 +62,19 @@ pub struct RunConfig {
 }
 
 impl RunConfig {
+    /// The policy of a stored run.
+    ///
+    /// # Errors
+    /// If one of the run's rules is invalid now: it is damaged, or of a later release. Without it the agent could be allowed to do what the
+    /// rule denies.
+    pub(super) fn policy_of(&self, run: RunId, spec: &RunSpec) -> Result<Policy, Failure> {
+        let rules: Result<Vec<Rule>, _> = spec.permission_rules.iter().map(Rule::new).collect();
+        let rules =
+            rules.map_err(|error| Failure::new(Cause::Storage, format!("a stored permission rule of the run is invalid: {error}")))?;
+        let private = self.private_paths(run, &spec.working_dir);
+        Ok(Policy::new(spec.permission_mode, &self.permission_rules, rules).with_private(private))
+    }
+
     /// The directory in which the shim of `run` keeps its socket, spool and journal.
     pub(super) fn process_dir(&self, run: RunId) -> ProcessDir {
         ProcessDir::new(self.data_dir.join("runs").join(run.to_string()))
@@ -95,12 +112,30 @@ pub struct RetentionPolicy {
     pub max_age: Option<Duration>,
     /// Size of the store in bytes above which the oldest logs are trimmed; `None` for no limit.
     pub max_bytes: Option<u64>,
+    /// How long the output of an agent is kept after the end of its run; `None` for as long as the run.
+    pub output_age: Option<Duration>,
+    /// How long the content of a fresh workspace is kept after the last run in it ended; `None` for as long as the session.
+    pub workspace_age: Option<Duration>,
 }
 
 impl RetentionPolicy {
     /// Conversations that ended before this time are expired; `None` if nothing expires.
     pub fn cutoff(&self, now: Timestamp) -> Option<Timestamp> {
-        let age = i64::try_from(self.max_age?.as_millis()).unwrap_or(i64::MAX);
-        Some(Timestamp::from_millis(now.as_millis().saturating_sub(age)))
+        self.max_age.map(|age| before(now, age))
     }
+
+    /// The output of runs that ended before this time is removed; `None` if it is kept.
+    pub fn output_cutoff(&self, now: Timestamp) -> Option<Timestamp> {
+        self.output_age.map(|age| before(now, age))
+    }
+
+    /// The workspaces of conversations that ended before this time are emptied; `None` if they are kept.
+    pub fn workspace_cutoff(&self, now: Timestamp) -> Option<Timestamp> {
+        self.workspace_age.map(|age| before(now, age))
+    }
+}
+
+fn before(now: Timestamp, age: Duration) -> Timestamp {
+    let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(now.as_millis().saturating_sub(age))
 }

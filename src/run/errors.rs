@@ -3,6 +3,7 @@
 use super::budgets::{BudgetError, OverBudget};
 use super::live::{AnswerRejected, MessageRejected};
 use super::request::BadRun;
+use super::searches::TooManySearches;
 use super::store::StoreError;
 use crate::types::{RunId, SessionId};
 
@@ -26,6 +27,17 @@ pub enum CreateError {
     QueueFull {
         /// Maximum number of queued runs.
         max_queue: usize,
+    },
+    /// The caller has too many queued runs.
+    #[error(
+        "{waiting} of your runs are queued; at most {max} may be (OPENRUNNER_MAX_QUEUE_PER_USER), and never more than the queue has free \
+         places; wait until some have started, or cancel some"
+    )]
+    UserQueueFull {
+        /// Number of the caller's queued runs.
+        waiting: usize,
+        /// Maximum number of queued runs per user.
+        max: usize,
     },
     /// The caller's daily budget is used up.
     #[error(transparent)]
@@ -65,6 +77,17 @@ pub enum FindError {
     NotFound(RunId),
     /// The store failed.
     #[error("could not read the run")]
+    Store(#[from] StoreError),
+}
+
+/// Why a search returned nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// Too many searches of the caller are in progress.
+    #[error(transparent)]
+    TooMany(#[from] TooManySearches),
+    /// The search took too long, or the store failed.
+    #[error("could not search the runs")]
     Store(#[from] StoreError),
 }
 

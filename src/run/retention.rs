@@ -3,6 +3,7 @@
 //! ```text
 //! by age    conversations whose last run ended long enough ago: events, rows, agent output, fresh workspaces
 //! by size   logs and agent output of the runs that ended first; a run's row and the end of its log stay
+//! unasked   agent output and the content of fresh workspaces, which no one asked to keep, each by an age of its own
 //! ```
 //! Both work in small steps with pauses in between, as does the removal of the events of deleted runs, because each step occupies the writer, on which live runs wait. A step records in
 //! the same transaction which directories it leaves on disk, so after a crash the next server removes them.
@@ -13,8 +14,8 @@ use std::time::Duration;
 use super::config::RetentionPolicy;
 use super::idempotency::oldest_key;
 use super::manager::RunManager;
-use super::store::{RetentionStep, RetentionStore, StoreError};
-use crate::types::Clock;
+use super::store::{FreshWorkspace, RetentionStep, RetentionStore, StoreError};
+use crate::types::{Clock, Timestamp};
 
 /// Time between two sweeps.
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -34,6 +35,9 @@ const KEYS_PER_STEP: usize = 1000;
 /// Number of directories removed before their entries are deleted together.
 const REMOVAL_BATCH: usize = 64;
 
+/// Maximum number of workspaces that one sweep measures.
+const MEASURED_PER_SWEEP: usize = 256;
+
 /// Free space in the database file above which a sweep shrinks the file even if it removed nothing itself: an earlier server may have
 /// stopped before shrinking.
 const SHRINK_ABOVE: u64 = 64 * 1024 * 1024;
@@ -47,6 +51,10 @@ pub struct RetentionReport {
     pub trimmed: u64,
     /// Bytes of events removed.
     pub bytes: u64,
+    /// Number of runs whose agents' output was removed because of its age.
+    pub outputs: u64,
+    /// Number of workspaces emptied because of their age.
+    pub workspaces: u64,
     /// Whether the store is still larger than allowed because no log is left to trim.
     pub over_limit: bool,
 }
@@ -72,9 +80,9 @@ impl Retention {
         let mut was_over_limit = false;
         loop {
             match self.sweep().await {
-                Ok(RetentionReport { removed, trimmed, bytes, over_limit }) => {
-                    if removed + trimmed + bytes > 0 {
-                        tracing::info!(removed, trimmed, bytes, "removed or trimmed old runs");
+                Ok(RetentionReport { removed, trimmed, bytes, outputs, workspaces, over_limit }) => {
+                    if removed + trimmed + bytes + outputs + workspaces > 0 {
+                        tracing::info!(removed, trimmed, bytes, outputs, workspaces, "removed or trimmed old runs");
                     }
                     if over_limit && !was_over_limit {
                         tracing::warn!("store exceeds OPENRUNNER_MAX_STORE_MB, and no ended run has a log left to trim");
@@ -111,6 +119,8 @@ impl Retention {
                 self.remove_deleted(&mut report).await?;
             }
         }
+        self.remove_unasked(&mut report).await?;
+        self.measure_workspaces().await?;
         if let Some(max) = self.policy.max_bytes {
             while self.store.size().await?.used > max {
                 let step = self.store.trim_oldest(self.clock.now(), STEP_BYTES).await?;
@@ -127,6 +137,69 @@ impl Retention {
             }
         }
         Ok(report)
+    }
+
+    /// Removes old output of agents, and the content of old workspaces.
+    async fn remove_unasked(&self, report: &mut RetentionReport) -> Result<(), StoreError> {
+        if let Some(cutoff) = self.policy.output_cutoff(self.clock.now()) {
+            loop {
+                let expired = self.store.expire_output(cutoff, REMOVAL_BATCH).await?;
+                report.outputs += expired as u64;
+                self.remove_directories().await?;
+                if expired < REMOVAL_BATCH {
+                    break;
+                }
+                tokio::time::sleep(self.pause).await;
+            }
+        }
+        if let Some(cutoff) = self.policy.workspace_cutoff(self.clock.now()) {
+            loop {
+                let expired = self.store.expired_workspaces(cutoff, None, REMOVAL_BATCH).await?;
+                let mut emptied = 0;
+                for workspace in &expired {
+                    emptied += u64::from(self.empty_workspace(*workspace, cutoff).await?);
+                }
+                report.workspaces += emptied;
+                // Those in use are left for a later sweep.
+                if emptied < REMOVAL_BATCH as u64 {
+                    break;
+                }
+                tokio::time::sleep(self.pause).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Empties a workspace unless its session is in use. Returns whether it was emptied.
+    async fn empty_workspace(&self, workspace: FreshWorkspace, cutoff: Timestamp) -> Result<bool, StoreError> {
+        // A run that continues the session waits for the guard.
+        let Some(_guard) = self.runs.inner.sessions.try_acquire(workspace.session) else { return Ok(false) };
+        // A run may have used it since it was found.
+        if self.store.expired_workspaces(cutoff, Some(workspace.session), 1).await?.is_empty() {
+            return Ok(false);
+        }
+        let workspaces = self.runs.inner.workspaces.clone();
+        let emptying = tokio::task::spawn_blocking(move || workspaces.empty_fresh(workspace.first_run));
+        if let Ok(Err(error)) = emptying.await {
+            tracing::warn!(session.id = %workspace.session, %error, "could not empty an old workspace");
+        }
+        // Also if that failed: it would block the others forever.
+        self.store.workspace_emptied(workspace.session).await?;
+        Ok(true)
+    }
+
+    /// Measures workspaces that may have changed, one after the other.
+    async fn measure_workspaces(&self) -> Result<(), StoreError> {
+        for workspace in self.store.unmeasured_workspaces(MEASURED_PER_SWEEP).await? {
+            let workspaces = self.runs.inner.workspaces.clone();
+            let measuring = tokio::task::spawn_blocking(move || workspaces.size_of_fresh(workspace.first_run));
+            match measuring.await {
+                Ok(Ok(bytes)) => self.store.workspace_measured(workspace, bytes).await?,
+                Ok(Err(error)) => tracing::warn!(session.id = %workspace.session, %error, "could not measure a workspace"),
+                Err(panic) => return Err(StoreError::Internal(panic.to_string())),
+            }
+        }
+        Ok(())
     }
 
     /// Removes the events of deleted runs.
@@ -185,9 +258,11 @@ impl std::fmt::Debug for Retention {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: C6.
+
     use super::*;
     use crate::run::store::SqliteStore;
-    use crate::types::{RunId, Timestamp};
+    use crate::types::RunId;
 
     #[derive(Debug)]
     struct FixedClock(i64);
@@ -223,7 +298,8 @@ mod tests {
             use crate::run::store::{Chunk, RunChange, SessionUse};
             use crate::types::Seq;
 
-            let run = record("ann", "demo", None);
+            let mut run = record("ann", "demo", None);
+            run.spec.working_dir = self.directories(run.id)[0].clone();
             let chunk = |number, body: Vec<u8>| {
                 let seq = Seq::new(number).unwrap();
                 vec![Chunk { first: seq, last: seq, body: body.into() }]
@@ -251,7 +327,8 @@ mod tests {
     }
 
     const DAY: i64 = 24 * 60 * 60 * 1000;
-    const ONE_DAY: RetentionPolicy = RetentionPolicy { max_age: Some(Duration::from_hours(24)), max_bytes: None };
+    const KEEP_ALL: RetentionPolicy = RetentionPolicy { max_age: None, max_bytes: None, output_age: None, workspace_age: None };
+    const ONE_DAY: RetentionPolicy = RetentionPolicy { max_age: Some(Duration::from_hours(24)), ..KEEP_ALL };
 
     #[tokio::test]
     async fn expired_conversations_are_removed_with_their_directories() {
@@ -268,13 +345,54 @@ mod tests {
     async fn the_oldest_logs_are_trimmed_first_and_workspaces_stay() {
         let fixture = Fixture::new();
         let (older, newer) = (fixture.ended_run(1, 2_000_000).await, fixture.ended_run(2, 2_000_000).await);
-        let policy = RetentionPolicy { max_age: None, max_bytes: Some(3_000_000) };
+        let policy = RetentionPolicy { max_bytes: Some(3_000_000), ..KEEP_ALL };
         let report = fixture.retention(policy, 9).sweep().await.unwrap();
         assert_eq!((report.trimmed, report.bytes, report.over_limit), (1, 2_000_000, false));
         assert_eq!((fixture.existing(older), fixture.existing(newer)), ([true, false], [true, true]));
         let report = fixture.retention(RetentionPolicy { max_bytes: Some(1), ..policy }, 9).sweep().await.unwrap();
         assert!(report.over_limit, "rows and the ends of logs stay, however small the limit is");
         assert!(fixture.runs.inner.store.run(older).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn old_output_is_removed_and_everything_else_of_the_run_stays() {
+        let fixture = Fixture::new();
+        let (old, young) = (fixture.ended_run(0, 1).await, fixture.ended_run(1, 1).await);
+        let policy = RetentionPolicy { output_age: Some(Duration::from_hours(24)), ..KEEP_ALL };
+        let report = fixture.retention(policy, DAY + 1).sweep().await.unwrap();
+        assert_eq!(report, RetentionReport { outputs: 1, ..RetentionReport::default() });
+        assert_eq!((fixture.existing(old), fixture.existing(young)), ([true, false], [true, true]));
+        assert_eq!(fixture.runs.inner.store.chunks(old, 0, usize::MAX).await.unwrap().len(), 2);
+        assert_eq!(fixture.retention(policy, DAY + 1).sweep().await.unwrap(), RetentionReport::default());
+    }
+
+    #[tokio::test]
+    async fn an_old_workspace_is_emptied_unless_its_session_is_in_use() {
+        let fixture = Fixture::new();
+        let (old, young) = (fixture.ended_run(2_000, 1).await, fixture.ended_run(2_001, 1).await);
+        let session = fixture.runs.inner.store.run(old).await.unwrap().unwrap().session;
+        let policy = RetentionPolicy { workspace_age: Some(Duration::from_hours(24)), ..KEEP_ALL };
+        let retention = fixture.retention(policy, DAY + 2_001);
+        let files = |run| std::fs::read_dir(&fixture.directories(run)[0]).unwrap().count();
+        let in_use = fixture.runs.inner.sessions.try_acquire(session).unwrap();
+        assert_eq!(retention.sweep().await.unwrap(), RetentionReport::default());
+        assert_eq!((files(old), files(young)), (1, 1));
+        drop(in_use);
+        assert_eq!(retention.sweep().await.unwrap(), RetentionReport { workspaces: 1, ..RetentionReport::default() });
+        assert_eq!((files(old), files(young)), (0, 1));
+        assert_eq!(retention.sweep().await.unwrap(), RetentionReport::default());
+    }
+
+    #[tokio::test]
+    async fn a_sweep_measures_the_workspaces_of_ended_runs() {
+        let fixture = Fixture::new();
+        let run = fixture.ended_run(0, 1).await;
+        let owner = fixture.runs.inner.store.run(run).await.unwrap().unwrap().owner;
+        let measured = async || fixture.runs.quotas(&owner).await.unwrap().workspace_bytes.used.get();
+        assert_eq!(measured().await, 0);
+        std::fs::write(fixture.directories(run)[0].join("large"), vec![1; 1_000_000]).unwrap();
+        fixture.retention(KEEP_ALL, 0).sweep().await.unwrap();
+        assert!(measured().await >= 1_000_000);
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::workspace_size;
 use crate::process::is_resource_exhausted;
 use crate::types::RunId;
 
@@ -161,6 +162,22 @@ impl Workspaces {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed,
         }
+    }
+
+    /// The size of the fresh directory of a run, in bytes; 0 if it has none.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(super) fn size_of_fresh(&self, run: RunId) -> io::Result<u64> {
+        workspace_size::size_of(&self.data_dir.join("workspaces").join(run.to_string()))
+    }
+
+    /// Removes the content of the fresh directory of a run, so that the session can still be continued in it.
+    ///
+    /// # Errors
+    /// If an entry cannot be removed.
+    pub(super) fn empty_fresh(&self, run: RunId) -> io::Result<()> {
+        workspace_size::empty(&self.data_dir.join("workspaces").join(run.to_string()))
     }
 
     /// Removes the fresh directories of runs that `exists` does not know: a server died after it had created the directory and before the

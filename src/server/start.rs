@@ -70,7 +70,7 @@ impl Server {
     ) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let started_at = clock.now();
-        let store = SqliteStore::open(&settings.data_dir)?;
+        let store = SqliteStore::open(&settings.data_dir)?.with_default_quotas(settings.quotas());
         // The directories in which agent programs are looked up first.
         crate::ownership::check_above(&settings.agents_dir.join("bin/agent"))?;
         let key = SigningKey::load(settings.jwt_secret.as_ref(), &settings.data_dir)?;

@@ -126,7 +126,7 @@ pub enum LimitChange<T> {
 
 impl<T> LimitChange<T> {
     /// The new value for the audit log; `None` if unchanged.
-    fn describe(self, format: impl FnOnce(T) -> String) -> Option<String> {
+    pub(super) fn describe(self, format: impl FnOnce(T) -> String) -> Option<String> {
         match self {
             Self::Keep => None,
             Self::Reset => Some("default".to_owned()),

@@ -84,6 +84,7 @@ impl Server {
             ("OPENRUNNER_AGENTS_DIR", test_bed.agents.clone().into_os_string()),
             ("OPENRUNNER_MAX_RUNS", "2000".into()),
             ("OPENRUNNER_MAX_QUEUE", "20000".into()),
+            ("OPENRUNNER_MAX_QUEUE_PER_USER", "20000".into()),
             // Agents must exit with their server.
             ("OPENRUNNER_ON_SHUTDOWN", "stop".into()),
             ("OPENRUNNER_MAX_CONNECTIONS", "16000".into()),

@@ -104,7 +104,7 @@ pub(in crate::api) struct CreateKeyResponse {
 
 /// Creates an API key for the caller. Only this response contains the secret.
 #[utoipa::path(post, path = "/api/keys", operation_id = "create_key", tag = "keys", request_body = CreateKeyRequest,
-    extensions(("x-error-codes" = json!(["admin_only", "own_password_needed", "not_found", "storage"]))),
+    extensions(("x-error-codes" = json!(["admin_only", "own_password_needed", "not_found", "storage", "quota_exceeded"]))),
     responses((status = 201, description = "The key was created.", body = CreateKeyResponse,
         headers(("Location" = String, description = "Path of the key.")))))]
 pub(in crate::api) async fn create(

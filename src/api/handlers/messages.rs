@@ -38,7 +38,7 @@ pub(in crate::api) struct MessageResponse {
 #[utoipa::path(post, path = "/api/runs/{id}/messages", operation_id = "send_message", tag = "runs", request_body = MessageRequest,
     params(RunPath, IdempotencyHeader),
     extensions(("x-error-codes" = json!(["not_found", "run_ended", "messages_not_supported", "idempotency_key_reused", "budget_exceeded", "too_many_messages",
-        "storage"]))),
+        "storage", "storage_quota_exceeded"]))),
     responses((status = 202, description = "The message is stored in the run's log.", body = MessageResponse)))]
 pub(in crate::api) async fn send(
     State(app): State<AppState>,

@@ -19,7 +19,7 @@ use super::created::Created;
 use super::pagination::{Page, page_size};
 use super::params::{IdempotencyHeader, RunPath};
 use crate::auth::{ClientOrigin, Principal, Target};
-use crate::run::store::{OwnerFilter, RunFilter};
+use crate::run::store::{OwnerFilter, RunFilter, SearchText};
 use crate::run::{NewRun, OnBusy, RunView, WebhookRequest};
 use crate::types::{
     AuditAction, IsolationLevel, McpServer, McpTransport, PermissionMode, ProjectConfig, RuleSpec, RunId, RunStatus, SessionId, Timestamp,
@@ -204,7 +204,7 @@ pub(in crate::api) struct CreateRunResponse {
 #[utoipa::path(post, path = "/api/runs", operation_id = "create_run", tag = "runs", params(IdempotencyHeader), request_body = CreateRunRequest,
     extensions(("x-error-codes" = json!(["bad_argument", "admin_only", "env_not_allowed", "working_dir_not_allowed", "not_found",
         "session_busy", "unknown_agent", "bad_working_dir", "session_mismatch", "cannot_resume", "cannot_ask", "idempotency_key_reused",
-        "isolation_required", "isolation_unavailable", "budget_exceeded", "queue_full", "storage"]))),
+        "isolation_required", "isolation_unavailable", "budget_exceeded", "queue_full", "storage", "quota_exceeded", "storage_quota_exceeded"]))),
     responses((status = 201, description = "The run was created.", body = CreateRunResponse,
         headers(("Location" = String, description = "Path of the run.")))))]
 pub(in crate::api) async fn create(
@@ -276,7 +276,8 @@ pub(in crate::api) struct ListQuery {
     /// Filter by status; several are separated by commas.
     #[param(value_type = Option<Vec<RunStatus>>, style = Form, explode = false, min_items = 1)]
     status: Option<Statuses>,
-    /// Search text: in the beginning of the prompt, in a label, or at the start of the id.
+    /// Search text: words that all must occur in the prompt, the answer, a label or the working directory, or the start of an ID. Text in
+    /// double quotes is searched for as a whole.
     #[param(min_length = 1, max_length = 200)]
     q: Option<String>,
     /// Filter by agent.
@@ -319,6 +320,7 @@ pub(in crate::api) type RunPage = Page<RunView>;
 
 /// Lists the caller's runs, newest first; for admins, the runs of all users.
 #[utoipa::path(get, path = "/api/runs", operation_id = "list_runs", tag = "runs", params(ListQuery),
+    extensions(("x-error-codes" = json!(["too_many_searches", "search_timeout"]))),
     responses((status = 200, description = "A page of runs.", body = RunPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
@@ -329,14 +331,12 @@ pub(in crate::api) async fn list(
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => Err(FieldError::new("label", FaultCode::Invalid, "must have the form name=value")),
     });
-    let search = match &query.q {
-        Some(text) if !(1..=MAX_SEARCH).contains(&text.chars().count()) => {
-            Err(FieldError::new("q", FaultCode::OutOfRange, format!("must have 1 to {MAX_SEARCH} characters")))
-        }
-        _ => Ok(()),
-    };
-    let (limit, label) = match (page_size(query.limit), label.transpose(), search) {
-        (Ok(limit), Ok(label), Ok(())) => (limit, label),
+    let search = query.q.map(|text| match text.chars().count() {
+        1..=MAX_SEARCH => SearchText::parse(&text).map_err(|bad| FieldError::new("q", FaultCode::Invalid, bad.to_string())),
+        _ => Err(FieldError::new("q", FaultCode::OutOfRange, format!("must have 1 to {MAX_SEARCH} characters"))),
+    });
+    let (limit, label, search) = match (page_size(query.limit), label.transpose(), search.transpose()) {
+        (Ok(limit), Ok(label), Ok(search)) => (limit, label, search),
         (limit, label, search) => {
             let faults = [limit.err(), label.err(), search.err()];
             return Err(ApiError::invalid_fields(faults.into_iter().flatten().collect()));
@@ -345,14 +345,16 @@ pub(in crate::api) async fn list(
     let filter = RunFilter {
         owner: query.owner.map(OwnerFilter::Name),
         status: query.status.map_or_else(Vec::new, |statuses| statuses.0),
-        text: query.q,
         agent_type: query.agent_type,
         session: query.session_id,
         label,
         since: query.since,
         before: query.cursor,
     };
-    let found = app.runs.list(&principal.caller, filter, limit + 1).await?;
+    let found = match search {
+        Some(text) => app.runs.search(&principal.caller, text, filter, limit + 1).await?,
+        None => app.runs.list(&principal.caller, filter, limit + 1).await?,
+    };
     Ok(Answer(Page::new(found, limit, |run| run.run_id)))
 }
 

@@ -8,8 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::super::{ApiError, AppState, FaultCode, Query};
 use super::pagination::{Page, page_size};
 use crate::auth::Principal;
-use crate::run::BudgetState;
 use crate::run::store::{OwnerFilter, UsageFilter, UsageGroup, UsageRecord, UsageSum};
+use crate::run::{BudgetState, QuotaState};
 use crate::types::{Day, Money, RunId, SessionId, UserName};
 
 /// Totals.
@@ -144,6 +144,8 @@ pub(in crate::api) struct UsageView {
     page: UsageItemPage,
     /// Totals of all matching usage, not only this page.
     total: TotalsView,
+    /// What the caller keeps and may keep; with `owner`, that user.
+    quotas: QuotaState,
 }
 
 /// Grouping, filters and pagination.
@@ -187,12 +189,18 @@ pub(in crate::api) async fn list(
     if since.zip(until).is_some_and(|(since, until)| since > until) {
         return Err(ApiError::invalid_field("until", FaultCode::OutOfRange, "must not be before since"));
     }
-    let filter = UsageFilter { owner: owner.map(OwnerFilter::Name), agent_type, session: session_id, since, until };
     let caller = &principal.caller;
+    let found = match &owner {
+        Some(name) => app.auth.user(name).await?.map(|user| user.reference()),
+        None => None,
+    };
+    let kept_by = found.filter(|owner| caller.may_see(owner.id)).unwrap_or_else(|| caller.user.clone());
+    let filter = UsageFilter { owner: owner.map(OwnerFilter::Name), agent_type, session: session_id, since, until };
     let records = app.runs.usage(caller, filter.clone(), group_by, cursor, limit + 1).await?;
     let total = app.runs.total_usage(caller, filter).await?.into();
     let page = Page::new(records, limit, |record| record.key.clone()).map(|record| ItemView::new(record, group_by));
-    Ok(Answer(UsageView { group_by, page, total }))
+    let quotas = app.runs.quotas(&kept_by).await?;
+    Ok(Answer(UsageView { group_by, page, total, quotas }))
 }
 
 /// The user.

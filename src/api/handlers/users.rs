@@ -14,7 +14,9 @@ use super::pagination::{Page, page_size};
 use super::params::UserPath;
 use crate::auth::Target;
 use crate::run::store::UserRecord;
-use crate::types::{AuditAction, Budget, BudgetChange, Limit, LimitChange, Money, Tokens, UserId, UserName, UserRole};
+use crate::types::{
+    Amount, AuditAction, Budget, BudgetChange, Limit, LimitChange, Money, PerQuota, Quota, QuotaChange, Tokens, UserId, UserName, UserRole,
+};
 
 /// A user with account details.
 #[derive(Serialize, ToSchema)]
@@ -125,6 +127,9 @@ pub(in crate::api) struct ChangeUserRequest {
     /// Changes to the daily budget.
     #[serde(default, deserialize_with = "object")]
     budget: BudgetRequest,
+    /// Changes to the quotas.
+    #[serde(default, deserialize_with = "object")]
+    quotas: QuotasRequest,
 }
 
 /// Changes to a daily budget (UTC). Absent fields stay unchanged; null restores the server's default.
@@ -141,13 +146,51 @@ struct BudgetRequest {
     cost_per_day_usd: LimitChange<Money>,
 }
 
+/// Changes to quotas. Absent fields stay unchanged; null restores the server's default.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct QuotasRequest {
+    /// Runs with their events, and the output of their agents, in bytes.
+    #[serde(default)]
+    #[schema(value_type = Option<Limit<Amount>>)]
+    stored_bytes: LimitChange<Amount>,
+    /// Content of fresh working directories, in bytes.
+    #[serde(default)]
+    #[schema(value_type = Option<Limit<Amount>>)]
+    workspace_bytes: LimitChange<Amount>,
+    /// Runs.
+    #[serde(default)]
+    #[schema(value_type = Option<Limit<Amount>>)]
+    runs: LimitChange<Amount>,
+    /// Sessions.
+    #[serde(default)]
+    #[schema(value_type = Option<Limit<Amount>>)]
+    sessions: LimitChange<Amount>,
+    /// API keys.
+    #[serde(default)]
+    #[schema(value_type = Option<Limit<Amount>>)]
+    keys: LimitChange<Amount>,
+}
+
+impl From<QuotasRequest> for QuotaChange {
+    fn from(request: QuotasRequest) -> Self {
+        Self(PerQuota::new(|quota| match quota {
+            Quota::StoredBytes => request.stored_bytes,
+            Quota::WorkspaceBytes => request.workspace_bytes,
+            Quota::Runs => request.runs,
+            Quota::Sessions => request.sessions,
+            Quota::Keys => request.keys,
+        }))
+    }
+}
+
 impl From<BudgetRequest> for BudgetChange {
     fn from(request: BudgetRequest) -> Self {
         Self { tokens_per_day: request.tokens_per_day, cost_per_day: request.cost_per_day_usd }
     }
 }
 
-/// Changes the role, the password or the budget of a user. Admins only.
+/// Changes the role, the password, the budget or the quotas of a user. Admins only.
 #[utoipa::path(patch, path = "/api/users/{name}", operation_id = "change_user", tag = "users", params(UserPath),
     request_body = ChangeUserRequest,
     extensions(("x-error-codes" = json!(["not_found", "last_admin", "storage"]))),
@@ -158,18 +201,21 @@ pub(in crate::api) async fn change(
     Path(name): Path<UserName>,
     Json(request): Json<ChangeUserRequest>,
 ) -> Result<Answer<AccountView>, ApiError> {
-    let ChangeUserRequest { password, role, budget } = request;
+    let ChangeUserRequest { password, role, budget, quotas } = request;
     let changes = [role.map(|role| format!("role={}", role.as_str())), password.as_ref().map(|_| "password".to_owned())];
-    let budget = BudgetChange::from(budget);
-    let changes = changes.into_iter().flatten().chain(budget.is_some().then(|| budget.to_string()));
-    let changes: Vec<String> = changes.collect();
+    let (budget, quotas) = (BudgetChange::from(budget), QuotaChange::from(quotas));
+    let limits = [budget.is_some().then(|| budget.to_string()), quotas.is_some().then(|| format!("quotas: {quotas}"))];
+    let changes: Vec<String> = changes.into_iter().chain(limits).flatten().collect();
     if changes.is_empty() {
-        return Err(ApiError::invalid_field("body", FaultCode::Required, "a role, a password or a budget is required"));
+        return Err(ApiError::invalid_field("body", FaultCode::Required, "a role, a password, a budget or quotas are required"));
     }
     let event = admin.event(AuditAction::UserChange).to(Target::User(name.clone())).detail(changes.join(" "));
     let (auth, target) = (app.auth.clone(), name.clone());
-    app.audited(event, move |audit| async move { Ok(auth.change_user(&target, role, password.as_deref(), budget, Some(audit)).await?) })
-        .await?;
+    app.audited(
+        event,
+        move |audit| async move { Ok(auth.edit_user(&target, role, password.as_deref(), budget, quotas, Some(audit)).await?) },
+    )
+    .await?;
     get(State(app), admin, Path(name)).await
 }
 

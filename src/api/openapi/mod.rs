@@ -86,8 +86,14 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
 }
 
 /// Component names that `utoipa` composes for generic types, and the names that the description uses instead.
-const PLAIN_NAMES: [(&str, &str); 4] =
-    [("Limit_Money", "CostLimit"), ("Limit_Tokens", "TokenLimit"), ("Allowance_Money", "CostBudget"), ("Allowance_Tokens", "TokenBudget")];
+const PLAIN_NAMES: [(&str, &str); 6] = [
+    ("Limit_Money", "CostLimit"),
+    ("Limit_Tokens", "TokenLimit"),
+    ("Allowance_Money", "CostBudget"),
+    ("Allowance_Tokens", "TokenBudget"),
+    ("Limit_Amount", "QuotaLimit"),
+    ("Allowance_Amount", "QuotaAllowance"),
+];
 
 /// The JSON Schema (2020-12) of the events of a run's stream: an event of the log, or a notice that is not part of it.
 #[derive(Serialize)]

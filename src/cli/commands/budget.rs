@@ -66,7 +66,7 @@ impl LimitArgs {
     }
 }
 
-fn limit<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<LimitChange<T>, String> {
+pub(super) fn limit<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<LimitChange<T>, String> {
     match text {
         "default" => Ok(LimitChange::Reset),
         "unlimited" => Ok(LimitChange::Set(Limit::NONE)),

@@ -332,7 +332,7 @@ fn disk_with(free_mib: u64, path: &Path) -> Finding {
 
 /// The size of the store, and what retention would delete.
 fn store(settings: &Settings, now: Timestamp) -> Finding {
-    let policy = RetentionPolicy { max_age: settings.keep_age(), max_bytes: settings.max_store() };
+    let policy = RetentionPolicy { max_age: settings.keep_age(), max_bytes: settings.max_store(), ..RetentionPolicy::default() };
     match SqliteStore::stats(&settings.data_dir, policy.cutoff(now)) {
         Ok(None) => Finding::ok("store", "empty"),
         Ok(Some(stats)) => store_with(stats, policy),
@@ -408,7 +408,7 @@ mod tests {
         use std::time::Duration;
         const MIB: u64 = 1024 * 1024;
         let stats = StoreStats { size: StoreSize { used: 10 * MIB, free: 1 }, runs: 7, expired: 1 };
-        let message = |max_age, max_bytes| store_with(stats, RetentionPolicy { max_age, max_bytes }).message;
+        let message = |max_age, max_bytes| store_with(stats, RetentionPolicy { max_age, max_bytes, ..RetentionPolicy::default() }).message;
         assert_eq!(message(None, None), "7 runs, 10 MiB used, 1 MiB free in the file; no retention limit");
         assert!(message(Some(Duration::from_hours(24)), None).ends_with("; retention will delete 1 run"));
         assert!(message(None, Some(4 * MIB)).ends_with("; retention will trim 6 MiB of the oldest logs"));

@@ -16,7 +16,7 @@ use crate::types::{RunStatus, Timestamp, UserName};
 /// Arguments of `run ls`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct LsArgs {
-    /// Filter by text in the prompt or a label, or by the start of the id
+    /// Filter by words in the prompt, the answer, a label or the working directory, or by the start of the id
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
     /// Filter by status, such as `running` or `completed,failed`

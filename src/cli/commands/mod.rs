@@ -21,6 +21,7 @@ pub(super) mod logs;
 pub(super) mod ls;
 pub(super) mod man;
 pub(super) mod password;
+mod quota;
 pub(super) mod requests;
 pub(super) mod restore;
 pub(super) mod retry;

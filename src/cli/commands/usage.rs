@@ -36,6 +36,9 @@ pub(in crate::cli) struct UsageArgs {
     /// Maximum number of groups, from 1 to 200
     #[arg(long, short = 'n', value_name = "N", default_value = "50", value_parser = limit)]
     limit: u16,
+    /// Show only what you keep on the server, or the owner, and the quotas
+    #[arg(long, conflicts_with_all = ["by", "since", "until", "agent_type", "session", "limit"])]
+    quotas: bool,
 }
 
 fn limit(text: &str) -> Result<u16, String> {
@@ -91,8 +94,11 @@ impl GroupBy {
     }
 }
 
-/// Shows tokens and cost.
+/// Shows tokens, cost and quotas.
 pub(in crate::cli) async fn usage(context: &Context, args: UsageArgs) -> anyhow::Result<Exit> {
+    if args.quotas {
+        return super::quota::show(context, args.owner).await.map(|()| Exit::Success);
+    }
     let client = context.connect().await?;
     let session = match &args.session {
         Some(name) => Some(resolve_session(&client, name).await?),
@@ -117,6 +123,9 @@ pub(in crate::cli) async fn usage(context: &Context, args: UsageArgs) -> anyhow:
         rows.push(row("total".to_owned(), &page["total"]));
     }
     table::print(context.output, [args.by.heading(), "runs", "in", "out", "cache read", "cache write", "cost"], &rows)?;
+    if terminal::is_stdout() && !context.output.quiet {
+        super::quota::print(context, &page["quotas"])?;
+    }
     Ok(Exit::Success)
 }
 

@@ -4,10 +4,12 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::budget::LimitArgs;
+use super::quota::QuotaArgs;
 use super::show::print_fields;
 use crate::cli::accounts::Accounts;
 use crate::cli::args::OfflineArgs;
 use crate::cli::context::Context;
+use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::format::field;
 use crate::cli::output::print_json;
@@ -33,6 +35,8 @@ pub(in crate::cli) enum UserCommand {
     Rm(UserRmArgs),
     /// Show or set the daily budget of a user
     Budget(UserBudgetArgs),
+    /// Show or set the quotas of a user
+    Quota(UserQuotaArgs),
 }
 
 /// Arguments of `user ls`.
@@ -100,6 +104,17 @@ pub(in crate::cli) struct UserBudgetArgs {
     offline: OfflineArgs,
 }
 
+/// Arguments of `user quota`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct UserQuotaArgs {
+    /// User name
+    name: UserName,
+    #[command(flatten)]
+    quotas: QuotaArgs,
+    #[command(flatten)]
+    offline: OfflineArgs,
+}
+
 fn role(text: &str) -> Result<UserRole, String> {
     UserRole::from_name(text).ok_or_else(|| "expected user or admin".to_owned())
 }
@@ -115,6 +130,13 @@ pub(in crate::cli) async fn user(context: &Context, command: UserCommand) -> any
         UserCommand::Budget(UserBudgetArgs { name, limits, offline }) => match limits.change() {
             Some(change) => super::budget::set(context, Some(name), change, offline).await?,
             None => super::budget::show(context, Some(name), offline).await?,
+        },
+        UserCommand::Quota(UserQuotaArgs { name, quotas, offline }) => match quotas.change() {
+            Some(change) => super::quota::set(context, &name, change, offline).await?,
+            None if offline.data_dir.is_some() => {
+                return Err(CliError::usage("--data-dir: a data directory does not show what users keep").hint("ask the server").into());
+            }
+            None => super::quota::show(context, Some(name)).await?,
         },
     }
     Ok(Exit::Success)

@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 use crate::types::{RunId, UserId};
 
-pub(super) use schedule::Limits;
-use schedule::{QueueFull, Schedule};
+use schedule::Schedule;
+pub(super) use schedule::{Limits, QueueFull};
 
 /// Slots for runs, and queues of the runs that wait for one. Clones share both.
 #[derive(Clone, Debug)]
@@ -54,19 +54,31 @@ impl Admission {
         Self { state: Arc::new(Mutex::new(State { schedule: Schedule::new(limits), notifiers: HashMap::new() })) }
     }
 
-    /// Adds a run. Returns `None` if it would have to wait and the queue is full. A `parked` run neither occupies a slot nor delays
-    /// others until [`Ticket::admitted`] is called; any other run is enqueued, or gets a slot, immediately.
-    pub(super) fn queue(&self, run: RunId, user: UserId, agent: &str, parked: bool) -> Option<Ticket> {
+    /// Adds a run. A `parked` run neither occupies a slot nor delays others until [`Ticket::admitted`] is called; any other run is enqueued,
+    /// or gets a slot, immediately.
+    ///
+    /// # Errors
+    /// [`QueueFull`] if it would have to wait and may not.
+    pub(super) fn queue(&self, run: RunId, user: UserId, agent: &str, parked: bool) -> Result<Ticket, QueueFull> {
         let mut state = self.state();
-        match state.schedule.add(run, user, agent.to_owned(), parked) {
-            Ok(()) => {}
-            Err(QueueFull) => return None,
-        }
+        state.schedule.add(run, user, agent.to_owned(), parked)?;
+        Ok(self.ticket(&mut state, run))
+    }
+
+    /// Adds a run that an earlier server had accepted, as [`Admission::queue`] does, but regardless of the limits of the queue.
+    pub(super) fn requeue(&self, run: RunId, user: UserId, agent: &str, parked: bool) -> Ticket {
+        let mut state = self.state();
+        state.schedule.readd(run, user, agent.to_owned(), parked);
+        self.ticket(&mut state, run)
+    }
+
+    /// The ticket of a run that was just added.
+    fn ticket(&self, state: &mut State, run: RunId) -> Ticket {
         let position = state.schedule.position(run).unwrap_or(0);
         let (notifier, admitted) = oneshot::channel();
         state.notifiers.insert(run, notifier);
         state.notify_if_active(run);
-        Some(Ticket { membership: Membership { admission: self.clone(), run }, admitted, position })
+        Ticket { membership: Membership { admission: self.clone(), run }, admitted, position }
     }
 
     /// The slot of a run that an earlier server admitted and whose agent is running already. May exceed the limits.

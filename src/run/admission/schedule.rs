@@ -26,11 +26,19 @@ pub(in crate::run) struct Limits {
     pub(in crate::run) per_agent: BTreeMap<String, usize>,
     /// Maximum number of waiting runs, queued or parked.
     pub(in crate::run) queue: usize,
+    /// Maximum number of waiting runs per user. Besides, no user gets another place whose waiting runs outnumber the free places, so the
+    /// last places are left to users who wait with few runs.
+    pub(in crate::run) queue_per_user: usize,
 }
 
-/// The maximum number of runs is waiting already.
+/// Why a run may not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct QueueFull;
+pub(in crate::run) enum QueueFull {
+    /// The maximum number of runs is waiting.
+    Total,
+    /// The user has this many waiting runs, and gets no further place.
+    User(usize),
+}
 
 /// Key of a queue: the agent, or `None` for the common queue.
 type QueueKey = Option<String>;
@@ -44,6 +52,8 @@ pub(super) struct Schedule {
     limits: Limits,
     runs: HashMap<RunId, Entry>,
     queues: BTreeMap<QueueKey, VecDeque<UserQueue>>,
+    /// Number of waiting runs by user, queued or parked.
+    waiting: HashMap<UserId, usize>,
     /// Number of active runs by user.
     by_user: HashMap<UserId, usize>,
     /// Number of active runs by agent.
@@ -87,6 +97,7 @@ impl Schedule {
             limits,
             runs: HashMap::new(),
             queues: BTreeMap::new(),
+            waiting: HashMap::new(),
             by_user: HashMap::new(),
             by_agent: HashMap::new(),
             active: 0,
@@ -98,17 +109,34 @@ impl Schedule {
     /// Adds a run, queued or parked. If there is room it is active immediately (see [`Schedule::is_active`]).
     ///
     /// # Errors
-    /// [`QueueFull`] if it would have to wait and the queue is full.
+    /// [`QueueFull`] if it would have to wait and may not.
     pub(super) fn add(&mut self, run: RunId, user: UserId, agent: String, parked: bool) -> Result<(), QueueFull> {
         let is_immediate = !parked && self.has_room(user, &agent);
-        if !is_immediate && self.runs.len() - self.active >= self.limits.queue {
-            return Err(QueueFull);
+        if !is_immediate {
+            self.check_queue(user)?;
         }
+        self.readd(run, user, agent, parked);
+        Ok(())
+    }
+
+    /// Adds a run that an earlier server had accepted, queued or parked, regardless of the limits of the queue.
+    pub(super) fn readd(&mut self, run: RunId, user: UserId, agent: String, parked: bool) {
+        *self.waiting.entry(user).or_default() += 1;
         self.runs.insert(run, Entry { user, agent, phase: Phase::Parked });
         if !parked {
             self.enqueue(run);
         }
-        Ok(())
+    }
+
+    /// Whether another run of the user may wait.
+    fn check_queue(&self, user: UserId) -> Result<(), QueueFull> {
+        let free = self.limits.queue.saturating_sub(self.runs.len() - self.active);
+        let own = self.waiting.get(&user).copied().unwrap_or(0);
+        match () {
+            () if free == 0 => Err(QueueFull::Total),
+            () if own >= self.limits.queue_per_user || own > free => Err(QueueFull::User(own)),
+            () => Ok(()),
+        }
     }
 
     /// Adds a run that is active already, regardless of the limits. While a limit is exceeded, no other run is admitted.
@@ -137,8 +165,12 @@ impl Schedule {
     pub(super) fn remove(&mut self, run: RunId) -> Vec<RunId> {
         let Some(Entry { user, agent, phase }) = self.runs.remove(&run) else { return Vec::new() };
         match phase {
-            Phase::Parked => return Vec::new(),
+            Phase::Parked => {
+                decrement(&mut self.waiting, &user);
+                return Vec::new();
+            }
             Phase::Queued => {
+                decrement(&mut self.waiting, &user);
                 self.dequeue(run, user, &agent);
                 return Vec::new();
             }
@@ -179,7 +211,13 @@ impl Schedule {
     /// Whether no state is left.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        let counts = self.runs.len() + self.queues.len() + self.by_user.len() + self.by_agent.len() + self.served.len() + self.active;
+        let counts = self.runs.len()
+            + self.queues.len()
+            + self.waiting.len()
+            + self.by_user.len()
+            + self.by_agent.len()
+            + self.served.len()
+            + self.active;
         counts == 0
     }
 
@@ -224,6 +262,7 @@ impl Schedule {
             entry.phase = Phase::Active;
             *self.by_agent.entry(entry.agent.clone()).or_default() += 1;
         }
+        decrement(&mut self.waiting, &user);
         *self.by_user.entry(user).or_default() += 1;
         self.active += 1;
         self.now += 1;

@@ -1,7 +1,7 @@
 //! Property tests: for any sequence of added, parked, enqueued and removed runs the limits hold, no slot stays free while a run waits, and
 //! users are served in turn.
 //!
-//! Rules: C1.
+//! Rules: C1, C7.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -35,11 +35,12 @@ fn step() -> impl Strategy<Value = Step> {
 fn limits() -> impl Strategy<Value = Limits> {
     let per_agent = (1..4_usize, 1..3_usize).prop_map(|(rare, rarer)| BTreeMap::from([("rare".into(), rare), ("rarer".into(), rarer)]));
     let per_agent = prop_oneof![Just(BTreeMap::new()), per_agent];
-    (1..6_usize, 1..6_usize, per_agent, 0..20_usize).prop_map(|(total, per_user, per_agent, queue)| Limits {
+    (1..6_usize, 1..6_usize, per_agent, 0..20_usize, 1..20_usize).prop_map(|(total, per_user, per_agent, queue, queue_per_user)| Limits {
         total,
         per_user,
         per_agent,
         queue,
+        queue_per_user,
     })
 }
 
@@ -85,11 +86,17 @@ impl Model {
         match *step {
             Step::Add { user: number, agent, parked } => {
                 let run = ModelRun { id: RunId::new(), user: number, agent, parked };
-                let waiting = self.runs.len() - before.len();
-                let is_accepted = waiting < self.limits.queue || !parked && self.has_room(&run);
-                let added = self.schedule.add(run.id, user(number), AGENTS[agent].to_owned(), parked);
-                assert_eq!(added, if is_accepted { Ok(()) } else { Err(QueueFull) });
-                self.runs.extend(is_accepted.then_some(run));
+                let waiting: Vec<&ModelRun> = self.runs.iter().filter(|run| !before.contains(&run.id)).collect();
+                let free = self.limits.queue.saturating_sub(waiting.len());
+                let own = waiting.iter().filter(|run| run.user == number).count();
+                let expected = match free {
+                    _ if !parked && self.has_room(&run) => Ok(()),
+                    0 => Err(QueueFull::Total),
+                    free if own >= self.limits.queue_per_user || own > free => Err(QueueFull::User(own)),
+                    _ => Ok(()),
+                };
+                assert_eq!(self.schedule.add(run.id, user(number), AGENTS[agent].to_owned(), parked), expected);
+                self.runs.extend(expected.is_ok().then_some(run));
             }
             Step::Enqueue(number) => {
                 let parked: Vec<usize> = (0..self.runs.len()).filter(|index| self.runs[*index].parked).collect();
@@ -140,7 +147,7 @@ proptest! {
 
     #[test]
     fn slots_rotate_between_waiting_users(steps in proptest::collection::vec(step(), 0..200), total in 1..4_usize) {
-        let mut model = Model::new(Limits { total, per_user: total, queue: 1_000, ..Limits::default() });
+        let mut model = Model::new(Limits { total, per_user: total, queue: 1_000, queue_per_user: 1_000, ..Limits::default() });
         // How often each user was served since each other user started waiting.
         let mut since: HashMap<(usize, usize), usize> = HashMap::new();
         for step in &steps {
@@ -160,7 +167,7 @@ proptest! {
 
     #[test]
     fn the_position_is_the_number_of_runs_admitted_before(steps in proptest::collection::vec(step(), 0..100)) {
-        let mut model = Model::new(Limits { total: 1, per_user: 1, queue: 1_000, ..Limits::default() });
+        let mut model = Model::new(Limits { total: 1, per_user: 1, queue: 1_000, queue_per_user: 1_000, ..Limits::default() });
         for step in &steps {
             model.apply(step);
         }
@@ -181,7 +188,7 @@ proptest! {
 
     #[test]
     fn every_run_is_eventually_admitted(limits in limits(), steps in proptest::collection::vec(step(), 0..200)) {
-        let mut model = Model::new(Limits { queue: 1_000, ..limits });
+        let mut model = Model::new(Limits { queue: 1_000, queue_per_user: 1_000, ..limits });
         for step in &steps {
             model.apply(step);
         }
@@ -205,7 +212,8 @@ proptest! {
 /// user their turn at the agent.
 #[test]
 fn a_run_of_a_limited_agent_does_not_starve_behind_other_runs_of_its_user() {
-    let limits = Limits { total: 2, per_user: 2, per_agent: BTreeMap::from([("rare".to_owned(), 1)]), queue: 100_000 };
+    let limits =
+        Limits { total: 2, per_user: 2, per_agent: BTreeMap::from([("rare".to_owned(), 1)]), queue: 100_000, queue_per_user: 100_000 };
     let mut schedule = Schedule::new(limits);
     let (ann, bob) = (user(1), user(2));
     let add = |schedule: &mut Schedule, user: UserId, agent: &str| {
@@ -228,7 +236,7 @@ fn a_run_of_a_limited_agent_does_not_starve_behind_other_runs_of_its_user() {
 
 #[test]
 fn the_limit_of_one_agent_does_not_delay_others() {
-    let limits = Limits { total: 3, per_user: 3, per_agent: BTreeMap::from([("rare".to_owned(), 1)]), queue: 10 };
+    let limits = Limits { total: 3, per_user: 3, per_agent: BTreeMap::from([("rare".to_owned(), 1)]), queue: 10, queue_per_user: 10 };
     let mut schedule = Schedule::new(limits);
     let runs: Vec<RunId> = ["rare", "rare", "common", "common"]
         .map(|agent| {
@@ -243,7 +251,7 @@ fn the_limit_of_one_agent_does_not_delay_others() {
 
 #[tokio::test]
 async fn the_queue_is_bounded_and_positions_count_the_runs_ahead() {
-    let admission = Admission::new(Limits { total: 1, per_user: 1, queue: 2, ..Limits::default() });
+    let admission = Admission::new(Limits { total: 1, per_user: 1, queue: 2, queue_per_user: 2, ..Limits::default() });
     let (first_id, second_id) = (RunId::new(), RunId::new());
     let first = admission.queue(first_id, user(1), "demo", false).unwrap();
     assert_eq!((first.position, admission.position(first_id)), (0, None));
@@ -251,7 +259,7 @@ async fn the_queue_is_bounded_and_positions_count_the_runs_ahead() {
     let second = admission.queue(second_id, user(1), "demo", false).unwrap();
     let third = admission.queue(RunId::new(), user(1), "demo", false).unwrap();
     assert_eq!((second.position, third.position), (0, 1));
-    assert!(admission.queue(RunId::new(), user(2), "demo", false).is_none());
+    assert!(admission.queue(RunId::new(), user(2), "demo", false).is_err());
     assert_eq!(admission.position(second_id), Some(0));
     drop(slot);
     let _slot = second.admitted().await;
@@ -263,7 +271,7 @@ async fn no_limit_is_exceeded_by_concurrent_tasks() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    let admission = Admission::new(Limits { total: 3, per_user: 2, queue: 1_000, ..Limits::default() });
+    let admission = Admission::new(Limits { total: 3, per_user: 2, queue: 1_000, queue_per_user: 1_000, ..Limits::default() });
     let (current, max) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let tasks = tokio_util::task::TaskTracker::new();
     for number in 0..400 {
@@ -290,7 +298,7 @@ async fn no_limit_is_exceeded_by_concurrent_tasks() {
 
 #[tokio::test]
 async fn a_run_that_waits_for_its_session_delays_no_other_run() {
-    let admission = Admission::new(Limits { total: 1, per_user: 1, queue: 2, ..Limits::default() });
+    let admission = Admission::new(Limits { total: 1, per_user: 1, queue: 2, queue_per_user: 2, ..Limits::default() });
     let parked = admission.queue(RunId::new(), user(1), "demo", true).unwrap();
     let slot = admission.queue(RunId::new(), user(1), "demo", false).unwrap().admitted().await;
     let parked = parked.admitted();
@@ -302,7 +310,7 @@ async fn a_run_that_waits_for_its_session_delays_no_other_run() {
 
 #[tokio::test]
 async fn a_dropped_ticket_passes_its_slot_to_the_next_run() {
-    let admission = Admission::new(Limits { total: 1, per_user: 1, queue: 9, ..Limits::default() });
+    let admission = Admission::new(Limits { total: 1, per_user: 1, queue: 9, queue_per_user: 9, ..Limits::default() });
     let active = admission.queue(RunId::new(), user(1), "demo", false).unwrap();
     let dropped = admission.queue(RunId::new(), user(2), "demo", false).unwrap().admitted();
     let next = admission.queue(RunId::new(), user(3), "demo", false).unwrap();
@@ -310,4 +318,47 @@ async fn a_dropped_ticket_passes_its_slot_to_the_next_run() {
     // It was admitted, and is dropped before it was polled.
     drop(dropped);
     next.admitted().await;
+}
+
+/// Adds runs of a user until one is refused. Returns how many were accepted, and the refusal.
+fn fill(schedule: &mut Schedule, number: usize) -> (usize, QueueFull) {
+    let mut add = || schedule.add(RunId::new(), user(number), "demo".to_owned(), true);
+    let mut accepted = 0;
+    loop {
+        match add() {
+            Ok(()) => accepted += 1,
+            Err(full) => return (accepted, full),
+        }
+    }
+}
+
+#[test]
+fn users_with_many_waiting_runs_are_refused_while_others_still_find_a_place() {
+    let mut schedule = Schedule::new(Limits { total: 1, per_user: 1, queue: 100, queue_per_user: 40, ..Limits::default() });
+    assert_eq!(fill(&mut schedule, 0), (40, QueueFull::User(40)), "the limit per user");
+    assert_eq!(fill(&mut schedule, 1), (31, QueueFull::User(31)), "as many as places are free");
+    for number in 2..5 {
+        let (accepted, full) = fill(&mut schedule, number);
+        assert!(accepted > 0 && full == QueueFull::User(accepted), "user {number} found {accepted} places");
+    }
+    assert_eq!(fill(&mut schedule, 0), (0, QueueFull::User(40)));
+    assert_eq!(schedule.add(RunId::new(), user(9), "demo".to_owned(), true), Ok(()), "a user without waiting runs");
+}
+
+#[test]
+fn runs_that_an_earlier_server_accepted_wait_regardless_of_the_limits() {
+    let mut schedule = Schedule::new(Limits { total: 1, per_user: 1, queue: 1, queue_per_user: 1, ..Limits::default() });
+    let runs: Vec<RunId> = (0..5).map(|_| RunId::new()).collect();
+    for run in &runs {
+        schedule.readd(*run, user(0), "demo".to_owned(), false);
+    }
+    assert_eq!(schedule.position(runs[4]), Some(3));
+    assert_eq!(schedule.add(RunId::new(), user(1), "demo".to_owned(), false), Err(QueueFull::Total));
+    let mut ended = runs[0];
+    for next in &runs[1..] {
+        assert_eq!(schedule.remove(ended), [*next]);
+        ended = *next;
+    }
+    schedule.remove(ended);
+    assert!(schedule.is_empty());
 }

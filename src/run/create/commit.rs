@@ -7,7 +7,6 @@ use crate::run::errors::CreateError;
 use crate::run::events::LogWriter;
 use crate::run::idempotency::IdempotencyKey;
 use crate::run::manager::RunManager;
-use crate::run::policy::{Policy, Rule};
 use crate::run::run_secrets::RunSecrets;
 use crate::run::state::StopReason;
 use crate::run::store::{Audited, NewWebhook, RunRecord, SessionUse, StoreError};
@@ -21,7 +20,6 @@ pub(super) struct NewRecord {
     pub(super) session: SessionId,
     pub(super) session_use: SessionUse,
     pub(super) widened: Vec<String>,
-    pub(super) rules: Vec<Rule>,
     pub(super) secrets: RunSecrets,
     /// What is masked in the run's events.
     pub(super) masked: Secrets,
@@ -46,7 +44,7 @@ impl RunManager {
     ) -> Result<RunView, CreateError> {
         let inner = &self.inner;
         let Reservation { turn, interrupted, registration, inbox, ticket, directory } = reservation;
-        let NewRecord { mut spec, session, session_use, widened, rules, secrets, masked, webhooks, weak_guarantee } = new;
+        let NewRecord { mut spec, session, session_use, widened, secrets, masked, webhooks, weak_guarantee } = new;
         directory.path().clone_into(&mut spec.working_dir);
         let id = registration.run();
         let record = RunRecord {
@@ -78,7 +76,7 @@ impl RunManager {
             Ok(log) => log,
             // Deleted since it was found.
             Err(StoreError::NoSession(session)) => return Err(CreateError::NoSession(session)),
-            Err(error @ StoreError::KeyUsed(_)) => return Err(error.into()),
+            Err(error @ (StoreError::KeyUsed(_) | StoreError::OverQuota(_))) => return Err(error.into()),
             Err(error) => match self.adopt(id).await {
                 Ok(Some(log)) => log,
                 Ok(None) => return Err(error.into()),
@@ -102,9 +100,7 @@ impl RunManager {
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "run created");
         inner.context.metrics.record_created(&spec.agent_type);
         inner.changes.notify(id, caller.user.id);
-        let policy = Policy::new(spec.permission_mode, &inner.config.permission_rules, rules)
-            .with_private(inner.config.private_paths(id, &spec.working_dir));
-        let driver = Driver::new(spec, session, secrets, policy, log, inbox, inner.context.clone());
+        let driver = Driver::new(&spec, session, secrets, log, inbox, inner.context.clone());
         self.drive(registration, driver.run(ticket, turn));
         for handle in interrupted {
             // If it cannot be stored that the run is stopping, it stops nevertheless.

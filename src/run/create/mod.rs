@@ -115,7 +115,7 @@ impl RunManager {
             })
         });
         let checked = validation.await.map_err(|panic| StoreError::Internal(panic.to_string()))?;
-        let (masked, Checked { mut spec, directory, trust, widened, rules, secrets, webhooks }) = checked.map_err(CreateError::Invalid)?;
+        let (masked, Checked { mut spec, directory, trust, widened, secrets, webhooks }) = checked.map_err(CreateError::Invalid)?;
         let session_use = if session.is_some() { SessionUse::Continues } else { SessionUse::Starts };
         let session = session.map_or_else(SessionId::new, |session| session.id);
         let reservation = self.reserve(id, caller, session, on_busy, &spec.agent_type, directory).await?;
@@ -123,7 +123,7 @@ impl RunManager {
         let decided = tokio::task::spawn_blocking(move || trust.decide(&path, &shared.config));
         let decided = decided.await.map_err(|panic| StoreError::Internal(panic.to_string()))?;
         spec.project_config = decided.map_err(|fault| CreateError::Invalid(vec![fault]))?;
-        let new = NewRecord { spec, session, session_use, widened, rules, secrets, masked, webhooks, weak_guarantee };
+        let new = NewRecord { spec, session, session_use, widened, secrets, masked, webhooks, weak_guarantee };
         self.commit(reservation, caller, new, key, audit).await
     }
 

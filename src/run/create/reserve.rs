@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::run::admission::Ticket;
+use crate::run::admission::{QueueFull, Ticket};
 use crate::run::errors::CreateError;
 use crate::run::live::{self, Inbox, Registration, RunHandle};
 use crate::run::manager::RunManager;
@@ -43,8 +43,10 @@ impl RunManager {
         let (handle, inbox) = live::channel(session, agent_type.to_owned(), notifier);
         let (registration, (turn, is_free), ahead) = inner.live.reserve_with(id, handle, || self.join_session(session, on_busy))?;
         let interrupted = if on_busy == OnBusy::Interrupt { ahead } else { Vec::new() };
-        let ticket = inner.admission.queue(id, caller.user.id, agent_type, !is_free);
-        let ticket = ticket.ok_or(CreateError::QueueFull { max_queue: inner.config.max_queue })?;
+        let ticket = inner.admission.queue(id, caller.user.id, agent_type, !is_free).map_err(|full| match full {
+            QueueFull::Total => CreateError::QueueFull { max_queue: inner.config.max_queue },
+            QueueFull::User(waiting) => CreateError::UserQueueFull { waiting, max: inner.config.max_queue_per_user },
+        })?;
         let shared = Arc::clone(inner);
         let reserved = match directory {
             // Without access to the disk.

@@ -55,7 +55,6 @@ impl TestRuns {
             session,
             session_use,
             widened: vec![],
-            rules: vec![],
             secrets: RunSecrets::default(),
             masked: self.manager.inner.log.secrets().clone(),
             webhooks: vec![],

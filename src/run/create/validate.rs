@@ -55,7 +55,6 @@ pub(super) struct Checked {
     pub(super) trust: TrustRequest,
     /// Fields and arguments that extend the agent's permissions.
     pub(super) widened: Vec<String>,
-    pub(super) rules: Vec<Rule>,
     pub(super) secrets: RunSecrets,
     pub(super) webhooks: Vec<NewWebhook>,
 }
@@ -118,7 +117,7 @@ pub(super) fn validate(
     } else if new.model.is_some() && context.agents.contains(&agent_type) && !capabilities.models {
         faults.push(BadRun::NoModel(agent_type.clone()));
     }
-    let rules = parse_rules(&new.permission_rules, &mut faults);
+    check_rules(&new.permission_rules, &mut faults);
     check_env(&new.env, caller, &context.config.user_env, &mut faults);
     let is_valid = |limit: Duration| !limit.is_zero() && limit <= MAX_TIMEOUT;
     for (field, limit) in [("timeout_secs", new.timeout), ("idle_timeout_secs", new.idle_timeout)] {
@@ -171,7 +170,7 @@ pub(super) fn validate(
         labels: new.labels,
         trace_parent: new.trace_parent,
     };
-    Ok(Checked { spec, directory, trust, widened, rules, secrets: RunSecrets { env: new.env, mcp_servers: new.mcp_servers }, webhooks })
+    Ok(Checked { spec, directory, trust, widened, secrets: RunSecrets { env: new.env, mcp_servers: new.mcp_servers }, webhooks })
 }
 
 /// Whether the request uses a feature that not every agent supports. Only then are the agent's capabilities needed.
@@ -203,18 +202,16 @@ fn check_session(agent_type: &str, working_dir: Option<&Path>, session: &Session
     Ok(())
 }
 
-fn parse_rules(specs: &[RuleSpec], faults: &mut Vec<BadRun>) -> Vec<Rule> {
+/// Compiles the rules. They are compiled again when the run starts: compiled ones of all queued runs would take much memory.
+fn check_rules(specs: &[RuleSpec], faults: &mut Vec<BadRun>) {
     if specs.len() > MAX_RULES {
         faults.push(BadRun::TooManyRules);
-        return Vec::new();
-    }
-    Rule::compile(specs).unwrap_or_else(|problems| {
+    } else if let Err(problems) = Rule::compile(specs) {
         faults.extend(problems.into_iter().map(|problem| match problem {
             BadRules::Rule { index, error } => BadRun::Rule { index, error },
             BadRules::TooLong => BadRun::RulesTooLong,
         }));
-        Vec::new()
-    })
+    }
 }
 
 fn check_env(env: &BTreeMap<String, String>, caller: &Caller, user_env: &[String], faults: &mut Vec<BadRun>) {

@@ -25,6 +25,7 @@ mod tests;
 mod timers;
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,7 +54,7 @@ use crate::agent::handle::{AgentHandle, Restrictions, Update};
 use crate::egress::Proxy;
 use crate::metrics::RunMetrics;
 use crate::types::bounds::MAX_TIMED_CALLS;
-use crate::types::{NoticeCode, OnShutdown, Recent, RunSpec, RunStatus, SessionId, StreamEvent, TurnEnd, Usage};
+use crate::types::{NoticeCode, OnShutdown, PermissionMode, Recent, RunSpec, RunStatus, SessionId, StreamEvent, TurnEnd, Usage};
 
 /// What all drivers of a server share.
 #[derive(Clone, Debug)]
@@ -85,12 +86,13 @@ pub(super) enum DriverExit {
 
 /// The task that owns one run. See the module documentation.
 pub(super) struct Driver {
-    spec: RunSpec,
+    spec: SpecSummary,
     session: SessionId,
     secrets: RunSecrets,
     log: LogWriter,
     inbox: Inbox,
     context: DriverContext,
+    /// Replaced when the agent is launched or found again. Until then there is nothing to decide.
     policy: Policy,
     state: RunState,
     /// The status in the run's row; `None` if it is unknown, in a run that an earlier server drove.
@@ -136,6 +138,30 @@ pub(super) struct Driver {
     held: Held,
 }
 
+/// The part of a run's specification that its driver keeps. The rest, such as the prompt, can be large and there can be many queued runs,
+/// so it is read from the store when the run starts.
+struct SpecSummary {
+    agent_type: String,
+    model: Option<String>,
+    working_dir: PathBuf,
+    permission_mode: PermissionMode,
+    timeout: Duration,
+    idle_timeout: Option<Duration>,
+}
+
+impl From<&RunSpec> for SpecSummary {
+    fn from(spec: &RunSpec) -> Self {
+        Self {
+            agent_type: spec.agent_type.clone(),
+            model: spec.model.clone(),
+            working_dir: spec.working_dir.clone(),
+            permission_mode: spec.permission_mode,
+            timeout: spec.timeout,
+            idle_timeout: spec.idle_timeout,
+        }
+    }
+}
+
 /// What the loop reacts to.
 enum Event {
     Shutdown(OnShutdown),
@@ -149,23 +175,23 @@ enum Event {
 }
 
 impl Driver {
+    /// The driver of a queued run.
     pub(super) fn new(
-        spec: RunSpec,
+        spec: &RunSpec,
         session: SessionId,
         secrets: RunSecrets,
-        policy: Policy,
         log: LogWriter,
         inbox: Inbox,
         context: DriverContext,
     ) -> Self {
         Self {
-            spec,
+            spec: spec.into(),
             session,
             secrets,
             log,
             inbox,
             context,
-            policy,
+            policy: Policy::new(PermissionMode::ReadOnly, &[], Vec::new()),
             state: RunState::Queued,
             stored_status: Some(RunStatus::Queued),
             exit: None,
@@ -191,6 +217,11 @@ impl Driver {
             reported_limits: Vec::new(),
             held: Held::default(),
         }
+    }
+
+    /// Sets the policy of a run whose agent was started by an earlier server.
+    pub(super) fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
     }
 
     /// Drives the run from the queue to its end, or until the server detaches.

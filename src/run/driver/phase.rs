@@ -17,6 +17,7 @@ use crate::agent::PreparedAgent;
 use crate::agent::handle::{AgentHandle, Update};
 use crate::egress::Access;
 use crate::run::admission::{Slot, Ticket};
+use crate::run::policy::Policy;
 use crate::run::sessions::{SessionGuard, SessionTurn};
 use crate::types::Failure;
 
@@ -37,6 +38,8 @@ pub(super) struct ReadyAgent {
     pub(super) access: Option<Access>,
     /// The agent's id of the conversation that it continues.
     pub(super) resume: Option<String>,
+    /// Decides its permission requests.
+    pub(super) policy: Policy,
 }
 
 /// A phase of a run.

@@ -1,5 +1,8 @@
 //! The start of the agent: admission, preparation, launch.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -12,7 +15,7 @@ use crate::process::isolation::Egress;
 use crate::process::{Marker, WorkingDir, is_resource_exhausted};
 use crate::run::run_secrets::RunSecrets;
 use crate::run::state::{Input, Outcome};
-use crate::run::store::RunChange;
+use crate::run::store::{RunChange, StoreError};
 use crate::types::{Cause, Failure, IsolationLevel, Level, NoticeCode, StreamEvent};
 
 impl Driver {
@@ -44,17 +47,20 @@ impl Driver {
     /// Everything that must be done before the agent can be launched. Owns what it needs: the loop polls it, and drops it on a stop.
     fn prepare(&self) -> Preparation {
         let run = self.log.run();
-        let (session, context, spec, secrets) = (self.session, self.context.clone(), self.spec.clone(), self.secrets.clone());
+        let (session, context, secrets) = (self.session, self.context.clone(), self.secrets.clone());
         Box::pin(async move {
-            // The directory was checked when the run was created, and may have been replaced while the run was queued.
-            let path = spec.working_dir.clone();
-            let opening = tokio::task::spawn_blocking(move || WorkingDir::open(&path)).await;
-            let working_dir = opening.unwrap_or_else(|panic| Err(std::io::Error::other(panic))).map_err(|error| {
-                let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::BadArguments };
-                Failure::new(cause, format!("cannot open working_dir {}: {error}", spec.working_dir.display()))
-            })?;
-            let session = context.store.session(session).await;
-            let session = session.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
+            let not_stored = |error: StoreError| Failure::new(Cause::Storage, error.to_string());
+            // The prompt and the rules of a queued run are not kept in memory.
+            let record = context.store.run(run).await.and_then(|record| record.ok_or(StoreError::NoRun(run))).map_err(not_stored)?;
+            let config = Arc::clone(&context.config);
+            let reading = tokio::task::spawn_blocking(move || {
+                let spec = record.spec;
+                let policy = config.policy_of(run, &spec)?;
+                Ok((open_working_dir(&spec.working_dir)?, policy, spec))
+            });
+            let (working_dir, policy, spec) =
+                reading.await.unwrap_or_else(|panic| Err(Failure::new(Cause::Internal, panic.to_string())))?;
+            let session = context.store.session(session).await.map_err(not_stored)?;
             // The owner's budget may have been used up while the run was queued.
             if let Some(session) = &session {
                 context.budgets.check(&session.owner).await?;
@@ -89,16 +95,17 @@ impl Driver {
                 handover: secrets.to_memo(),
                 task: Task { spec, resume: resume.clone(), mcp_servers: secrets.mcp_servers, endpoint },
             };
-            Ok(ReadyAgent { agent: context.agents.prepare(start).await?, access, resume })
+            Ok(ReadyAgent { agent: context.agents.prepare(start).await?, access, resume, policy })
         })
     }
 
     /// Launches the prepared agent, after it is stored that an agent may have been started.
     pub(super) async fn launch(&mut self, prepared: Result<ReadyAgent, Failure>) -> Phase {
-        let ReadyAgent { agent, access, resume } = match prepared {
+        let ReadyAgent { agent, access, resume, policy } = match prepared {
             Ok(ready) => ready,
             Err(failure) => return self.fail_start(failure),
         };
+        self.policy = policy;
         if let Some(access) = access
             && let Err(failure) = self.start_proxy(access)
         {
@@ -135,4 +142,12 @@ impl Driver {
         self.transition(Input::AgentEnded(Outcome::failed(failure)));
         Phase::Closing(self.close_unstarted())
     }
+}
+
+/// Opens a run's working directory, which was checked when the run was created and may have been replaced while the run was queued.
+fn open_working_dir(path: &Path) -> Result<WorkingDir, Failure> {
+    WorkingDir::open(path).map_err(|error| {
+        let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::BadArguments };
+        Failure::new(cause, format!("cannot open working_dir {}: {error}", path.display()))
+    })
 }

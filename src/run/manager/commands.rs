@@ -64,6 +64,7 @@ impl RunManager {
         }
         // The run counts towards its owner's budget, also if an admin sends the message.
         self.inner.context.budgets.check(&run.owner).await?;
+        self.inner.quotas.check_stored(run.owner.id).await.map_err(FindError::from)?;
         let key = key.map(|key| key.into_record(caller, self.inner.log.now()));
         let handle = self.inner.live.get(id);
         let accepted = match handle {

@@ -25,9 +25,11 @@ use crate::run::events::EventLog;
 use crate::run::feed::Changes;
 use crate::run::idempotency::KeysInUse;
 use crate::run::live::Registry;
+use crate::run::quotas::Quotas;
+use crate::run::searches::Searches;
 use crate::run::sessions::Sessions;
 use crate::run::shutdown::Shutdown;
-use crate::run::store::{RunStore, UsageStore};
+use crate::run::store::{QuotaStore, RunStore, UsageStore};
 use crate::run::webhooks::Sender;
 use crate::run::workspace::Workspaces;
 use crate::types::{Clock, OnShutdown, RunId, RunStatus};
@@ -41,6 +43,7 @@ pub struct RunManager {
 pub(super) struct Inner {
     pub(super) store: Arc<dyn RunStore>,
     usage: Arc<dyn UsageStore>,
+    pub(super) quotas: Quotas,
     pub(super) log: EventLog,
     pub(super) workspaces: Workspaces,
     pub(super) admission: Admission,
@@ -49,6 +52,7 @@ pub(super) struct Inner {
     pub(super) sessions: Sessions,
     pub(super) keys_in_use: KeysInUse,
     pub(super) live: Registry,
+    searches: Searches,
     pub(super) completions: Completions,
     pub(super) changes: Changes,
     /// Wakes retention after a deletion.
@@ -61,13 +65,14 @@ impl RunManager {
     ///
     /// # Errors
     /// If a workspace root does not exist or the data directory cannot be used.
-    pub fn new<S: RunStore + UsageStore + 'static>(
+    pub fn new<S: RunStore + UsageStore + QuotaStore + 'static>(
         store: Arc<S>,
         clock: Arc<dyn Clock>,
         agents: Agents,
         config: Arc<RunConfig>,
     ) -> std::io::Result<Self> {
         let usage: Arc<dyn UsageStore> = Arc::<S>::clone(&store);
+        let quotas = Quotas::new(Arc::<S>::clone(&store), config.default_quotas);
         let store: Arc<dyn RunStore> = store;
         let context = DriverContext {
             agents,
@@ -84,12 +89,14 @@ impl RunManager {
             per_user: config.max_runs_per_user,
             per_agent: config.max_runs_per_agent.clone(),
             queue: config.max_queue,
+            queue_per_user: config.max_queue_per_user,
         };
         Ok(Self {
             inner: Arc::new(Inner {
                 log: EventLog::new(Arc::clone(&store), clock).with_secrets(config.secrets.clone()),
                 store,
                 usage,
+                quotas,
                 workspaces: Workspaces::new(&config.data_dir, &config.workspace_roots, &config.user_workspace_roots)?,
                 admission: Admission::new(limits),
                 context,
@@ -97,6 +104,7 @@ impl RunManager {
                 sessions: Sessions::default(),
                 keys_in_use: KeysInUse::default(),
                 live: Registry::default(),
+                searches: Searches::default(),
                 completions: Completions::default(),
                 changes: Changes::new(),
                 deletions: Notify::new(),

@@ -8,18 +8,23 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::RunManager;
 use crate::run::budgets::BudgetState;
-use crate::run::errors::{FindError, SessionError};
+use crate::run::errors::{FindError, SearchError, SessionError};
 use crate::run::events::{Follower, Framing};
 use crate::run::feed::{Feed, FeedCursor, RunSource};
+use crate::run::quotas::QuotaState;
 use crate::run::requests::RequestView;
 use crate::run::store::{
-    Delivery, DeliveryFilter, OwnerFilter, RunFilter, RunRecord, SessionRecord, StoreError, UsageFilter, UsageGroup, UsageRecord, UsageSum,
+    Delivery, DeliveryFilter, OwnerFilter, RunFilter, RunRecord, SearchText, SessionRecord, StoreError, UsageFilter, UsageGroup,
+    UsageRecord, UsageSum,
 };
 use crate::run::view::{RunView, SessionView};
 use crate::types::{Caller, RunId, SessionId, UserRef};
 
 /// How often the row of an unfinished run that this server does not drive is read while a caller waits for its end.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time limit of a search.
+const MAX_SEARCH_TIME: Duration = Duration::from_secs(5);
 
 impl RunManager {
     /// The current state of a run.
@@ -65,11 +70,27 @@ impl RunManager {
     pub async fn list(&self, caller: &Caller, filter: RunFilter, limit: usize) -> Result<Vec<RunView>, StoreError> {
         let owner = restrict_owner(caller, filter.owner);
         let runs = self.inner.store.runs(RunFilter { owner, ..filter }, limit).await?;
+        Ok(self.views(runs))
+    }
+
+    /// Runs that match `filter` and `text`, newest first, at most `limit`: the caller's own, or all for admins. Searches of one user run one
+    /// after the other. Dropping the future stops the search.
+    ///
+    /// # Errors
+    /// [`SearchError`], by cause; [`StoreError::SearchTimeout`] among them if it takes longer than [`MAX_SEARCH_TIME`].
+    pub async fn search(&self, caller: &Caller, text: SearchText, filter: RunFilter, limit: usize) -> Result<Vec<RunView>, SearchError> {
+        let _turn = self.inner.searches.turn(caller.user.id).await?;
+        let owner = restrict_owner(caller, filter.owner);
+        let runs = self.inner.store.search(text, RunFilter { owner, ..filter }, limit, MAX_SEARCH_TIME).await?;
+        Ok(self.views(runs))
+    }
+
+    fn views(&self, runs: Vec<RunRecord>) -> Vec<RunView> {
         let view = |run: RunRecord| {
             let position = self.inner.admission.position(run.id);
             RunView::new(run, position)
         };
-        Ok(runs.into_iter().map(view).collect())
+        runs.into_iter().map(view).collect()
     }
 
     /// The open requests of the run's agent.
@@ -133,6 +154,14 @@ impl RunManager {
     /// [`StoreError`] if the store fails.
     pub async fn budget(&self, user: &UserRef) -> Result<BudgetState, StoreError> {
         self.inner.context.budgets.state(user).await
+    }
+
+    /// What a user keeps, and may keep. Does no authorization: the caller must be that user or an admin.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn quotas(&self, user: &UserRef) -> Result<QuotaState, StoreError> {
+        self.inner.quotas.state(user).await
     }
 
     /// Follows a run's log, starting after event number `after`.

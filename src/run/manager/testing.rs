@@ -16,7 +16,7 @@ use crate::run::RetentionPolicy;
 use crate::run::config::RunConfig;
 use crate::run::request::NewRun;
 use crate::run::store::testing::FaultStore;
-use crate::run::store::{RunRecord, RunStore, UsageStore};
+use crate::run::store::{QuotaStore, RunRecord, RunStore, UsageStore};
 use crate::run::view::RunView;
 use crate::types::{Budget, Caller, Seq, StreamEvent, UserRef, UserRole};
 
@@ -92,11 +92,16 @@ impl RunManager {
     }
 
     /// A manager without agents over a store, with its other files in `dir`.
-    pub(crate) fn with_store<S: RunStore + UsageStore + 'static>(store: Arc<S>, dir: &std::path::Path) -> Self {
+    pub(crate) fn with_store<S: RunStore + UsageStore + QuotaStore + 'static>(store: Arc<S>, dir: &std::path::Path) -> Self {
         Self::with_agents(store, dir, &Registry::default(), 1)
     }
 
-    fn with_agents<S: RunStore + UsageStore + 'static>(store: Arc<S>, dir: &std::path::Path, agents: &Registry, max_queue: usize) -> Self {
+    fn with_agents<S: RunStore + UsageStore + QuotaStore + 'static>(
+        store: Arc<S>,
+        dir: &std::path::Path,
+        agents: &Registry,
+        max_queue: usize,
+    ) -> Self {
         use crate::agent::{Host, handle::GracePeriods};
         let second = Duration::from_secs(1);
         let host = Host {
@@ -121,11 +126,13 @@ impl RunManager {
             max_runs_per_user: 1,
             max_runs_per_agent: BTreeMap::new(),
             max_queue,
+            max_queue_per_user: max_queue,
             stop_grace: second,
             shutdown_grace: second,
             permission_timeout: second,
             startup_timeout: None,
             default_budget: Budget::default(),
+            default_quotas: crate::types::PerQuota::default(),
             permission_rules: vec![],
             user_env: vec![],
             secrets: Secrets::default(),

@@ -10,7 +10,6 @@ use crate::run::driver::Driver;
 use crate::run::events::LogSummary;
 use crate::run::live::{self, Registration};
 use crate::run::manager::RunManager;
-use crate::run::policy::Policy;
 use crate::run::run_secrets::RunSecrets;
 use crate::run::store::{RunRecord, StoreError};
 use crate::types::{Cause, Failure, Lease, RunId};
@@ -21,7 +20,7 @@ impl RunManager {
     /// # Errors
     /// [`StoreError`] if the log cannot be read or the end cannot be stored. A living agent is left alone then.
     pub(super) async fn reattach(&self, lease: Lease, run: RunRecord) -> Result<Outcome, StoreError> {
-        let policy = match self.policy_of(&run) {
+        let policy = match self.inner.config.policy_of(run.id, &run.spec) {
             Ok(policy) => policy,
             Err(failure) => return self.kill_and_end(lease, &run, failure).await,
         };
@@ -36,7 +35,8 @@ impl RunManager {
         let secrets = self.secrets_of(&run).with(values);
         let slot = self.inner.admission.admit_existing(run.id, run.owner.id, &run.spec.agent_type);
         let session = self.inner.sessions.join(run.session);
-        let (registration, mut driver) = self.restore_driver(lease, &run, policy, summary, secrets);
+        let (registration, driver) = self.restore_driver(lease, &run, summary, secrets);
+        let mut driver = driver.with_policy(policy);
         if Driver::needs_proxy(&agent)
             && let Err(failure) = driver.start_proxy(self.inner.context.access(&run.spec, &run.owner.name))
         {
@@ -78,14 +78,7 @@ impl RunManager {
     }
 
     /// The driver of a run that an earlier server drove. `secrets` are masked in its events.
-    pub(super) fn restore_driver(
-        &self,
-        lease: Lease,
-        run: &RunRecord,
-        policy: Policy,
-        summary: LogSummary,
-        secrets: Secrets,
-    ) -> (Registration, Driver) {
+    pub(super) fn restore_driver(&self, lease: Lease, run: &RunRecord, summary: LogSummary, secrets: Secrets) -> (Registration, Driver) {
         let inner = &self.inner;
         let log = inner.log.reopen(lease, run, secrets);
         let notifier = inner.changes.notifier(run.id, run.owner.id);
@@ -93,7 +86,7 @@ impl RunManager {
         let registration = inner.live.reserve(run.id, handle);
         registration.activate();
         let age = u64::try_from(inner.log.now().as_millis() - run.created_at.as_millis()).unwrap_or(0);
-        let driver = Driver::new(run.spec.clone(), run.session, RunSecrets::default(), policy, log, inbox, inner.context.clone());
+        let driver = Driver::new(&run.spec, run.session, RunSecrets::default(), log, inbox, inner.context.clone());
         (registration, driver.with_summary(summary, Duration::from_millis(age)))
     }
 }

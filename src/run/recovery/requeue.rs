@@ -21,10 +21,9 @@ impl RunManager {
                 "the server died before the run started, and the values of env and mcp_servers are not stored; create the run again";
             return self.end(lease, &run, node_lost(message)).await;
         }
-        let policy = match self.policy_of(&run) {
-            Ok(policy) => policy,
-            Err(failure) => return self.end(lease, &run, failed(failure)).await,
-        };
+        if let Err(failure) = self.inner.config.policy_of(id, &run.spec) {
+            return self.end(lease, &run, failed(failure)).await;
+        }
         // What a shim left that was never told to start an agent. Without its directory it cannot.
         let dir = self.inner.config.process_dir(id);
         let removed = tokio::task::spawn_blocking(move || dir.remove()).await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
@@ -37,11 +36,10 @@ impl RunManager {
             Some(guard) => (Box::pin(std::future::ready(guard)) as SessionTurn, true),
             None => (self.inner.sessions.join(run.session), false),
         };
-        let Some(ticket) = self.inner.admission.queue(id, run.owner.id, &run.spec.agent_type, !is_free) else {
-            return self.end(lease, &run, node_lost("the server died before the run started, and the queue is full")).await;
-        };
+        // It was accepted, so it waits even if the queue has become smaller.
+        let ticket = self.inner.admission.requeue(id, run.owner.id, &run.spec.agent_type, !is_free);
         let secrets = self.secrets_of(&run);
-        let (registration, driver) = self.restore_driver(lease, &run, policy, summary, secrets);
+        let (registration, driver) = self.restore_driver(lease, &run, summary, secrets);
         self.drive(registration, driver.run(ticket, session));
         Ok(Outcome::Requeued)
     }

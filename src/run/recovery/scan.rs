@@ -3,7 +3,6 @@
 use super::Outcome;
 use super::end::{failed, node_lost};
 use crate::run::manager::RunManager;
-use crate::run::policy::{Policy, Rule};
 use crate::run::state::StopReason;
 use crate::run::store::{RunRecord, StoreError};
 use crate::types::{Cause, Failure, Lease, RunId, RunStatus};
@@ -57,20 +56,6 @@ impl RunManager {
         }
         let outcome = node_lost("the run was live when the backup was made that this server was restored from");
         self.end(lease, run, outcome).await
-    }
-
-    /// The policy of a stored run.
-    ///
-    /// # Errors
-    /// If one of the run's rules is invalid now: it is damaged, or of a later release. Without it the agent could be allowed to do what the
-    /// rule denies.
-    pub(super) fn policy_of(&self, run: &RunRecord) -> Result<Policy, Failure> {
-        let rules: Result<Vec<Rule>, _> = run.spec.permission_rules.iter().map(Rule::new).collect();
-        let rules =
-            rules.map_err(|error| Failure::new(Cause::Storage, format!("a stored permission rule of the run is invalid: {error}")))?;
-        let config = &self.inner.config;
-        let private = config.private_paths(run.id, &run.spec.working_dir);
-        Ok(Policy::new(run.spec.permission_mode, &config.permission_rules, rules).with_private(private))
     }
 
     /// Kills the agent of a run that cannot be continued, and ends the run.

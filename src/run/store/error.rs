@@ -1,7 +1,9 @@
 //! Errors of a store.
 
+use std::fmt;
+
 use super::UsedKey;
-use crate::types::{RunId, Seq, SessionId};
+use crate::types::{Quota, RunId, Seq, SessionId};
 
 /// Why a store operation failed. Except for [`StoreError::KeyUsed`], the caller of the API is not at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +17,9 @@ pub enum StoreError {
     /// No connection can be opened for reading, usually because file descriptors ran out.
     #[error("cannot open another connection to the store: {0}")]
     NoReader(String),
+    /// A search took longer than this number of seconds.
+    #[error("the search took longer than {0} seconds")]
+    SearchTimeout(u64),
     /// A batch does not begin at the end of the log. Nothing was written.
     #[error("event {first} is not the next one of run {run}")]
     NotNext {
@@ -44,6 +49,9 @@ pub enum StoreError {
     /// The idempotency key was used before. Nothing was written.
     #[error("the idempotency key was already used for run {}", .0.run)]
     KeyUsed(UsedKey),
+    /// A quota of the user is reached. Nothing was written.
+    #[error(transparent)]
+    OverQuota(OverQuota),
     /// A row cannot be decoded. Other rows are not affected.
     #[error("row {id} of table {table} is damaged: {problem}")]
     Damaged {
@@ -60,4 +68,23 @@ pub enum StoreError {
     /// The thread that writes has died. Nothing can be written until the server is restarted.
     #[error("the store can no longer write; restart the server")]
     Closed,
+}
+
+/// A user's quota is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct OverQuota {
+    /// The quota.
+    pub quota: Quota,
+    /// The amount in use.
+    pub used: u64,
+    /// The amount that is allowed.
+    pub allowed: u64,
+}
+
+impl fmt::Display for OverQuota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { quota, used, allowed } = self;
+        let remedy = if *quota == Quota::Keys { "revoke keys" } else { "delete runs" };
+        write!(f, "your quota `{}` is used up ({used} of {allowed}); {remedy}, or ask an admin to raise it", quota.as_str())
+    }
 }

@@ -42,7 +42,7 @@ pub trait KeyStore: Send + Sync {
     /// Adds a key. Returns false, and adds nothing, if its owner does not exist.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; nothing was added then.
+    /// [`StoreError::OverQuota`] if the owner has too many keys; any other [`StoreError`] if the store fails. Nothing was added then.
     async fn add_key(&self, key: ApiKeyRecord, audit: Option<Audited>) -> Result<bool, StoreError>;
 
     /// The key with this id.

@@ -6,8 +6,10 @@ pub(super) mod contract;
 mod error;
 mod idempotency;
 mod keys;
+mod quotas;
 mod retention;
 mod runs;
+mod search;
 mod sqlite;
 #[cfg(test)]
 pub(super) mod testing;
@@ -17,13 +19,14 @@ mod users;
 mod webhooks;
 
 pub use audit::{AuditEntry, AuditFilter, AuditRecord, AuditStore, Audited};
-pub use error::StoreError;
+pub use error::{OverQuota, StoreError};
 pub use idempotency::{Idempotency, UsedKey};
 pub use keys::{ApiKeyRecord, KeyStore};
-pub use retention::{PendingRemoval, RetentionStep, RetentionStore, StoreSize};
-pub use runs::{
-    Chunk, DamagedChunk, Deleted, LogTip, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord, SessionUse,
-};
+pub use quotas::{QuotaStore, QuotaUse};
+pub use retention::{FreshWorkspace, PendingRemoval, RetentionStep, RetentionStore, StoreSize};
+pub use runs::{Chunk, DamagedChunk, Deleted, LogTip, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, SessionUse};
+pub(super) use search::searchable;
+pub use search::{BadSearch, SearchText};
 pub use sqlite::{BackupError, BackupSummary, OpenError, RestoreError, RestoreSummary, SqliteStore, StoreStats, StoredLogins};
 pub use tokens::TokenStore;
 pub use usage::{DailyUsage, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::types::{RunId, Timestamp, UserId};
+use crate::types::{RunId, SessionId, Timestamp, UserId};
 
 /// Size of a store, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,17 @@ pub struct PendingRemoval {
     pub workspace: bool,
 }
 
+/// A session's fresh workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreshWorkspace {
+    /// The session.
+    pub session: SessionId,
+    /// Its first run, after which the workspace is named.
+    pub first_run: RunId,
+    /// Number of the session's runs that ended since it was measured.
+    pub unmeasured: i64,
+}
+
 /// Removes old data, in steps short enough not to delay other writes.
 ///
 /// Implementors must not change a run that has not ended, and must keep the last event of a run that stays, its `done`. What a step removes
@@ -68,6 +79,43 @@ pub trait RetentionStore: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was removed then.
     async fn trim_oldest(&self, now: Timestamp, budget: usize) -> Result<RetentionStep, StoreError>;
+
+    /// Decides that the agents' output of at most `limit` runs that ended before this time is removed, the oldest first: it no longer counts,
+    /// and is among the pending removals. Returns the number of these runs.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; nothing was changed then.
+    async fn expire_output(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// At most `limit` fresh workspaces of sessions, or of one session, whose runs all ended before this time, and which were not emptied
+    /// since. Damaged rows are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    async fn expired_workspaces(
+        &self,
+        before: Timestamp,
+        session: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<FreshWorkspace>, StoreError>;
+
+    /// Records that the workspace of a session was emptied.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; nothing was changed then.
+    async fn workspace_emptied(&self, session: SessionId) -> Result<(), StoreError>;
+
+    /// At most `limit` fresh workspaces that may have changed since they were measured. Damaged rows are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    async fn unmeasured_workspaces(&self, limit: usize) -> Result<Vec<FreshWorkspace>, StoreError>;
+
+    /// Records the size of a workspace as it was when it was returned as unmeasured, or later.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; nothing was changed then.
+    async fn workspace_measured(&self, workspace: FreshWorkspace, bytes: u64) -> Result<(), StoreError>;
 
     /// At most `limit` runs whose directories are to be removed. Damaged rows are left out.
     ///

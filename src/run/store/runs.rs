@@ -1,11 +1,12 @@
 //! Runs, their events and sessions.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Audited, Idempotency, NewWebhook, OwnerFilter, StoreError, UsedKey, WebhookStore};
+use super::{Audited, Idempotency, NewWebhook, OwnerFilter, SearchText, StoreError, UsedKey, WebhookStore};
 use crate::types::{
     Lease, NodeId, OutputCheckpoint, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserId, UserRef, Withheld,
 };
@@ -151,9 +152,6 @@ pub struct LogTip {
     pub done: Option<RunDone>,
 }
 
-/// Length of the beginning of a prompt that a search covers, in characters.
-pub const SEARCHED_CHARS: usize = 1000;
-
 /// Selects runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
@@ -161,9 +159,6 @@ pub struct RunFilter {
     pub owner: Option<OwnerFilter>,
     /// Only with one of these statuses; empty for all.
     pub status: Vec<RunStatus>,
-    /// Only with this text in the first [`SEARCHED_CHARS`] characters of the prompt, in a label written as `name=value`, or at the
-    /// beginning of the id, with or without `run_`. Ignores the case of ASCII letters.
-    pub text: Option<String>,
     /// Only of this agent type.
     pub agent_type: Option<String>,
     /// Only of this session.
@@ -189,7 +184,8 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// Adds a run with its first events and its audit entry, and its session if that starts with the run. Returns the run's first lease.
     ///
     /// # Errors
-    /// [`StoreError::NoSession`] if the session to continue does not exist; [`StoreError::KeyUsed`] if the idempotency key was used before;
+    /// [`StoreError::OverQuota`] if a quota of the owner is reached; [`StoreError::NoSession`] if the session to continue does not exist;
+    /// [`StoreError::KeyUsed`] if the idempotency key was used before;
     /// any other [`StoreError`] if the store fails. Nothing was added then.
     async fn create_run(
         &self,
@@ -234,6 +230,13 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store fails.
     async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// At most `limit` runs that match the filter and the text, in the reverse order in which they were stored. Damaged rows are left out.
+    /// Searches do not delay other reads. Dropping the future stops the search.
+    ///
+    /// # Errors
+    /// [`StoreError::SearchTimeout`] if it takes longer than `max_time`; any other [`StoreError`] if the store fails.
+    async fn search(&self, text: SearchText, filter: RunFilter, limit: usize, max_time: Duration) -> Result<Vec<RunRecord>, StoreError>;
 
     /// What an idempotency key of this owner was used for; `None` if it was not used or was deleted since.
     ///

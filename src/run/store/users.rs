@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Audited, StoreError};
-use crate::types::{Budget, BudgetChange, UserId, UserName, UserRef, UserRole};
+use crate::types::{Budget, BudgetChange, QuotaChange, UserId, UserName, UserRef, UserRole};
 
 /// A stored user.
 #[derive(Clone, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct UserEdit {
     pub password_hash: Option<String>,
     /// Changes to the daily budget.
     pub budget: BudgetChange,
+    /// Changes to the quotas.
+    pub quotas: QuotaChange,
 }
 
 impl std::fmt::Debug for UserRecord {

@@ -16,8 +16,8 @@ fn database_connections(server: &Server) -> usize {
 /// One connection that writes and four that read.
 const MAX_CONNECTIONS: usize = 5;
 
-/// Number of runs among which a search takes a noticeable time.
-const SEARCHED_RUNS: usize = 20_000;
+/// Number of runs among which looking for a label takes a noticeable time.
+const RUNS: usize = 20_000;
 
 #[test]
 fn reads_that_clients_abandon_do_not_pile_up() {
@@ -27,7 +27,7 @@ fn reads_that_clients_abandon_do_not_pile_up() {
         let id = user.script("result done").await;
         user.end_of(&id).await;
         let change = format!(
-            "CREATE TEMP TABLE copy AS WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {SEARCHED_RUNS})
+            "CREATE TEMP TABLE copy AS WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {RUNS})
              SELECT runs.* FROM runs, number WHERE id = '{id}';
              UPDATE copy SET id = 'run_0' || rowid;
              INSERT INTO runs SELECT * FROM copy"
@@ -36,10 +36,10 @@ fn reads_that_clients_abandon_do_not_pile_up() {
         let user = user.at(server.url());
         let mut most = 0;
         for _ in 0..20 {
-            let search = || user.request(reqwest::Method::GET, "/api/runs?q=no-run-has-this-text").send();
-            let searches = futures_util::future::join_all((0..8).map(|_| search()));
+            let list = || user.request(reqwest::Method::GET, "/api/runs?label=no-run=has-this-label").send();
+            let lists = futures_util::future::join_all((0..8).map(|_| list()));
             // Dropping the requests closes their connections.
-            assert!(tokio::time::timeout(Duration::from_millis(20), searches).await.is_err(), "a search is too fast for this test");
+            assert!(tokio::time::timeout(Duration::from_millis(20), lists).await.is_err(), "a list is too fast for this test");
             most = most.max(database_connections(&server));
         }
         assert!(most <= MAX_CONNECTIONS, "{most} connections to the database");

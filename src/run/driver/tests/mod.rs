@@ -25,7 +25,6 @@ use crate::run::admission::{Admission, Limits};
 use crate::run::events::EventLog;
 use crate::run::feed::Changes;
 use crate::run::live::{self, RunHandle};
-use crate::run::policy::Policy;
 use crate::run::run_secrets::RunSecrets;
 use crate::run::sessions::Sessions;
 use crate::run::store::testing::FaultStore;
@@ -110,11 +109,10 @@ impl Bench {
         let (run, owner, spec, session) = (record.id, record.owner.clone(), record.spec.clone(), record.session);
         let writer = log.create(record, SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None, None).await.unwrap();
         let (handle, inbox) = live::channel(session, spec.agent_type.clone(), Changes::new().notifier(run, owner.id));
-        let limits = Limits { total: 1, per_user: 1, per_agent: std::collections::BTreeMap::new(), queue: 1 };
+        let limits = Limits { total: 1, per_user: 1, queue: 1, queue_per_user: 1, ..Limits::default() };
         let ticket = Admission::new(limits).queue(run, owner.id, &spec.agent_type, true).unwrap();
         let turn = Sessions::default().join(session);
-        let policy = Policy::new(spec.permission_mode, &[], vec![]);
-        let driver = Driver::new(spec, session, RunSecrets::default(), policy, writer, inbox, context);
+        let driver = Driver::new(&spec, session, RunSecrets::default(), writer, inbox, context);
         let driver = tokio::spawn(driver.run(ticket, turn));
         Self { _dir: dir, store, run, handle, driver, agents, preparing }
     }

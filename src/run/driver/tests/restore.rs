@@ -3,6 +3,7 @@
 use super::*;
 use crate::agent::handle::testing::Received;
 use crate::agent::handle::{History, TextDigest};
+use crate::run::policy::Policy;
 use crate::run::store::RunChange;
 use crate::run::store::testing::{Calls, Fault};
 use crate::types::{DecidedBy, MessageMode, Question, RunStarted, SessionId};
@@ -24,11 +25,11 @@ impl Bench {
         writer.append(events, RunChange { status: Some(RunStatus::Starting), ..RunChange::default() }).await.unwrap();
         let summary = log.summarize(run).await.unwrap();
         let (handle, inbox) = live::channel(session, spec.agent_type.clone(), Changes::new().notifier(run, owner.id));
-        let limits = Limits { total: 1, per_user: 1, per_agent: std::collections::BTreeMap::new(), queue: 1 };
+        let limits = Limits { total: 1, per_user: 1, queue: 1, queue_per_user: 1, ..Limits::default() };
         let slot = Admission::new(limits).admit_existing(run, owner.id, &spec.agent_type);
         let turn = Sessions::default().join(session);
         let policy = Policy::new(spec.permission_mode, &[], vec![]);
-        let driver = Driver::new(spec, session, RunSecrets::default(), policy, writer, inbox, context);
+        let driver = Driver::new(&spec, session, RunSecrets::default(), writer, inbox, context).with_policy(policy);
         let (agent, mut scripted) = scripted_agent();
         assert!(scripted.restore(history).await);
         let driver = tokio::spawn(driver.with_summary(summary, Duration::ZERO).reattach(agent, slot, turn));

@@ -4,9 +4,11 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::damage::DamagedRows;
 #[cfg(test)]
@@ -14,7 +16,8 @@ use super::inline::Inline;
 use super::lock::lock;
 use super::node;
 use super::open_error::OpenError;
-use super::sql::write_error;
+use super::quotas::DefaultQuotas;
+use super::sql::{read_error, write_error};
 use super::writer::{Writer, panicked};
 use crate::metrics::StoreMetrics;
 use crate::ownership;
@@ -28,6 +31,12 @@ pub(super) mod embedded {
 /// Name of the database in the data directory.
 pub(super) const FILE_NAME: &str = "openrunner.db";
 
+/// Number of connections for searches, which can take long.
+const SEARCHERS: usize = 2;
+
+/// Number of steps of SQLite's virtual machine between two checks whether a search is to stop: well below a millisecond.
+const STEPS_PER_CHECK: i32 = 2000;
+
 /// Number of connections for reading. Each reads one batch at a time, so a few serve many followers.
 const READERS: usize = 4;
 
@@ -40,7 +49,10 @@ pub struct SqliteStore {
     pub(super) metrics: StoreMetrics,
     pub(super) node: NodeId,
     pub(super) damaged: DamagedRows,
+    /// Quotas of users who have none of their own.
+    pub(super) quotas: DefaultQuotas,
     readers: Arc<Readers>,
+    searchers: Arc<Readers>,
 }
 
 #[derive(Debug)]
@@ -62,7 +74,7 @@ impl SqliteStore {
     pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
         let lock = prepare(data_dir)?;
         let connection = open_and_migrate(data_dir)?;
-        Self::with_connection(connection, data_dir, Some(Arc::new(lock)))
+        Self::with_connection(connection, data_dir, Some(&Arc::new(lock)))
     }
 
     /// Opens the store for a short time, whether or not a server uses it. A server sees every change with its next read. The schema is
@@ -80,24 +92,33 @@ impl SqliteStore {
         Self::with_connection(connection, data_dir, None)
     }
 
-    fn with_connection(connection: Connection, data_dir: &Path, lock: Option<Arc<File>>) -> Result<Self, OpenError> {
+    fn with_connection(connection: Connection, data_dir: &Path, lock: Option<&Arc<File>>) -> Result<Self, OpenError> {
         // Set explicitly instead of relying on SQLite's build options: a successful commit must be on disk.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
         let node = node::identify(&connection)?;
         let metrics = StoreMetrics::default();
-        let writer = Writer::start(connection, lock.clone(), metrics.clone()).map_err(OpenError::Thread)?;
-        let path = data_dir.join(FILE_NAME);
-        let readers = Readers {
-            permits: Arc::new(Semaphore::new(READERS)),
-            idle: Mutex::new(Vec::new()),
-            path,
-            #[cfg(test)]
-            inline: None,
-            _lock: lock,
+        let writer = Writer::start(connection, lock.cloned(), metrics.clone()).map_err(OpenError::Thread)?;
+        let readers = |count| {
+            Arc::new(Readers {
+                permits: Arc::new(Semaphore::new(count)),
+                idle: Mutex::new(Vec::new()),
+                path: data_dir.join(FILE_NAME),
+                #[cfg(test)]
+                inline: None,
+                _lock: lock.cloned(),
+            })
         };
         let damaged = DamagedRows::new(metrics.clone());
-        Ok(Self { writer, metrics, node, damaged, readers: Arc::new(readers) })
+        Ok(Self {
+            writer,
+            metrics,
+            node,
+            damaged,
+            quotas: DefaultQuotas::default(),
+            readers: readers(READERS),
+            searchers: readers(SEARCHERS),
+        })
     }
 
     /// A store in memory that runs each operation on the task of its caller, so that tests with it are deterministic.
@@ -107,15 +128,21 @@ impl SqliteStore {
         embedded::migrations::runner().run(&mut connection).unwrap();
         let (node, inline) = (node::identify(&connection).unwrap(), Inline::new(connection));
         let (writer, permits) = (Writer::inline(inline.clone()), Arc::new(Semaphore::new(READERS)));
-        let readers = Readers { permits, idle: Mutex::default(), path: PathBuf::new(), inline: Some(inline), _lock: None };
-        let metrics = StoreMetrics::default();
-        Self { writer, damaged: DamagedRows::new(metrics.clone()), metrics, node, readers: Arc::new(readers) }
+        let readers = Arc::new(Readers { permits, idle: Mutex::default(), path: PathBuf::new(), inline: Some(inline), _lock: None });
+        let (metrics, searchers) = (StoreMetrics::default(), Arc::clone(&readers));
+        Self { writer, damaged: DamagedRows::new(metrics.clone()), metrics, node, quotas: DefaultQuotas::default(), readers, searchers }
     }
 
     /// The permits of the connections for reading.
     #[cfg(test)]
     pub(super) fn read_permits(&self) -> Arc<Semaphore> {
         Arc::clone(&self.readers.permits)
+    }
+
+    /// The permits of the connections for searches.
+    #[cfg(test)]
+    pub(in crate::run) fn search_permits(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.searchers.permits)
     }
 
     /// The store's metrics.
@@ -142,24 +169,30 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        #[cfg(test)]
-        if let Some(inline) = &self.readers.inline {
-            return work(&inline.lock());
-        }
-        let readers = Arc::clone(&self.readers);
-        let permit = Arc::clone(&self.readers.permits).acquire_owned().await.map_err(|_closed| StoreError::Closed)?;
-        let reading = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let connection = readers.take()?;
-            let result = work(&connection);
-            readers.give_back(connection);
-            result
-        });
-        reading.await.unwrap_or_else(|error| match error.try_into_panic() {
-            Ok(panic) => Err(panicked("a read", &*panic)),
-            // The runtime is shutting down.
-            Err(error) => Err(StoreError::Read(error.to_string())),
-        })
+        Arc::clone(&self.readers).run(|connection| work(connection)).await
+    }
+
+    /// Runs `work` with a connection that only searches use, as [`SqliteStore::read`] does, at most for `max_time`. Dropping the future stops
+    /// the search.
+    ///
+    /// # Errors
+    /// [`StoreError::SearchTimeout`] if it takes longer; the error of `work` otherwise.
+    pub(super) async fn read_for_search<T, F>(&self, max_time: Duration, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let abandoned = CancellationToken::new();
+        let _guard = abandoned.clone().drop_guard();
+        let search = move |connection: &mut Connection| {
+            let deadline = Instant::now() + max_time;
+            let check = move || abandoned.is_cancelled() || Instant::now() >= deadline;
+            connection.progress_handler(STEPS_PER_CHECK, Some(check)).map_err(read_error)?;
+            let result = work(connection);
+            connection.progress_handler(0, None::<fn() -> bool>).map_err(read_error)?;
+            result.map_err(|error| if Instant::now() >= deadline { StoreError::SearchTimeout(max_time.as_secs()) } else { error })
+        };
+        Arc::clone(&self.searchers).run(search).await
     }
 }
 
@@ -172,6 +205,31 @@ impl SqliteStore {
 }
 
 impl Readers {
+    /// Runs `work` with one of the connections, on a blocking thread.
+    async fn run<T, F>(self: Arc<Self>, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        #[cfg(test)]
+        if let Some(inline) = &self.inline {
+            return work(&mut inline.lock());
+        }
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_closed| StoreError::Closed)?;
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let mut connection = self.take()?;
+            let result = work(&mut connection);
+            self.give_back(connection);
+            result
+        });
+        reading.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => Err(panicked("a read", &*panic)),
+            // The runtime is shutting down.
+            Err(error) => Err(StoreError::Read(error.to_string())),
+        })
+    }
+
     fn take(&self) -> Result<Connection, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {

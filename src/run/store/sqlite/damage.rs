@@ -94,6 +94,11 @@ impl<'a, 'r> Columns<'a, 'r> {
 pub(super) struct RawText(Vec<u8>);
 
 impl RawText {
+    /// The bytes of the text.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The text in the form of `T`; `None` if it is damaged.
     pub(super) fn parse<T: FromStr>(&self) -> Option<T> {
         std::str::from_utf8(&self.0).ok()?.parse().ok()

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::damage::RawText;
+use super::search;
 use super::sql::{execute, integer, query_first, read_error, write_error};
 use crate::run::store::{Deleted, RetentionStep, StoreError};
 
@@ -17,6 +18,7 @@ pub(super) fn begin(connection: &Connection, run: &RawText) -> Result<Deleted, S
         let exists = connection.prepare_cached("SELECT 1 FROM runs WHERE id = ?1").and_then(|mut find| find.exists([run]));
         return Ok(if exists.map_err(read_error)? { Deleted::Live } else { Deleted::NotFound });
     };
+    search::remove(connection, run)?;
     execute(connection, "INSERT INTO deleted_runs (run_id) VALUES (?1) ON CONFLICT (run_id) DO NOTHING", [run])?;
     add_removal(connection, run, false)?;
     let empty = "DELETE FROM sessions WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE session_id = ?1) RETURNING first_run";

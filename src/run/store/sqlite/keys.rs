@@ -8,9 +8,10 @@ use rusqlite::{Row, ToSql, params};
 use super::SqliteStore;
 use super::damage::Columns;
 use super::decode::owner;
+use super::quotas;
 use super::sql::{execute, query_first, to_json};
 use crate::run::store::{ApiKeyRecord, Audited, KeyStore, StoreError};
-use crate::types::{KeyId, Timestamp, UserId};
+use crate::types::{KeyId, Quota, Timestamp, UserId};
 
 /// The columns of a key, in the order in which [`decode`] reads them.
 const COLUMNS: &str = "id, owner, (SELECT name FROM users WHERE id = owner), name, hash, scopes, created_at, expires_at, last_used_at";
@@ -19,7 +20,9 @@ const COLUMNS: &str = "id, owner, (SELECT name FROM users WHERE id = owner), nam
 impl KeyStore for SqliteStore {
     async fn add_key(&self, key: ApiKeyRecord, audit: Option<Audited>) -> Result<bool, StoreError> {
         let scopes = to_json(&key.scopes)?;
+        let quotas = self.quotas;
         self.write_audited(audit, identity, move |connection| {
+            quotas::check(connection, &key.owner.id.to_string(), &[Quota::Keys], &quotas)?;
             // Selects from the owner's row, so that a user who is removed concurrently gets no key.
             let sql = "INSERT INTO api_keys (id, owner, name, hash, scopes, created_at, expires_at, last_used_at)
                            SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8 FROM users WHERE id = ?2";

@@ -14,9 +14,11 @@ mod keys;
 mod lock;
 mod node;
 mod open_error;
+mod quotas;
 mod restore;
 mod retention;
 mod runs;
+mod search;
 mod sql;
 mod temp_file;
 #[cfg(test)]

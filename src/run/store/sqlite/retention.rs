@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, Row, params};
 
 use super::SqliteStore;
 use super::connection::{FILE_NAME, connect};
 use super::damage::{Columns, RawText};
 use super::delete;
 use super::sql::{count, execute, integer, query_first, read_error, write_error};
-use crate::run::store::{PendingRemoval, RetentionStep, RetentionStore, StoreError, StoreSize};
-use crate::types::{RunId, Timestamp};
+use crate::run::store::{FreshWorkspace, PendingRemoval, RetentionStep, RetentionStore, StoreError, StoreSize};
+use crate::types::{RunId, SessionId, Timestamp};
 
 /// Number of runs of a session that one step deletes: a few milliseconds of the writer's time.
 const RUNS_PER_STEP: usize = 32;
@@ -89,11 +89,77 @@ impl RetentionStore for SqliteStore {
                 let Some(run) = query_text(connection, sql, [])? else { return Ok(RetentionStep::default()) };
                 let mut step = RetentionStep { found: true, ..RetentionStep::default() };
                 if trim(connection, &run, budget, &mut step)? {
-                    execute(connection, "UPDATE runs SET trimmed_at = ?2 WHERE id = ?1", params![run, now.as_millis()])?;
+                    let sql = "UPDATE runs SET trimmed_at = ?2, output_kept = 0, output_bytes = 0 WHERE id = ?1";
+                    execute(connection, sql, params![run, now.as_millis()])?;
                     delete::add_removal(connection, &run, false)?;
                     step.trimmed = 1;
                 }
                 Ok(step)
+            })
+            .await
+    }
+
+    async fn expire_output(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.writer
+            .write(move |connection| {
+                let sql = "UPDATE runs SET output_kept = 0, output_bytes = 0 WHERE id IN
+                           (SELECT id FROM runs WHERE ended_at < ?1 AND ended_at IS NOT NULL AND output_kept = 1 ORDER BY ended_at, id LIMIT ?2)
+                           RETURNING id";
+                let mut statement = connection.prepare_cached(sql).map_err(write_error)?;
+                let runs = statement.query_map(params![before.as_millis(), integer(limit as u64)], |row| row.get::<_, RawText>(0));
+                let runs: Vec<RawText> = runs.and_then(Iterator::collect).map_err(write_error)?;
+                runs.iter().try_for_each(|run| delete::add_removal(connection, run, false))?;
+                Ok(runs.len())
+            })
+            .await
+    }
+
+    async fn expired_workspaces(
+        &self,
+        before: Timestamp,
+        session: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<FreshWorkspace>, StoreError> {
+        let damaged = self.damaged.clone();
+        self.read(move |connection| {
+            let sql = "SELECT id, first_run, unmeasured FROM sessions AS old
+                       WHERE workspace_bytes IS NOT NULL AND created_at < ?1 AND id = coalesce(?2, id)
+                       AND NOT EXISTS (SELECT 1 FROM runs WHERE session_id = old.id AND (ended_at IS NULL OR ended_at >= ?1))
+                       ORDER BY created_at, id";
+            let session = session.map(|session| session.to_string());
+            damaged.page(connection, sql, &[&before.as_millis(), &session], limit, decode_workspace)
+        })
+        .await
+    }
+
+    async fn workspace_emptied(&self, session: SessionId) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                let sql = "UPDATE sessions SET workspace_bytes = NULL, unmeasured = 0 WHERE id = ?1";
+                execute(connection, sql, [session.to_string()]).map(|_| ())
+            })
+            .await
+    }
+
+    async fn unmeasured_workspaces(&self, limit: usize) -> Result<Vec<FreshWorkspace>, StoreError> {
+        let damaged = self.damaged.clone();
+        self.read(move |connection| {
+            let sql = "SELECT id, first_run, unmeasured FROM sessions WHERE unmeasured > 0 AND workspace_bytes IS NOT NULL
+                       UNION SELECT id, first_run, unmeasured FROM sessions WHERE workspace_bytes IS NOT NULL AND id IN
+                           (SELECT session_id FROM runs WHERE ended_at IS NULL AND launched_at IS NOT NULL)
+                       ORDER BY id";
+            damaged.page(connection, sql, &[], limit, decode_workspace)
+        })
+        .await
+    }
+
+    async fn workspace_measured(&self, workspace: FreshWorkspace, bytes: u64) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                let sql = "UPDATE sessions SET workspace_bytes = ?2, unmeasured = max(0, unmeasured - ?3)
+                           WHERE id = ?1 AND workspace_bytes IS NOT NULL";
+                let values = params![workspace.session.to_string(), integer(bytes), workspace.unmeasured];
+                execute(connection, sql, values).map(|_| ())
             })
             .await
     }
@@ -159,6 +225,11 @@ impl RetentionStore for SqliteStore {
     }
 }
 
+fn decode_workspace(row: &Row<'_>) -> Result<FreshWorkspace, StoreError> {
+    let columns = Columns::new("sessions", row);
+    Ok(FreshWorkspace { session: columns.parse(0)?, first_run: columns.parse(1)?, unmeasured: columns.get(2)? })
+}
+
 /// Removes batches from the beginning of an ended run's log while `budget` lasts, but never the last one, which contains `done`. Returns
 /// whether only the last one is left.
 fn trim(connection: &Connection, run: &RawText, mut budget: usize, step: &mut RetentionStep) -> Result<bool, StoreError> {
@@ -171,8 +242,8 @@ fn trim(connection: &Connection, run: &RawText, mut budget: usize, step: &mut Re
     step.bytes += removed.bytes;
     if let Some(last_removed) = removed.last_seq {
         // Readers must be able to tell removed events from lost ones. A damaged number of a removed chunk must not cover the rest.
-        let sql = "UPDATE runs SET trimmed_to = max(trimmed_to, min(?2, ?3 - 1)) WHERE id = ?1";
-        execute(connection, sql, params![run, last_removed, last])?;
+        let sql = "UPDATE runs SET trimmed_to = max(trimmed_to, min(?2, ?3 - 1)), stored_bytes = max(0, stored_bytes - ?4) WHERE id = ?1";
+        execute(connection, sql, params![run, last_removed, last, integer(removed.bytes)])?;
     }
     Ok(is_complete)
 }

@@ -1,5 +1,8 @@
 //! Runs and their events in `SQLite`.
 
+use std::path::Path;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -7,12 +10,12 @@ use super::audit::always;
 use super::damage::Columns;
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS};
 use super::sql::{Conditions, execute, integer, query_first, read_error, to_json, write_error};
-use super::{SqliteStore, chunks, delete, usage, webhooks};
+use super::{SqliteStore, chunks, delete, quotas, search, usage, webhooks};
 use crate::run::store::{
-    Audited, Chunk, DamagedChunk, Deleted, Idempotency, LogTip, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord,
+    Audited, Chunk, DamagedChunk, Deleted, Idempotency, LogTip, RunChange, RunFilter, RunRecord, RunStore, SearchText, SessionRecord,
     SessionUse, StoreError, UsedKey,
 };
-use crate::types::{Epoch, Lease, NodeId, RunId, RunStatus, Seq, SessionId, Timestamp, UserId};
+use crate::types::{Epoch, Lease, NodeId, Quota, RunId, RunStatus, Seq, SessionId, Timestamp, UserId};
 
 #[async_trait]
 impl RunStore for SqliteStore {
@@ -33,11 +36,17 @@ impl RunStore for SqliteStore {
         let working_dir = to_json(&run.spec.working_dir)?;
         let (events, bytes) = batch_size(&first);
         let lease = Lease { run: run.id, node: self.node, epoch: Epoch::FIRST };
+        let stored_bytes = bytes + (spec.len() + widened.len()) as u64;
+        let (defaults, workspace) = (self.quotas, fresh_workspace(&run.spec.working_dir));
+        let mut limited = vec![Quota::Runs, Quota::StoredBytes];
+        limited.extend((session == SessionUse::Starts).then_some(Quota::Sessions));
+        limited.extend(workspace.map(|_| Quota::WorkspaceBytes));
         self.write_audited(audit, always, move |connection| {
+            quotas::check(connection, &run.owner.id.to_string(), &limited, &defaults)?;
             match session {
                 SessionUse::Starts => {
-                    let sql = "INSERT INTO sessions (id, owner, agent_type, working_dir, first_run, created_at)
-                                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                    let sql = "INSERT INTO sessions (id, owner, agent_type, working_dir, first_run, created_at, workspace_bytes)
+                                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
                     let values = params![
                         run.session.to_string(),
                         run.owner.id.to_string(),
@@ -45,6 +54,7 @@ impl RunStore for SqliteStore {
                         working_dir,
                         run.id.to_string(),
                         run.created_at.as_millis(),
+                        workspace.map(|_| 0),
                     ];
                     execute(connection, sql, values)?;
                 }
@@ -55,10 +65,15 @@ impl RunStore for SqliteStore {
                     if !exists.map_err(read_error)? {
                         return Err(StoreError::NoSession(run.session));
                     }
+                    // Its workspace is used again if it was emptied.
+                    if let Some(first_run) = workspace {
+                        let sql = "UPDATE sessions SET workspace_bytes = 0 WHERE id = ?1 AND first_run = ?2 AND workspace_bytes IS NULL";
+                        execute(connection, sql, [run.session.to_string(), first_run.to_string()])?;
+                    }
                 }
             }
-            let sql = "INSERT INTO runs (id, session_id, owner, agent_type, status, spec, widened, created_at, last_seq, node_id, epoch)
-                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+            let sql = "INSERT INTO runs (id, session_id, owner, agent_type, status, spec, widened, created_at, last_seq, node_id, epoch,
+                           stored_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
             let values = params![
                 run.id.to_string(),
                 run.session.to_string(),
@@ -71,8 +86,10 @@ impl RunStore for SqliteStore {
                 integer(run.last_seq.get()),
                 lease.node.to_string(),
                 integer(lease.epoch.get()),
+                integer(stored_bytes),
             ];
             execute(connection, sql, values)?;
+            search::insert(connection, run.id, run.owner.id, &run.spec)?;
             claim_key(connection, run.id, idempotency)?;
             webhooks::insert(connection, run.id, &run.webhooks)?;
             insert_chunks(connection, run.id, &first)
@@ -88,6 +105,7 @@ impl RunStore for SqliteStore {
             return Err(StoreError::NotNext { run, first: gap[1].first });
         }
         let (events, bytes) = batch_size(&batch);
+        let output = change.checkpoint.map(|checkpoint| integer(checkpoint.out.saturating_add(checkpoint.err)));
         let checkpoint = change.checkpoint.map(|checkpoint| to_json(&checkpoint)).transpose()?;
         let withheld = change.withheld.map(|withheld| to_json(&withheld)).transpose()?;
         let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, done, at))).transpose()?;
@@ -104,18 +122,37 @@ impl RunStore for SqliteStore {
                 None => {
                     let sql = "UPDATE runs SET last_seq = coalesce(?5, last_seq), status = coalesce(?6, status),
                                launched_at = coalesce(?7, launched_at), started_at = coalesce(?8, started_at),
-                               checkpoint = coalesce(?9, checkpoint), withheld = coalesce(?10, withheld)
+                               checkpoint = coalesce(?9, checkpoint), withheld = coalesce(?10, withheld),
+                               stored_bytes = stored_bytes + ?11, output_bytes = coalesce(?12, output_bytes)
                                WHERE id = ?1 AND node_id = ?2 AND epoch = ?3 AND last_seq = coalesce(?4, last_seq) AND ended_at IS NULL";
-                    let values = params![id, node, epoch, before, last, status, launched_at, started_at, checkpoint, withheld];
+                    let grown = integer(bytes);
+                    let values =
+                        params![id, node, epoch, before, last, status, launched_at, started_at, checkpoint, withheld, grown, output];
                     execute(connection, sql, values)?
                 }
                 Some((json, _, at)) => {
                     let sql = "UPDATE runs SET last_seq = coalesce(?5, last_seq), status = coalesce(?6, status),
                                launched_at = coalesce(?7, launched_at), started_at = coalesce(?8, started_at),
-                               checkpoint = coalesce(?9, checkpoint), withheld = coalesce(?10, withheld), ended_at = ?11, done = ?12
+                               checkpoint = coalesce(?9, checkpoint), withheld = coalesce(?10, withheld), ended_at = ?11, done = ?12,
+                               stored_bytes = stored_bytes + ?13, output_bytes = coalesce(?14, output_bytes)
                                WHERE id = ?1 AND node_id = ?2 AND epoch = ?3 AND last_seq = coalesce(?4, last_seq) AND ended_at IS NULL";
-                    let at = at.as_millis();
-                    let values = params![id, node, epoch, before, last, status, launched_at, started_at, checkpoint, withheld, at, json];
+                    let (at, grown) = (at.as_millis(), integer(bytes + json.len() as u64));
+                    let values = params![
+                        id,
+                        node,
+                        epoch,
+                        before,
+                        last,
+                        status,
+                        launched_at,
+                        started_at,
+                        checkpoint,
+                        withheld,
+                        at,
+                        json,
+                        grown,
+                        output
+                    ];
                     execute(connection, sql, values)?
                 }
             };
@@ -128,6 +165,14 @@ impl RunStore for SqliteStore {
             }
             if let Some(model) = change.model {
                 execute(connection, "UPDATE runs SET model = ?2 WHERE id = ?1", params![run.to_string(), model])?;
+            }
+            if done.is_some() {
+                let sql = "UPDATE sessions SET unmeasured = unmeasured + 1
+                           WHERE id = (SELECT session_id FROM runs WHERE id = ?1) AND workspace_bytes IS NOT NULL";
+                execute(connection, sql, [run.to_string()])?;
+            }
+            if let Some(answer) = done.as_ref().and_then(|(_, done, _)| done.result.as_deref()) {
+                search::add_answer(connection, run, answer)?;
             }
             match (&done, &change.usage) {
                 (Some((_, done, at)), _) => usage::record(connection, run, *at, done.usage.as_ref(), Some(done.status))?,
@@ -186,11 +231,16 @@ impl RunStore for SqliteStore {
     async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
         let damaged = self.damaged.clone();
         self.read(move |connection| {
-            let conditions = conditions(filter);
+            let conditions = conditions(filter, Conditions::new());
             let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE {} ORDER BY id DESC", conditions.clause());
             damaged.page(connection, &sql, &conditions.values(), limit, decode::run)
         })
         .await
+    }
+
+    async fn search(&self, text: SearchText, filter: RunFilter, limit: usize, max_time: Duration) -> Result<Vec<RunRecord>, StoreError> {
+        let damaged = self.damaged.clone();
+        self.read_for_search(max_time, move |connection| search::search(connection, &text, filter, limit, &damaged)).await
     }
 
     async fn used_key(&self, owner: UserId, key: &str) -> Result<Option<UsedKey>, StoreError> {
@@ -276,6 +326,13 @@ fn run_exists(connection: &Connection, run: RunId) -> Result<bool, StoreError> {
     exists.map_err(read_error)
 }
 
+/// The run after which a fresh workspace is named; `None` for a directory that the user has chosen. Users cannot choose such a name, since
+/// it is that of a run that exists or is about to be stored.
+fn fresh_workspace(working_dir: &Path) -> Option<RunId> {
+    let parent = working_dir.parent()?.file_name()?;
+    working_dir.file_name()?.to_str()?.parse().ok().filter(|_| parent == "workspaces")
+}
+
 /// The number of events and bytes in a batch.
 fn batch_size(batch: &[Chunk]) -> (u64, u64) {
     let events = batch.iter().map(|chunk| chunk.last.get() - chunk.first.get() + 1).sum();
@@ -314,20 +371,13 @@ fn insert_chunks(connection: &Connection, run: RunId, chunks: &[Chunk]) -> Resul
     Ok(())
 }
 
-/// The `WHERE` clause of a filter. A damaged `spec` matches no search.
-fn conditions(filter: RunFilter) -> Conditions {
-    const SPEC: &str = "iif(json_valid(spec), spec, '{}')";
+/// Adds the terms of a filter. A damaged `spec` has no labels.
+pub(super) fn conditions(filter: RunFilter, mut conditions: Conditions) -> Conditions {
     const LABELS: &str = "EXISTS (SELECT 1 FROM json_each(iif(json_valid(spec), spec, '{}'), '$.labels') AS label WHERE";
-    let RunFilter { owner, status, text, agent_type, session, label, since, before } = filter;
-    let mut conditions = Conditions::new();
+    let RunFilter { owner, status, agent_type, session, label, since, before } = filter;
     conditions.add_owner(owner);
     let names = (!status.is_empty()).then(|| status.iter().map(|status| status.as_str()).collect::<Vec<_>>());
     conditions.add("status IN (SELECT value FROM json_each(?))", names.map(|names| serde_json::json!(names).to_string()));
-    // Like `lower` in SQL, which changes only ASCII letters.
-    let text = text.map(|text| text.to_ascii_lowercase());
-    let in_prompt = format!("instr(lower(substr(json_extract({SPEC}, '$.prompt'), 1, {SEARCHED_CHARS})), ?) > 0");
-    let in_label = format!("{LABELS} instr(lower(label.key || '=' || label.value), ?) > 0)");
-    conditions.add(&format!("(instr(id, ?) IN (1, 5) OR {in_prompt} OR {in_label})"), text);
     conditions.add("agent_type = ?", agent_type);
     conditions.add("session_id = ?", session.map(|session| session.to_string()));
     let label = label.map(|(key, value)| serde_json::json!([key, value]).to_string());

@@ -52,28 +52,40 @@ pub(super) fn integer(number: u64) -> i64 {
 pub(super) struct Conditions {
     terms: Vec<String>,
     values: Vec<Box<dyn ToSql>>,
+    /// Number of values that are bound before these.
+    offset: usize,
 }
 
 impl Conditions {
     pub(super) fn new() -> Self {
-        Self { terms: vec!["1".to_owned()], values: Vec::new() }
+        Self { terms: vec!["1".to_owned()], values: Vec::new(), offset: 0 }
+    }
+
+    /// Terms of another clause in the same statement, whose values follow those of `other`.
+    pub(super) fn after(other: &Self) -> Self {
+        Self { offset: other.offset + other.values.len(), ..Self::new() }
     }
 
     /// Adds a term in which every `?` stands for `value`, unless there is no value.
     pub(super) fn add(&mut self, term: &str, value: Option<impl ToSql + 'static>) {
         if let Some(value) = value {
             self.values.push(Box::new(value));
-            self.terms.push(term.replace('?', &format!("?{}", self.values.len())));
+            self.terms.push(term.replace('?', &format!("?{}", self.offset + self.values.len())));
         }
     }
 
     /// Selects by the column `owner`.
     pub(super) fn add_owner(&mut self, owner: Option<OwnerFilter>) {
+        self.add_owner_in("owner", owner);
+    }
+
+    /// Selects by a column with the ids of owners.
+    pub(super) fn add_owner_in(&mut self, column: &str, owner: Option<OwnerFilter>) {
         match owner {
             None => {}
-            Some(OwnerFilter::Id(id)) => self.add("owner = ?", Some(id.to_string())),
+            Some(OwnerFilter::Id(id)) => self.add(&format!("{column} = ?"), Some(id.to_string())),
             Some(OwnerFilter::Name(name)) => {
-                self.add("owner IN (SELECT id FROM user_names WHERE name = ?)", Some(name.to_string()));
+                self.add(&format!("{column} IN (SELECT id FROM user_names WHERE name = ?)"), Some(name.to_string()));
             }
         }
     }

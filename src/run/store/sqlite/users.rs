@@ -7,6 +7,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::damage::Columns;
+use super::quotas;
 use super::sql::{execute, integer, query_first, read_error};
 use crate::run::store::{Audited, StoreError, UserChange, UserEdit, UserRecord, UserStore};
 use crate::types::{Budget, Limit, LimitChange, Money, Tokens, UserId, UserName, UserRole};
@@ -71,7 +72,7 @@ impl UserStore for SqliteStore {
 
     async fn change_user(&self, id: UserId, edit: UserEdit, audit: Option<Audited>) -> Result<UserChange, StoreError> {
         let id = id.to_string();
-        let UserEdit { role, password_hash, budget } = edit;
+        let UserEdit { role, password_hash, budget, quotas } = edit;
         self.write_audited(audit, is_done, move |connection| {
             let sql = format!(
                 "UPDATE users SET role = coalesce(?2, role), password_hash = coalesce(?3, password_hash),
@@ -82,7 +83,11 @@ impl UserStore for SqliteStore {
             let (set_tokens, tokens) = encode_change(budget.tokens_per_day, Tokens::get);
             let (set_cost, cost) = encode_change(budget.cost_per_day, Money::micros);
             let values = params![id, role.map(UserRole::as_str), password_hash, set_tokens, tokens, set_cost, cost];
-            outcome(connection, &id, execute(connection, &sql, values)?)
+            let changed = outcome(connection, &id, execute(connection, &sql, values)?)?;
+            if changed == UserChange::Done {
+                quotas::change(connection, &id, &quotas)?;
+            }
+            Ok(changed)
         })
         .await
     }
@@ -152,7 +157,7 @@ fn encode_bound<T>(bound: Limit<T>, count: impl Fn(T) -> u64) -> i64 {
 }
 
 /// Whether the change sets the column, and to which value.
-fn encode_change<T>(change: LimitChange<T>, count: impl Fn(T) -> u64) -> (bool, Option<i64>) {
+pub(super) fn encode_change<T>(change: LimitChange<T>, count: impl Fn(T) -> u64) -> (bool, Option<i64>) {
     match change {
         LimitChange::Keep => (false, None),
         LimitChange::Reset => (true, None),

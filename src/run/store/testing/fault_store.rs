@@ -1,14 +1,16 @@
 //! A store whose calls fail on request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::gate::{Gate, GateKeeper, Point};
 use crate::run::store::{
-    ActiveWebhook, Attempt, Audited, Chunk, DailyUsage, DamagedChunk, Deleted, Delivery, DeliveryFilter, Idempotency, LogTip,
-    PendingRemoval, RetentionStep, RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, SessionUse, SqliteStore,
-    StoreError, StoreSize, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum, UsedKey, WebhookStore,
+    ActiveWebhook, Attempt, Audited, Chunk, DailyUsage, DamagedChunk, Deleted, Delivery, DeliveryFilter, FreshWorkspace, Idempotency,
+    LogTip, PendingRemoval, QuotaStore, QuotaUse, RetentionStep, RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SearchText,
+    SessionRecord, SessionUse, SqliteStore, StoreError, StoreSize, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum, UsedKey,
+    WebhookStore,
 };
 use crate::types::{Day, Lease, NodeId, RunId, SessionId, Timestamp, UserId};
 
@@ -210,6 +212,10 @@ impl RunStore for FaultStore {
         self.read("runs", self.inner.runs(filter, limit)).await
     }
 
+    async fn search(&self, text: SearchText, filter: RunFilter, limit: usize, max_time: Duration) -> Result<Vec<RunRecord>, StoreError> {
+        self.read("search", self.inner.search(text, filter, limit, max_time)).await
+    }
+
     async fn used_key(&self, owner: UserId, key: &str) -> Result<Option<UsedKey>, StoreError> {
         self.read("used_key", self.inner.used_key(owner, key)).await
     }
@@ -267,6 +273,13 @@ impl WebhookStore for FaultStore {
 }
 
 #[async_trait]
+impl QuotaStore for FaultStore {
+    async fn quota_use(&self, owner: UserId) -> Result<QuotaUse, StoreError> {
+        self.read("quota_use", self.inner.quota_use(owner)).await
+    }
+}
+
+#[async_trait]
 impl UsageStore for FaultStore {
     async fn usage(
         &self,
@@ -303,6 +316,31 @@ impl RetentionStore for FaultStore {
 
     async fn trim_oldest(&self, now: Timestamp, budget: usize) -> Result<RetentionStep, StoreError> {
         self.write("trim_oldest", self.inner.trim_oldest(now, budget)).await
+    }
+
+    async fn expire_output(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.write("expire_output", self.inner.expire_output(before, limit)).await
+    }
+
+    async fn expired_workspaces(
+        &self,
+        before: Timestamp,
+        session: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<FreshWorkspace>, StoreError> {
+        self.read("expired_workspaces", self.inner.expired_workspaces(before, session, limit)).await
+    }
+
+    async fn workspace_emptied(&self, session: SessionId) -> Result<(), StoreError> {
+        self.write("workspace_emptied", self.inner.workspace_emptied(session)).await
+    }
+
+    async fn unmeasured_workspaces(&self, limit: usize) -> Result<Vec<FreshWorkspace>, StoreError> {
+        self.read("unmeasured_workspaces", self.inner.unmeasured_workspaces(limit)).await
+    }
+
+    async fn workspace_measured(&self, workspace: FreshWorkspace, bytes: u64) -> Result<(), StoreError> {
+        self.write("workspace_measured", self.inner.workspace_measured(workspace, bytes)).await
     }
 
     async fn pending_removals(&self, limit: usize) -> Result<Vec<PendingRemoval>, StoreError> {

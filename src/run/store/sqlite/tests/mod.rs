@@ -4,4 +4,6 @@ mod atomicity;
 mod audit;
 mod damage;
 mod files;
+mod quotas;
+mod search;
 mod threads;

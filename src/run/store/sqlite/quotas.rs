@@ -1,0 +1,70 @@
+//! Quotas in `SQLite`. Triggers keep a row of sums per user.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, params};
+
+use super::SqliteStore;
+use super::sql::{execute, query_first};
+use super::users::encode_change;
+use crate::run::store::{QuotaStore, QuotaUse, StoreError};
+use crate::types::{Amount, Limit, PerQuota, Quota, QuotaChange, UserId};
+
+/// Default quotas; `None` is unlimited.
+pub(super) type DefaultQuotas = PerQuota<Option<Amount>>;
+
+#[async_trait]
+impl QuotaStore for SqliteStore {
+    async fn quota_use(&self, owner: UserId) -> Result<QuotaUse, StoreError> {
+        let owner = owner.to_string();
+        self.read(move |connection| quota_use(connection, &owner)).await
+    }
+}
+
+impl SqliteStore {
+    /// The same store with these quotas for users who have none of their own. Without this, nothing is limited.
+    #[must_use]
+    pub fn with_default_quotas(mut self, quotas: PerQuota<Option<Amount>>) -> Self {
+        self.quotas = quotas;
+        self
+    }
+}
+
+/// Checks in the open transaction whether a user may add to these. The transaction is the only one that writes, so the check holds for it.
+pub(super) fn check(connection: &Connection, owner: &str, quotas: &[Quota], defaults: &DefaultQuotas) -> Result<(), StoreError> {
+    let now = quota_use(connection, owner)?;
+    quotas.iter().try_for_each(|quota| now.check(*quota, defaults)).map_err(StoreError::OverQuota)
+}
+
+fn quota_use(connection: &Connection, owner: &str) -> Result<QuotaUse, StoreError> {
+    let columns = |prefix: &str| Quota::ALL.map(|quota| format!("{prefix}{}", quota.as_str())).join(", ");
+    // Each query has the values in the order of the quotas. A damaged value counts as 0, or as no quota of the user's own.
+    let values = |sql: &str| {
+        let row = query_first(connection, sql, [owner], |row| {
+            Ok(PerQuota::new(|quota| row.get::<_, Option<i64>>(quota as usize).ok().flatten()))
+        })?;
+        Ok::<_, StoreError>(row.unwrap_or_default())
+    };
+    let used = values(&format!("SELECT {} FROM quota_use WHERE owner = ?1", columns("")))?;
+    let own = values(&format!("SELECT {} FROM users WHERE id = ?1", columns("quota_")))?;
+    Ok(QuotaUse {
+        used: PerQuota::new(|quota| used[quota].and_then(|number| u64::try_from(number).ok()).unwrap_or(0)),
+        own: PerQuota::new(|quota| own[quota].map(decode_limit)),
+    })
+}
+
+/// A user's own quota. A negative number stands for unlimited.
+fn decode_limit(number: i64) -> Limit<Amount> {
+    u64::try_from(number).map_or(Limit::NONE, |amount| Limit::At(Amount::new(amount)))
+}
+
+/// Changes a user's own quotas, if the user exists.
+pub(super) fn change(connection: &Connection, user: &str, change: &QuotaChange) -> Result<(), StoreError> {
+    for (quota, change) in change.0.iter() {
+        let (is_set, value) = encode_change(*change, Amount::get);
+        if is_set {
+            let sql = format!("UPDATE users SET quota_{} = ?2 WHERE id = ?1", quota.as_str());
+            execute(connection, &sql, params![user, value])?;
+        }
+    }
+    Ok(())
+}

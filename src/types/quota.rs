@@ -1,0 +1,151 @@
+//! Quotas: how much a user may keep on the server.
+
+use std::fmt;
+use std::ops::{Index, IndexMut};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{LimitChange, string_enum};
+
+string_enum! {
+    /// What a quota limits, per user.
+    #[derive(ToSchema)]
+    pub enum Quota {
+        /// Stored runs with their events, and the output of their agents, in bytes.
+        StoredBytes = "stored_bytes",
+        /// Content of fresh workspaces, in bytes.
+        WorkspaceBytes = "workspace_bytes",
+        /// Runs.
+        Runs = "runs",
+        /// Sessions.
+        Sessions = "sessions",
+        /// API keys.
+        Keys = "keys",
+    }
+}
+
+impl Quota {
+    /// Whether the quota is a number of bytes.
+    pub fn is_bytes(self) -> bool {
+        matches!(self, Self::StoredBytes | Self::WorkspaceBytes)
+    }
+}
+
+/// One value for each quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PerQuota<T>([T; 5]);
+
+impl<T> PerQuota<T> {
+    /// The value of each quota.
+    pub fn new(value: impl FnMut(Quota) -> T) -> Self {
+        Self(Quota::ALL.map(value))
+    }
+
+    /// Each quota with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (Quota, &T)> {
+        Quota::ALL.into_iter().zip(&self.0)
+    }
+}
+
+impl<T> Index<Quota> for PerQuota<T> {
+    type Output = T;
+
+    fn index(&self, quota: Quota) -> &T {
+        &self.0[quota as usize]
+    }
+}
+
+impl<T> IndexMut<Quota> for PerQuota<T> {
+    fn index_mut(&mut self, quota: Quota) -> &mut T {
+        &mut self.0[quota as usize]
+    }
+}
+
+/// Number of things or bytes that a quota allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "u64")]
+#[schema(value_type = u64, minimum = 0, maximum = 1_000_000_000_000_000_u64)]
+pub struct Amount(u64);
+
+/// The number is too large for a quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid amount; expected an integer from 0 to 10^15")]
+pub struct BadAmount;
+
+impl Amount {
+    /// Maximum amount. Exactly representable by every JSON parser.
+    const MAX: u64 = 1_000_000_000_000_000;
+
+    /// This amount, at most 10^15.
+    pub fn new(amount: u64) -> Self {
+        Self(amount.min(Self::MAX))
+    }
+
+    /// The number.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl TryFrom<u64> for Amount {
+    type Error = BadAmount;
+
+    fn try_from(amount: u64) -> Result<Self, BadAmount> {
+        if amount <= Self::MAX { Ok(Self(amount)) } else { Err(BadAmount) }
+    }
+}
+
+impl FromStr for Amount {
+    type Err = BadAmount;
+
+    fn from_str(text: &str) -> Result<Self, BadAmount> {
+        text.parse::<u64>().map_err(|_error| BadAmount)?.try_into()
+    }
+}
+
+/// Changes of a user's quotas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuotaChange(pub PerQuota<LimitChange<Amount>>);
+
+impl QuotaChange {
+    /// Whether anything changes.
+    pub fn is_some(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+/// The form in the audit log: `runs=5000 keys=unlimited`.
+impl fmt::Display for QuotaChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let changes = self.0.iter().filter_map(|(quota, change)| {
+            let value = change.describe(|amount| amount.get().to_string())?;
+            Some(format!("{}={value}", quota.as_str()))
+        });
+        f.write_str(&changes.collect::<Vec<_>>().join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Limit;
+
+    #[test]
+    fn each_quota_has_a_value_of_its_own() {
+        let mut names = PerQuota::new(Quota::as_str);
+        assert!(names.iter().all(|(quota, name)| quota.as_str() == *name && names[quota] == *name));
+        names[Quota::Keys] = "changed";
+        assert_eq!(names.iter().filter(|(_, name)| **name == "changed").count(), 1);
+    }
+
+    #[test]
+    fn a_change_states_what_is_set() {
+        let mut change = QuotaChange::default();
+        assert!(!change.is_some());
+        (change.0[Quota::Runs], change.0[Quota::Keys]) = (LimitChange::Set(Limit::At(Amount(5))), LimitChange::Set(Limit::NONE));
+        change.0[Quota::StoredBytes] = LimitChange::Reset;
+        assert_eq!(change.to_string(), "stored_bytes=default runs=5 keys=unlimited");
+    }
+}
