@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::policy::{PrivatePaths, Rule};
+use super::policy::{Policy, PrivatePaths, Rule};
 use super::webhooks::WebhookConfig;
 use crate::egress::EgressPolicy;
 use crate::process::shim::ProcessDir;

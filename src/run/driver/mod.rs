@@ -54,7 +54,9 @@ use crate::agent::handle::{AgentHandle, Restrictions, Update};
 use crate::egress::Proxy;
 use crate::metrics::RunMetrics;
 use crate::types::bounds::MAX_TIMED_CALLS;
-use crate::types::{NoticeCode, OnShutdown, PermissionMode, Recent, RunSpec, RunStatus, SessionId, StreamEvent, TurnEnd, Usage};
+use crate::types::{
+    NoticeCode, OnShutdown, PermissionMode, ProjectConfig, Recent, RunSpec, RunStatus, SessionId, StreamEvent, TurnEnd, Usage,
+};
 
 /// What all drivers of a server share.
 #[derive(Clone, Debug)]
@@ -145,6 +147,7 @@ struct SpecSummary {
     model: Option<String>,
     working_dir: PathBuf,
     permission_mode: PermissionMode,
+    project_config: ProjectConfig,
     timeout: Duration,
     idle_timeout: Option<Duration>,
 }
@@ -156,6 +159,7 @@ impl From<&RunSpec> for SpecSummary {
             model: spec.model.clone(),
             working_dir: spec.working_dir.clone(),
             permission_mode: spec.permission_mode,
+            project_config: spec.project_config,
             timeout: spec.timeout,
             idle_timeout: spec.idle_timeout,
         }
