@@ -65,7 +65,7 @@ fn a_file_is_created_with_a_placeholder_for_the_key(server: &Server, agent: Agen
     };
     let prompt = format!("create hello.py [[mock:tool path=hello.py id=sandbox_{agent}]]");
     let (run, events) = server.run(agent, &prompt, &json!({ "isolation": "sandbox", "model": model }));
-    let connections: Vec<_> = events.all("network").into_iter().map(|event| event.to_string()).collect();
+    let connections: Vec<_> = events.all("network").into_iter().map(ToString::to_string).collect();
     check_created_file(agent, &run, &events);
     assert_eq!(events.one("run_started")["isolation"]["level"], "sandbox");
     let model = server.bench.model.trim_start_matches("http://");

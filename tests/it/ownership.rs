@@ -29,7 +29,7 @@ fn is_root() -> bool {
 async fn stopped() -> Server {
     let setup = Setup::new();
     let settings = setup.directory().join("openrunner.toml");
-    fs::write(&settings, "logins_per_minute = 50\n").unwrap();
+    fs::write(&settings, "logins_per_minute = 50\n").expect("test setup");
     set_mode(&settings, 0o644);
     let mut server = setup.env("OPENRUNNER_CONFIG", settings.display()).start().await;
     server.signal(rustix::process::Signal::TERM);

@@ -29,6 +29,7 @@ pub(crate) struct Replayed {
 }
 
 /// One thing that the parser did.
+#[expect(clippy::large_enum_variant, reason = "few exist at a time, and only in tests")]
 pub(crate) enum Step {
     /// Emitted an item.
     Item(Item),

@@ -137,7 +137,9 @@ async fn no_secret_is_found(under: fn(Setup) -> Option<Setup>) {
     let directory = setup.directory().to_owned();
     let mut secrets: Vec<_> = IN_HOME.iter().map(|name| directory.join("home").join(name)).collect();
     secrets.extend(["other-project/.env", "settings.toml"].map(|name| directory.join(name)));
-    secrets.iter().for_each(|path| plant(path));
+    for path in &secrets {
+        plant(path);
+    }
     fs::write(directory.join("settings.toml"), format!("# {PLANTED}\nmax_queue = 100\n")).expect("test setup");
     fs::set_permissions(directory.join("settings.toml"), fs::Permissions::from_mode(0o600)).expect("the test owns it");
     for name in IN_ENVIRONMENT {
