@@ -92,7 +92,7 @@ impl RunConfig {
         above.is_ok_and(|above| dir.parent() == Some(above.as_path()))
     }
 
-    /// What the agent of `run` may not read or write, whatever the rules allow: everything of the server except the run's own workspace and
+    /// What the agent of `run` may not read or write, even where a rule allows it: everything of the server except the run's own workspace and
     /// temporary files.
     pub(super) fn private_paths(&self, run: RunId, working_dir: &Path) -> PrivatePaths {
         let private = std::iter::once(&self.data_dir).chain(&self.private_paths).map(PathBuf::as_path);

@@ -51,7 +51,8 @@ async fn started(server: &Server, user: &Client, agent: &str, prompt: &str, mode
     let read = |what: &str| std::fs::read_to_string(written.with_extension(what)).unwrap_or_else(|error| panic!("{agent} {error}: {end}"));
     let (argv, env) = (read("argv"), read("env"));
     assert!(env.contains(&format!("ORN_RUN={id}")), "this is what an earlier run was started with");
-    (argv.lines().map(str::to_owned).collect(), env)
+    // A fresh workspace is named after its run.
+    (argv.lines().map(|line| line.replace(&id, "RUN")).collect(), env)
 }
 
 /// Path of what the program writes, without an extension.

@@ -15,7 +15,7 @@ const INSTRUCTIONS: [&str; 2] = ["AGENTS.override.md", "AGENTS.md"];
 /// Maximum length of all instructions in bytes, as in Codex.
 const MAX_INSTRUCTIONS: usize = 32 * 1024;
 
-/// The flags that make Codex trust `working_dir` or ignore the configuration in it, whatever its `config.toml` says.
+/// The flags that make Codex trust `working_dir` or ignore the configuration in it, regardless of its `config.toml`.
 pub(super) fn overrides(project_config: ProjectConfig, working_dir: &Path, codex_home: &Path) -> Vec<String> {
     let directories = project_directories(working_dir);
     let ends: Vec<&Path> = [directories.first(), directories.last()].into_iter().flatten().copied().collect();

@@ -16,13 +16,12 @@ use super::inline::Inline;
 use super::lock::lock;
 use super::node;
 use super::open_error::OpenError;
-use super::quotas::DefaultQuotas;
 use super::sql::{read_error, write_error};
 use super::writer::{Writer, panicked};
 use crate::metrics::StoreMetrics;
 use crate::ownership;
 use crate::run::store::StoreError;
-use crate::types::NodeId;
+use crate::types::{Amount, NodeId, PerQuota};
 
 pub(super) mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
@@ -39,6 +38,9 @@ const STEPS_PER_CHECK: i32 = 2000;
 
 /// Number of connections for reading. Each reads one batch at a time, so a few serve many followers.
 const READERS: usize = 4;
+
+/// Default quotas; `None` is unlimited.
+pub(super) type DefaultQuotas = PerQuota<Option<Amount>>;
 
 /// A store in one `SQLite` file. Cloning returns another handle to the same store.
 ///
@@ -143,6 +145,13 @@ impl SqliteStore {
     #[cfg(test)]
     pub(in crate::run) fn search_permits(&self) -> Arc<Semaphore> {
         Arc::clone(&self.searchers.permits)
+    }
+
+    /// The same store with these quotas for users who have none of their own. Without this, nothing is limited.
+    #[must_use]
+    pub fn with_default_quotas(mut self, quotas: PerQuota<Option<Amount>>) -> Self {
+        self.quotas = quotas;
+        self
     }
 
     /// The store's metrics.

@@ -4,28 +4,17 @@ use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
+use super::connection::DefaultQuotas;
+use super::limits::encode_change;
 use super::sql::{execute, query_first};
-use super::users::encode_change;
 use crate::run::store::{QuotaStore, QuotaUse, StoreError};
 use crate::types::{Amount, Limit, PerQuota, Quota, QuotaChange, UserId};
-
-/// Default quotas; `None` is unlimited.
-pub(super) type DefaultQuotas = PerQuota<Option<Amount>>;
 
 #[async_trait]
 impl QuotaStore for SqliteStore {
     async fn quota_use(&self, owner: UserId) -> Result<QuotaUse, StoreError> {
         let owner = owner.to_string();
         self.read(move |connection| quota_use(connection, &owner)).await
-    }
-}
-
-impl SqliteStore {
-    /// The same store with these quotas for users who have none of their own. Without this, nothing is limited.
-    #[must_use]
-    pub fn with_default_quotas(mut self, quotas: PerQuota<Option<Amount>>) -> Self {
-        self.quotas = quotas;
-        self
     }
 }
 

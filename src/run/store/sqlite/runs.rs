@@ -10,7 +10,7 @@ use super::audit::always;
 use super::damage::Columns;
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS};
 use super::sql::{Conditions, execute, integer, query_first, read_error, to_json, write_error};
-use super::{SqliteStore, chunks, delete, quotas, search, usage, webhooks};
+use super::{SqliteStore, chunks, delete, quotas, run_filter, search, usage, webhooks};
 use crate::run::store::{
     Audited, Chunk, DamagedChunk, Deleted, Idempotency, LogTip, RunChange, RunFilter, RunRecord, RunStore, SearchText, SessionRecord,
     SessionUse, StoreError, UsedKey,
@@ -231,7 +231,7 @@ impl RunStore for SqliteStore {
     async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
         let damaged = self.damaged.clone();
         self.read(move |connection| {
-            let conditions = conditions(filter, Conditions::new());
+            let conditions = run_filter::conditions(filter, Conditions::new());
             let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE {} ORDER BY id DESC", conditions.clause());
             damaged.page(connection, &sql, &conditions.values(), limit, decode::run)
         })
@@ -369,20 +369,4 @@ fn insert_chunks(connection: &Connection, run: RunId, chunks: &[Chunk]) -> Resul
         execute(connection, sql, params![run, integer(chunk.first.get()), integer(chunk.last.get()), crc, chunk.body.as_ref()])?;
     }
     Ok(())
-}
-
-/// Adds the terms of a filter. A damaged `spec` has no labels.
-pub(super) fn conditions(filter: RunFilter, mut conditions: Conditions) -> Conditions {
-    const LABELS: &str = "EXISTS (SELECT 1 FROM json_each(iif(json_valid(spec), spec, '{}'), '$.labels') AS label WHERE";
-    let RunFilter { owner, status, agent_type, session, label, since, before } = filter;
-    conditions.add_owner(owner);
-    let names = (!status.is_empty()).then(|| status.iter().map(|status| status.as_str()).collect::<Vec<_>>());
-    conditions.add("status IN (SELECT value FROM json_each(?))", names.map(|names| serde_json::json!(names).to_string()));
-    conditions.add("agent_type = ?", agent_type);
-    conditions.add("session_id = ?", session.map(|session| session.to_string()));
-    let label = label.map(|(key, value)| serde_json::json!([key, value]).to_string());
-    conditions.add(&format!("{LABELS} json_array(label.key, label.value) = ?)"), label);
-    conditions.add("created_at >= ?", since.map(Timestamp::as_millis));
-    conditions.add("id < ?", before.map(|before| before.to_string()));
-    conditions
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::damage::{DamagedRows, RawText};
 use super::decode::{self, RUN_COLUMNS};
-use super::runs;
+use super::run_filter;
 use super::sql::{Conditions, execute, query_first, read_error, write_error};
 use crate::run::store::search::searchable_answer;
 use crate::run::store::{RunFilter, RunRecord, SearchText, StoreError, searchable};
@@ -159,7 +159,7 @@ fn matches(
     let Source { from, place, mut conditions } = source;
     conditions.add(&format!("{place} < ?"), Some(before));
     conditions.add_owner_in("t.owner", filter.owner.clone());
-    let of_run = runs::conditions(filter.clone(), Conditions::after(&conditions));
+    let of_run = run_filter::conditions(filter.clone(), Conditions::after(&conditions));
     let sql = format!(
         "SELECT {place}, t.run_id FROM {from} WHERE {} AND EXISTS (SELECT 1 FROM runs WHERE id = t.run_id AND {}) ORDER BY {place} DESC",
         conditions.clause(),

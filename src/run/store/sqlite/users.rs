@@ -7,19 +7,17 @@ use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::damage::Columns;
+use super::limits::{encode_bound, encode_change};
 use super::quotas;
-use super::sql::{execute, integer, query_first, read_error};
+use super::sql::{execute, query_first, read_error};
 use crate::run::store::{Audited, StoreError, UserChange, UserEdit, UserRecord, UserStore};
-use crate::types::{Budget, Limit, LimitChange, Money, Tokens, UserId, UserName, UserRole};
+use crate::types::{Budget, Limit, Money, Tokens, UserId, UserName, UserRole};
 
 /// The columns of a user, in the order in which [`decode`] reads them.
 const COLUMNS: &str = "id, name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros";
 
 /// The columns of a user's budget, in the order in which [`decode_budget`] reads them.
 pub(super) const BUDGET_COLUMNS: &str = "tokens_per_day, cost_per_day_micros";
-
-/// Stands for an unlimited budget.
-const UNLIMITED: i64 = -1;
 
 /// Whether the selected user is not the only admin.
 const NOT_THE_LAST_ADMIN: &str = "(role <> 'admin' OR (SELECT count(*) FROM users WHERE role = 'admin') > 1)";
@@ -150,17 +148,4 @@ pub(super) fn decode_budget(columns: &Columns<'_, '_>, first: usize) -> Result<B
         cost_per_day_usd: bound(first + 1)?
             .map(|number| u64::try_from(number).map_or(Limit::NONE, |max| Limit::At(Money::from_micros(max)))),
     })
-}
-
-fn encode_bound<T>(bound: Limit<T>, count: impl Fn(T) -> u64) -> i64 {
-    bound.amount().map_or(UNLIMITED, |max| integer(count(max)))
-}
-
-/// Whether the change sets the column, and to which value.
-pub(super) fn encode_change<T>(change: LimitChange<T>, count: impl Fn(T) -> u64) -> (bool, Option<i64>) {
-    match change {
-        LimitChange::Keep => (false, None),
-        LimitChange::Reset => (true, None),
-        LimitChange::Set(bound) => (true, Some(encode_bound(bound, count))),
-    }
 }

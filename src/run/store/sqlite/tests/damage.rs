@@ -138,7 +138,7 @@ async fn read_all(store: &SqliteStore) -> BTreeMap<&'static str, Vec<String>> {
         usage.extend(store.usage(all(), group, None, 9).await.unwrap().into_iter().map(|record| record.key));
     }
     store.total_usage(all()).await.unwrap();
-    let found = store.search(SearchText::parse("do it").unwrap(), RunFilter::default(), 9, Duration::from_secs(60));
+    let found = store.search(SearchText::parse("do it").unwrap(), RunFilter::default(), 9, Duration::from_mins(1));
     let labelled = RunFilter { label: Some(("team".into(), "a".into())), ..RunFilter::default() };
     let runs = |runs: Vec<RunRecord>| runs.into_iter().map(|run| run.id.to_string()).collect::<Vec<_>>();
     BTreeMap::from([

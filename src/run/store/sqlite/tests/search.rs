@@ -16,7 +16,7 @@ use crate::run::store::contract::{create, done, record};
 use crate::run::store::{BadSearch, Chunk, OwnerFilter, RunChange, RunFilter, RunRecord, RunStore, SearchText, StoreError};
 use crate::types::{RunDone, RunId, Seq, Timestamp, UserRef};
 
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_mins(10);
 
 fn open() -> (tempfile::TempDir, SqliteStore) {
     let dir = tempfile::tempdir().unwrap();
