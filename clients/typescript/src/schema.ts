@@ -276,7 +276,7 @@ export interface paths {
         delete: operations["delete_user"];
         options?: never;
         head?: never;
-        /** Changes the role, the password or the budget of a user. Admins only. */
+        /** Changes the role, the password, the budget or the quotas of a user. Admins only. */
         patch: operations["change_user"];
         trace?: never;
     };
@@ -868,6 +868,21 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description Usage and limit of one resource. */
+        QuotaAllowance: {
+            /**
+             * Format: u-int64
+             * @description Number of things or bytes that a quota allows.
+             */
+            used: number;
+            /**
+             * Format: u-int64
+             * @description Number of things or bytes that a quota allows.
+             */
+            allowed?: number;
+            /** @description Whether the limit was set for this user rather than taken from the server's settings. */
+            is_own: boolean;
+        };
+        /** @description Usage and limit of one resource. */
         CostBudget: {
             /**
              * Format: double
@@ -1052,6 +1067,8 @@ export interface components {
             role?: components["schemas"]["UserRole"] | null;
             /** @description Changes to the daily budget. */
             budget?: components["schemas"]["BudgetRequest"];
+            /** @description Changes to the quotas. */
+            quotas?: components["schemas"]["QuotasRequest"];
         };
         /** @description The only choice. */
         ChatChoice: {
@@ -1550,6 +1567,8 @@ export interface components {
          */
         Level: "info" | "warning" | "error";
         /** @description A limit: an amount, or unlimited. */
+        QuotaLimit: number | components["schemas"]["Unlimited"];
+        /** @description A limit: an amount, or unlimited. */
         CostLimit: number | components["schemas"]["Unlimited"];
         /** @description A limit: an amount, or unlimited. */
         TokenLimit: number | components["schemas"]["Unlimited"];
@@ -2020,7 +2039,7 @@ export interface components {
              * @description Stable code for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_streams" | "rate_limited" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "timeout" | "startup_timeout" | "idle_timeout" | "storage";
+            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
             /** @description All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault. */
             errors?: components["schemas"]["FieldError"][];
         };
@@ -2124,6 +2143,29 @@ export interface components {
             answers: string[][];
             /** @description Who answered. */
             by: components["schemas"]["DecidedBy"];
+        };
+        /** @description What a user keeps on the server, and may keep. */
+        Quotas: {
+            /** @description The user whose quotas these are. */
+            owner: components["schemas"]["UserName"];
+            /** @description Runs with their events, and the output of their agents, in bytes. */
+            stored_bytes: components["schemas"]["QuotaAllowance"];
+            /** @description Content of fresh workspaces, in bytes, as measured within the last minutes. */
+            workspace_bytes: components["schemas"]["QuotaAllowance"];
+            /** @description Runs. */
+            runs: components["schemas"]["QuotaAllowance"];
+            /** @description Sessions. */
+            sessions: components["schemas"]["QuotaAllowance"];
+            /** @description API keys. */
+            keys: components["schemas"]["QuotaAllowance"];
+        };
+        /** @description Changes to quotas. Absent fields stay unchanged; null restores the server's default. */
+        QuotasRequest: {
+            stored_bytes?: components["schemas"]["QuotaLimit"] | null;
+            workspace_bytes?: components["schemas"]["QuotaLimit"] | null;
+            runs?: components["schemas"]["QuotaLimit"] | null;
+            sessions?: components["schemas"]["QuotaLimit"] | null;
+            keys?: components["schemas"]["QuotaLimit"] | null;
         };
         /**
          * @description Output that the adapter does not recognize: a line, or the part of a line around messages that it does recognize.
@@ -2975,6 +3017,8 @@ export interface components {
             group_by: components["schemas"]["UsageGroup"];
             /** @description Totals of all matching usage, not only this page. */
             total: components["schemas"]["UsageTotals"];
+            /** @description What the caller keeps and may keep; with `owner`, that user. */
+            quotas: components["schemas"]["Quotas"];
         };
         /** @description Totals. */
         UsageTotals: {
@@ -3743,7 +3787,10 @@ export interface operations {
             query?: {
                 /** @description Filter by status; several are separated by commas. */
                 status?: components["schemas"]["RunStatus"][];
-                /** @description Search text: in the beginning of the prompt, in a label, or at the start of the id. */
+                /**
+                 * @description Search text: words that all must occur in the prompt, the answer, a label or the working directory, or the start of an ID. Text in
+                 *     double quotes is searched for as a whole.
+                 */
                 q?: string;
                 /** @description Filter by agent. */
                 agent_type?: string;

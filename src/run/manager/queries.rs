@@ -77,7 +77,7 @@ impl RunManager {
     /// after the other. Dropping the future stops the search.
     ///
     /// # Errors
-    /// [`SearchError`], by cause; [`StoreError::SearchTimeout`] among them if it takes longer than [`MAX_SEARCH_TIME`].
+    /// [`SearchError`], by cause; [`StoreError::SearchTimeout`] among them if it takes longer than 5 seconds.
     pub async fn search(&self, caller: &Caller, text: SearchText, filter: RunFilter, limit: usize) -> Result<Vec<RunView>, SearchError> {
         let _turn = self.inner.searches.turn(caller.user.id).await?;
         let owner = restrict_owner(caller, filter.owner);

@@ -78,7 +78,7 @@ class Calls(ABC):
         self._call("DELETE", f"/api/users/{quote(name, safe='')}")
 
     def change_user(self, name: models.UserName, body: models.ChangeUserRequest) -> models.Account:
-        """Changes the role, the password or the budget of a user. Admins only."""
+        """Changes the role, the password, the budget or the quotas of a user. Admins only."""
         response: models.Account = self._call("PATCH", f"/api/users/{quote(name, safe='')}", body=body)
         return response
 
@@ -334,7 +334,7 @@ class AsyncCalls(ABC):
         await self._call("DELETE", f"/api/users/{quote(name, safe='')}")
 
     async def change_user(self, name: models.UserName, body: models.ChangeUserRequest) -> models.Account:
-        """Changes the role, the password or the budget of a user. Admins only."""
+        """Changes the role, the password, the budget or the quotas of a user. Admins only."""
         response: models.Account = await self._call("PATCH", f"/api/users/{quote(name, safe='')}", body=body)
         return response
 

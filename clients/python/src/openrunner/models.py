@@ -12,6 +12,21 @@ class Data(TypedDict):
     """`expired`: the token or key has expired. `revoked`: it is no longer valid, or the user was removed. `forbidden`: the user's role has changed."""
 
 
+class QuotaAllowance(TypedDict):
+    """
+    Usage and limit of one resource.
+    """
+
+    used: int
+    """Number of things or bytes that a quota allows."""
+
+    allowed: NotRequired[int]
+    """Number of things or bytes that a quota allows."""
+
+    is_own: bool
+    """Whether the limit was set for this user rather than taken from the server's settings."""
+
+
 class CostBudget(TypedDict):
     """
     Usage and limit of one resource.
@@ -605,10 +620,12 @@ class Problem(TypedDict):
         "messages_not_supported",
         "idempotency_key_reused",
         "queue_full",
+        "quota_exceeded",
         "budget_exceeded",
         "too_many_messages",
         "too_many_logins",
         "too_many_requests",
+        "too_many_searches",
         "too_many_streams",
         "rate_limited",
         "internal",
@@ -622,9 +639,11 @@ class Problem(TypedDict):
         "node_lost",
         "shutting_down",
         "overloaded",
+        "search_timeout",
         "timeout",
         "startup_timeout",
         "idle_timeout",
+        "storage_quota_exceeded",
         "storage",
     ]
     """Stable code for programs."""
@@ -1502,6 +1521,9 @@ class GapNotice(TypedDict):
     data: Data1
 
 
+QuotaLimit: TypeAlias = int | Unlimited
+
+
 CostLimit: TypeAlias = float | Unlimited
 
 
@@ -1810,6 +1832,42 @@ class QuestionResolvedEvent(TypedDict):
 
     by: DecidedBy
     """Who answered."""
+
+
+class Quotas(TypedDict):
+    """
+    What a user keeps on the server, and may keep.
+    """
+
+    owner: UserName
+    """The user whose quotas these are."""
+
+    stored_bytes: QuotaAllowance
+    """Runs with their events, and the output of their agents, in bytes."""
+
+    workspace_bytes: QuotaAllowance
+    """Content of fresh workspaces, in bytes, as measured within the last minutes."""
+
+    runs: QuotaAllowance
+    """Runs."""
+
+    sessions: QuotaAllowance
+    """Sessions."""
+
+    keys: QuotaAllowance
+    """API keys."""
+
+
+class QuotasRequest(TypedDict):
+    """
+    Changes to quotas. Absent fields stay unchanged; null restores the server's default.
+    """
+
+    stored_bytes: NotRequired[QuotaLimit | None]
+    workspace_bytes: NotRequired[QuotaLimit | None]
+    runs: NotRequired[QuotaLimit | None]
+    sessions: NotRequired[QuotaLimit | None]
+    keys: NotRequired[QuotaLimit | None]
 
 
 class RawEvent(TypedDict):
@@ -2304,6 +2362,9 @@ class ChangeUserRequest(TypedDict):
     budget: NotRequired[BudgetRequest]
     """Changes to the daily budget."""
 
+    quotas: NotRequired[QuotasRequest]
+    """Changes to the quotas."""
+
 
 class ChatCompletion(TypedDict):
     """
@@ -2666,6 +2727,9 @@ class UsagePage(UsageItemPage):
 
     total: UsageTotals
     """Totals of all matching usage, not only this page."""
+
+    quotas: Quotas
+    """What the caller keeps and may keep; with `owner`, that user."""
 
 
 class CreateRunRequest(TypedDict):
