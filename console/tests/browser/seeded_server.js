@@ -24,6 +24,7 @@ def insert(table, row):
     db.execute("INSERT INTO %s (%s) VALUES (%s)" % (table, ",".join(row), ",".join("?" * len(row))), list(row.values()))
 agents = ["claude_code"] * 5 + ["codex"] * 3 + ["opencode"] * 2 + ["demo"]
 models = {"claude_code": "sonnet", "codex": "gpt-5-codex", "opencode": "anthropic/haiku", "demo": ""}
+ids = dict(db.execute("SELECT name, id FROM users"))
 at = now - 60000
 for index in range(${count}):
     at -= random.randint(20000, 2400000)
@@ -41,16 +42,16 @@ for index in range(${count}):
     if models[agent]: spec["model"] = models[agent]
     done.update(status=status, cause=cause, usage=usage, duration_ms=duration)
     mine = identity("ses_", at)
-    insert("sessions", dict(session, id=mine, owner=owner, agent_type=agent, working_dir=json.dumps("/home/%s/%s" % (owner, random.choice(["shop", "site", "api"]))), created_at=at * unit))
+    insert("sessions", dict(session, id=mine, owner=ids[owner], agent_type=agent, working_dir=json.dumps("/home/%s/%s" % (owner, random.choice(["shop", "site", "api"]))), created_at=at * unit))
     run = identity("run_", at)
-    insert("runs", dict(model, id=run, session_id=mine, owner=owner, agent_type=agent, status=status, spec=json.dumps(spec), done=json.dumps(done),
+    insert("runs", dict(model, id=run, session_id=mine, owner=ids[owner], agent_type=agent, status=status, spec=json.dumps(spec), done=json.dumps(done),
         created_at=at * unit, started_at=(at + 400) * unit, ended_at=(at + duration) * unit))
     day = datetime.datetime.fromtimestamp(at / 1000, datetime.timezone.utc).strftime("%Y-%m-%d")
     counts = {name: 1 if name == status else 0 for name in ["completed", "failed", "cancelled", "timed_out", "interrupted"]}
     used = dict(counts, unpriced=0, input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"], cache_read_tokens=usage["cache_read_tokens"],
         cache_write_tokens=usage["cache_write_tokens"], reasoning_tokens=0, cost_micros=int(usage["cost_usd"] * 1000000), is_estimate=int(usage["cost_is_estimate"]))
-    insert("usage", dict(used, run_id=run, day=day, session_id=mine, owner=owner, agent_type=agent, model=models[agent]))
-    key = dict(day=day, owner=owner, agent_type=agent, model=models[agent])
+    insert("usage", dict(used, run_id=run, day=day, session_id=mine, owner=ids[owner], agent_type=agent, model=models[agent]))
+    key = dict(day=day, owner=ids[owner], agent_type=agent, model=models[agent])
     sums = {name: value for name, value in used.items()}
     names = ",".join(list(key) + list(sums))
     changes = ",".join("%s = coalesce(%s, 0) + excluded.%s" % (n, n, n) if n != "is_estimate" else "is_estimate = max(is_estimate, excluded.is_estimate)" for n in sums)
