@@ -1,6 +1,7 @@
 //! The home directory of a session in a sandbox, with copies of the files by which its agent is logged in.
 //!
-//! The agent owns what is in it, so no link in it is followed.
+//! The agent owns what is in it, so no link in it is followed. Nor is one below the real home directory: agents at lower levels can put it
+//! there, and the server may read more than they may.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read, Write};
@@ -56,16 +57,15 @@ pub(super) fn prepare(dir: &Path, home: &Path, all: &[LoginFile], wanted: &[Logi
             Err(Errno::NOENT) => make_dir(parent, name, account),
             found => found.map(drop),
         });
-        let source = home.join(login.path);
-        let result = if wanted.contains(login) { copy(dir, &source, *login, account) } else { remove(dir, login.path) };
+        let result = if wanted.contains(login) { copy(dir, home, *login, account) } else { remove(dir, login.path) };
         match result {
-            // The agent has put a link or a file in the way, which concerns only its own login.
+            // A link or a file is in the way, which concerns only the agent's own login.
             Err(error)
                 if [Errno::LOOP, Errno::NOTDIR, Errno::ISDIR].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) =>
             {
                 tracing::warn!(file = login.path, dir = %dir.display(), %error, "could not copy a login into the home directory of a session");
             }
-            result => result.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", source.display())))?,
+            result => result.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", home.join(login.path).display())))?,
         }
     }
     Ok(())
@@ -109,10 +109,10 @@ fn make_dir(parent: &OwnedFd, name: &str, account: Option<&Account>) -> Result<(
     fchown(open_dir(parent, name)?, Some(Uid::from_raw(account.uid)), Some(Gid::from_raw(account.gid)))
 }
 
-fn copy(dir: &Path, source: &Path, login: LoginFile, account: Option<&Account>) -> io::Result<()> {
-    let mut file = match fs::File::open(source) {
+fn copy(dir: &Path, home: &Path, login: LoginFile, account: Option<&Account>) -> io::Result<()> {
+    let mut file = match open_login(home, login.path) {
         Ok(file) => file,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
     let metadata = file.metadata()?;
@@ -142,6 +142,13 @@ fn copy(dir: &Path, source: &Path, login: LoginFile, account: Option<&Account>) 
     written.write_all(&text)?;
     renameat(&parent, temporary.as_str(), &parent, name)?;
     Ok(())
+}
+
+/// Opens a file of the real home directory without following links below it.
+fn open_login(home: &Path, path: &str) -> io::Result<fs::File> {
+    let (parent, name) = find_parent(&home.canonicalize()?, path)?;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(openat(&parent, name, flags, Mode::empty())?.into())
 }
 
 /// The existing object with the fields of the login replaced. `None` if the source is no object.
@@ -291,6 +298,26 @@ mod tests {
         assert_eq!(fixture.copy(LOGIN).as_deref(), Some("login 2"));
         fixture.prepare(&[]);
         assert_eq!((fixture.copy(LOGIN), fixture.copy(PARTIAL)), (None, None), "credentials are inserted outside now");
+    }
+
+    #[test]
+    fn links_in_the_real_home_are_not_followed() {
+        let fixture = Fixture::new();
+        let outside = fixture.home.parent().unwrap().join("outside");
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("auth.json"), "the server's key").unwrap();
+        fs::remove_file(fixture.home.join(LOGIN.path)).unwrap();
+        symlink(outside.join("auth.json"), fixture.home.join(LOGIN.path)).unwrap();
+        fixture.prepare(&[LOGIN]);
+        assert_eq!(fixture.copy(LOGIN), None, "a link to a file");
+        fs::remove_dir_all(fixture.home.join(".agent")).unwrap();
+        symlink(&outside, fixture.home.join(".agent")).unwrap();
+        fixture.prepare(&[LOGIN]);
+        assert_eq!(fixture.copy(LOGIN), None, "a link to a directory");
+        let link = fixture.home.parent().unwrap().join("link-to-home");
+        symlink(&fixture.home, &link).unwrap();
+        prepare(&fixture.private, &link, &[PARTIAL], &[PARTIAL], None).unwrap();
+        assert!(fixture.copy(PARTIAL).is_some(), "the home directory itself may be a link");
     }
 
     #[test]

@@ -65,13 +65,17 @@ fn find_plugin(dir: &Path) -> Option<PathBuf> {
     in_directories.or_else(|| settings.into_iter().find(|file| may_name_plugin(file)))
 }
 
-/// Whether a settings file may name plugins. The format allows comments, so it is not parsed. An escape sequence could hide the word.
+/// Texts of a settings file that can name plugins: the word, and what could hide it. OpenCode replaces `{env:NAME}` and `{file:PATH}` before
+/// it parses the text.
+const MAY_NAME_PLUGINS: [&str; 4] = ["plugin", "\\u", "{env:", "{file:"];
+
+/// Whether a settings file may name plugins. The format allows comments, so it is not parsed.
 fn may_name_plugin(file: &Path) -> bool {
     match std::fs::metadata(file) {
         Err(_) => exists(file),
         Ok(metadata) if metadata.is_file() && metadata.len() <= MAX_SETTINGS => std::fs::read(file).map_or(true, |text| {
             let text = String::from_utf8_lossy(&text);
-            text.contains("plugin") || text.contains("\\u")
+            MAY_NAME_PLUGINS.iter().any(|part| text.contains(part))
         }),
         Ok(_) => true,
     }
@@ -103,6 +107,8 @@ mod tests {
             ("opencode.json", r#"{"plugin": ["./a.js"]}"#),
             ("opencode.jsonc", r#"{"plugins": ["./a.js"] // x"#),
             (".opencode/opencode.json", r#"{"\u0070lugin": ["./a.js"]}"#),
+            ("opencode.json", r#"{"plu{env:UNSET}gin": ["./a.js"]}"#),
+            ("opencode.jsonc", r#"{"{file:./name}": ["./a.js"]}"#),
             ("../opencode.json", r#"{"plugin": ["./a.js"]}"#),
         ] {
             let dir = tempfile::tempdir().unwrap();
