@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// Maximum number of callers that wait, in one group and in all.
+/// Maximum number of callers that wait, in one group and in all. When all places are taken, a caller of a group with fewer callers takes that
+/// of the last one of the longest queue, so that a few groups cannot exclude the others.
 const MAX_WAITING: (usize, usize) = (64, 1024);
 
 /// The slots. A clone is another handle.
@@ -54,7 +55,7 @@ impl<K: Clone + Eq + Hash> FairSlots<K> {
             }
             state.enqueue(group)?
         };
-        // The sender is dropped only with the whole queue.
+        // The sender is dropped with the whole queue, or when a caller of another group takes the place.
         waiting.await.map_err(|_dropped| QueueFull)
     }
 
@@ -89,7 +90,7 @@ impl<K: Clone + Eq + Hash> State<K> {
     fn enqueue(&mut self, group: K) -> Result<oneshot::Receiver<Slot<K>>, QueueFull> {
         if self.is_full(&group) {
             self.remove_abandoned();
-            if self.is_full(&group) {
+            if self.is_full(&group) && !self.make_room(&group) {
                 return Err(QueueFull);
             }
         }
@@ -106,6 +107,13 @@ impl<K: Clone + Eq + Hash> State<K> {
         let (per_group, total) = MAX_WAITING;
         self.waiting.get(group).is_some_and(|queue| queue.len() >= per_group)
             || self.waiting.values().map(VecDeque::len).sum::<usize>() >= total
+    }
+
+    /// Drops the last caller of the longest queue, if that stays longer than the queue of `group`.
+    fn make_room(&mut self, group: &K) -> bool {
+        let own = self.waiting.get(group).map_or(0, VecDeque::len);
+        let longest = self.waiting.values_mut().max_by_key(|queue| queue.len());
+        longest.filter(|queue| queue.len() > own + 1).and_then(VecDeque::pop_back).is_some()
     }
 
     fn remove_abandoned(&mut self) {
@@ -206,6 +214,19 @@ mod tests {
         drop(waiting.swap_remove(0));
         waiting.push(wait(&slots, 'a'));
         assert!(matches!(slots.acquire('a').now_or_never(), Some(Err(QueueFull))));
+    }
+
+    #[tokio::test]
+    async fn groups_that_take_all_places_do_not_exclude_others() {
+        let slots = FairSlots::new(0);
+        let (per_group, total) = MAX_WAITING;
+        let groups: Vec<char> = ('A'..).take(total / per_group).collect();
+        let mut waiting: Vec<Waiting> = groups.iter().flat_map(|group| vec![*group; per_group]).map(|group| wait(&slots, group)).collect();
+        assert!(matches!(slots.acquire(groups[0]).now_or_never(), Some(Err(QueueFull))), "its own queue is full");
+        let _other = wait(&slots, 'z');
+        let refused = waiting.iter_mut().filter_map(futures_util::FutureExt::now_or_never).filter(Result::is_err).count();
+        assert_eq!(refused, 1, "the last caller of a longest queue");
+        assert_eq!(slots.lock().waiting.values().map(VecDeque::len).sum::<usize>(), total);
     }
 
     proptest! {
