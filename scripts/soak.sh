@@ -37,7 +37,7 @@ python3 scripts/soak --server "$target/$profile/openrunner" --agent "$target/deb
 echo "-- $rounds rounds with two kills each during streams"
 OPENRUNNER_TEST_ROUNDS=$rounds run_tests --test it kill_9_and_every_reader
 
-if [ -d "$agents/bin" ]; then
+if [ -n "$agents" ] && [ -d "$agents/bin" ]; then
     echo '-- real agents, 20 kills each'
     OPENRUNNER_TEST_AGENTS=$agents OPENRUNNER_TEST_KILLS=20 run_tests --test e2e an_answer_continues_after_the_server_is_killed
 elif [ -n "$agents" ]; then
