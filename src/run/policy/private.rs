@@ -11,10 +11,11 @@ use crate::types::ToolKind;
 
 /// What separates the words of a command. Quotes are among them, since what they protect is still a path.
 const SEPARATORS: &[char] = &[' ', '\t', '\r', '\n', '\'', '"', '`', '=', ':', ',', ';', '|', '&', '<', '>', '(', ')', '{', '}', '@'];
-/// Maximum number of words that are examined per request. Each costs a few system calls.
+/// Maximum number of words per request whose links are followed. Each costs a few system calls. What comes after them is only searched for
+/// the private paths themselves.
 const MAX_WORDS: usize = 4096;
-/// Maximum depth at which texts are found in a request.
-const MAX_DEPTH: usize = 8;
+/// Maximum depth at which texts are found in a request: that of JSON from an agent (the recursion limit of `serde_json`).
+const MAX_DEPTH: usize = 128;
 
 /// Files and directories of the server, and the parts of them that belong to one run. The default has none.
 #[derive(Clone, Debug, Default)]
@@ -48,10 +49,13 @@ impl PrivatePaths {
         let query = subject.query;
         let base = paths.directory().unwrap_or(query.working_dir);
         match query.kind {
-            ToolKind::Execute => Words { left: MAX_WORDS, is_private: |word: &str| self.is_private_word(word, base) }.any(query.input, 0),
+            ToolKind::Execute => {
+                let is_private = |word: &str| self.is_private_word(word, base);
+                Words { paths: self, left: MAX_WORDS, is_private }.any(query.input, 0)
+            }
             ToolKind::Fetch => {
                 let is_private = |word: &str| word.strip_prefix("//").is_some_and(|path| self.is_private_word(path, base));
-                Words { left: MAX_WORDS, is_private }.any(query.input, 0)
+                Words { paths: self, left: MAX_WORDS, is_private }.any(query.input, 0)
             }
             _ => false,
         }
@@ -71,6 +75,16 @@ impl PrivatePaths {
         [Some(path.as_path()), attached].into_iter().flatten().any(|path| self.leads_inside(path))
     }
 
+    /// Whether the text contains a private path as it is written, without following links.
+    fn are_written_in(&self, text: &str) -> bool {
+        self.private.iter().filter_map(|path| path.to_str()).any(|private| {
+            text.match_indices(private).any(|(at, _)| {
+                let word = text[at..].split(SEPARATORS).next().unwrap_or_default();
+                self.contains(&normalize(Path::new(word)))
+            })
+        })
+    }
+
     fn leads_inside(&self, path: &Path) -> bool {
         self.contains(&normalize(path)) || resolve(path).is_ok_and(|path| self.contains(&path))
     }
@@ -82,19 +96,28 @@ impl PrivatePaths {
 }
 
 /// The words of all texts in a request.
-struct Words<F> {
+struct Words<'a, F> {
+    paths: &'a PrivatePaths,
     left: usize,
     is_private: F,
 }
 
-impl<F: Fn(&str) -> bool> Words<F> {
+impl<F: Fn(&str) -> bool> Words<'_, F> {
     fn any(&mut self, value: &Value, depth: usize) -> bool {
         match value {
             _ if depth > MAX_DEPTH => false,
-            Value::String(text) => text.split(SEPARATORS).filter(|word| !word.is_empty()).any(|word| {
-                self.left = self.left.saturating_sub(1);
-                self.left > 0 && (self.is_private)(word)
-            }),
+            Value::String(text) => {
+                for word in text.split(SEPARATORS).filter(|word| !word.is_empty()) {
+                    if self.left == 0 {
+                        return self.paths.are_written_in(text);
+                    }
+                    self.left -= 1;
+                    if (self.is_private)(word) {
+                        return true;
+                    }
+                }
+                false
+            }
             Value::Array(items) => items.iter().any(|item| self.any(item, depth + 1)),
             Value::Object(fields) => fields.values().any(|value| self.any(value, depth + 1)),
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
@@ -186,6 +209,20 @@ mod tests {
         }
         assert!(fixture.is_denied(ToolKind::Execute, &json!({ "command": "cat jwt.key", "cwd": data })));
         assert!(fixture.is_denied(ToolKind::Execute, &json!({ "command": "ls", "workdir": "link" })));
+    }
+
+    #[test]
+    fn neither_length_nor_depth_hides_a_path() {
+        let fixture = fixture();
+        let (data, padding) = (fixture.data.to_str().unwrap(), ": x ".repeat(MAX_WORDS));
+        assert!(fixture.is_denied(ToolKind::Execute, &json!({ "command": format!("{padding}; cat {data}/jwt.key") })));
+        let command: Vec<&str> = padding.split(' ').chain(["cat", data]).collect();
+        assert!(fixture.is_denied(ToolKind::Execute, &json!({ "command": command })));
+        for path in [format!("{data}/workspaces/own/a"), format!("{data}2/x")] {
+            assert!(!fixture.is_denied(ToolKind::Execute, &json!({ "command": format!("{padding}; cat {path}") })), "{path}");
+        }
+        let deep = (0..100).fold(json!(format!("cat {data}/jwt.key")), |inner, _| json!([inner]));
+        assert!(fixture.is_denied(ToolKind::Execute, &json!({ "command": deep })));
     }
 
     #[test]
