@@ -20,6 +20,9 @@ use super::{Containment, Descriptors};
 /// The hidden subcommand that runs the launcher.
 pub const SUBCOMMAND: &str = "launch";
 
+/// The hidden subcommand that continues a launcher under the account of the agent.
+const SECOND_SUBCOMMAND: &str = "launch-as";
+
 /// The hidden subcommand that runs a shim.
 pub const SHIM_SUBCOMMAND: &str = "shim";
 
@@ -105,7 +108,9 @@ pub fn become_agent_if_asked(mut args: impl Iterator<Item = OsString>) -> Option
     args.next();
     let subcommand = args.next()?;
     let result = if subcommand == SUBCOMMAND {
-        become_agent(args)
+        become_agent(Step::First, args)
+    } else if subcommand == SECOND_SUBCOMMAND {
+        become_agent(Step::Second, args)
     } else if subcommand == ENTER_SUBCOMMAND {
         isolation::enter(args)
     } else if subcommand == FORWARD_SUBCOMMAND {
@@ -116,7 +121,17 @@ pub fn become_agent_if_asked(mut args: impl Iterator<Item = OsString>) -> Option
     Some(Err(result.unwrap_or_else(|error| error)))
 }
 
-fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, io::Error> {
+/// Which process this is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// A new one.
+    First,
+    /// The same one, under the account of the agent, in the session of the first step. (The session cannot be asked for: its id is 0
+    /// if the leader is outside of the pid namespace, which the first step's caller may be, and rustix panics there.)
+    Second,
+}
+
+fn become_agent(step: Step, mut args: impl Iterator<Item = OsString>) -> Result<io::Error, io::Error> {
     let mut next = |what: &str| {
         args.next().ok_or_else(|| io::Error::other(format!("{what} is missing; internal command, not meant to be run by hand")))
     };
@@ -125,8 +140,7 @@ fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, i
     let containment: Containment = serde_json::from_slice(next("the containment")?.as_encoded_bytes())?;
     let program = next("the program")?;
 
-    // The second of two steps has the session of the first.
-    if rustix::process::getsid(None)? != rustix::process::getpid() {
+    if step == Step::First {
         rustix::process::setsid()?;
     }
     die_with(parent)?;
@@ -141,7 +155,7 @@ fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, i
         // Another account clears the parent-death signal, so the rest is done by this program once more, under the account.
         let rest = Containment { files, ..Containment::default() };
         let mut command = Command::new("/proc/self/exe");
-        command.arg0("openrunner").arg(SUBCOMMAND).arg(umask.to_string()).arg(parent.to_string());
+        command.arg0("openrunner").arg(SECOND_SUBCOMMAND).arg(umask.to_string()).arg(parent.to_string());
         command.arg(serde_json::to_string(&rest)?).arg(program).args(args);
         account.apply(&mut command);
         return Ok(command.exec());

@@ -86,6 +86,26 @@ fn an_agent_ends_with_its_shim_at_every_level() {
 }
 
 #[test]
+fn the_levels_hold_where_the_session_of_the_server_began_outside_of_its_pid_namespace() {
+    live(async {
+        if !is_isolated(&Server::start().await) {
+            return;
+        }
+        // As in a container whose first process was started in a session of the host. The system calls this session 0 inside.
+        let root = if rustix::process::geteuid().is_root() { "" } else { "--user --map-root-user" };
+        let unshare = format!("unshare {root} --pid --fork --kill-child --mount --mount-proc");
+        let server = Setup::new().after_shell(&format!("[ $$ = 1 ] || exec {unshare} \"$0\"")).start().await;
+        let user = server.client("user").await;
+        for level in ["guard", "sandbox"] {
+            let id = user.create("result x", json!({ "agent_type": "claude_code", "isolation": level })).await;
+            let frames = user.follow(&id).await.rest().await;
+            assert_eq!(last(&frames)["status"], "completed", "{level}: {}", server.log());
+            assert_eq!(of(&frames, "run_started")[0]["isolation"]["level"], level);
+        }
+    });
+}
+
+#[test]
 fn a_level_that_cannot_be_held_is_refused_and_the_default_says_so() {
     live(async {
         // Without bubblewrap on the PATH.
