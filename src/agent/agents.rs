@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::detect::{Detector, search_path};
 use super::flags::{self, BadArgs, Widening};
 use super::handle::{self, GracePeriods, Logged, ReattachedAgent, Restrictions, start_in_process};
+use super::input_files;
 use super::isolation::{AgentFacts, BadIsolation, IsolationPolicy, Placed, RunPlace};
 use super::login_hint::with_login_hint;
 use super::prepared::PreparedAgent;
@@ -340,16 +341,18 @@ impl Agents {
                 let outer_home = account.map_or(detector.home(), |account| &account.home);
                 let home = if level == IsolationLevel::Sandbox { Sandbox::home(outer_home) } else { outer_home };
                 let installed = found.installed(home);
+                let outer_temp_dir = process_dir.temp();
+                let temp_dir = IsolationPolicy::inner_temp_dir(level, &outer_temp_dir);
+                let task = Task { input_dir: temp_dir.join(input_files::DIR), ..task };
                 let invocation = program.invocation(&task, &installed)?;
                 let start_failure = |error: std::io::Error| {
                     let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::Crashed };
                     Failure::new(cause, format!("the process could not be started: {error}"))
                 };
-                let temp_dir = process_dir.temp();
                 let egress = egress.filter(|_| level == IsolationLevel::Sandbox);
                 let place = RunPlace {
                     working_dir: &working_dir,
-                    temp_dir: &temp_dir,
+                    temp_dir: &outer_temp_dir,
                     home,
                     outer_home,
                     program: &installed.path,
@@ -359,7 +362,7 @@ impl Agents {
                     egress: egress.as_ref(),
                     account,
                 };
-                let Placed { prefix, files, temp_dir } = self.isolation.place(level, &place).map_err(start_failure)?;
+                let Placed { prefix, files } = self.isolation.place(level, &place).map_err(start_failure)?;
                 if let Some(account) = account.filter(|_| owns_working_dir) {
                     account.take(working_dir.path()).map_err(start_failure)?;
                 }
@@ -398,6 +401,7 @@ impl Agents {
                 if account.is_some() && level < IsolationLevel::Guard {
                     process_dir.let_pass().map_err(start_failure)?;
                 }
+                input_files::write(&outer_temp_dir, &invocation.files, account).map_err(start_failure)?;
                 StateFile::new(&task, installed.clone(), restrictions.clone()).write(&process_dir).map_err(start_failure)?;
                 let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions };
                 let parser = with_login_hint(program.parser(&task, &installed), &program.info().login_hint);

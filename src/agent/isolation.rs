@@ -158,6 +158,14 @@ impl IsolationPolicy {
         }
     }
 
+    /// Where a run at `level` sees its directory for temporary files.
+    pub(super) fn inner_temp_dir(level: IsolationLevel, outer: &Path) -> PathBuf {
+        match level {
+            IsolationLevel::None | IsolationLevel::Files => outer.to_owned(),
+            IsolationLevel::Guard | IsolationLevel::Sandbox => PathBuf::from("/tmp"),
+        }
+    }
+
     /// How a run at `level` sees the machine.
     ///
     /// # Errors
@@ -166,8 +174,8 @@ impl IsolationPolicy {
         let unheld = |unavailable: &Unavailable| std::io::Error::other(unavailable.clone());
         let RunPlace { working_dir, temp_dir, home, program, files, .. } = *run;
         let view = View { working_dir: working_dir.path(), temp_dir, home, program, files };
-        let as_outside = Placed { prefix: None, files: None, temp_dir: temp_dir.to_owned() };
-        let own_temp = |prefix| Placed { prefix: Some(prefix), files: None, temp_dir: PathBuf::from("/tmp") };
+        let as_outside = Placed::default();
+        let own_temp = |prefix| Placed { prefix: Some(prefix), files: None };
         match level {
             IsolationLevel::None => Ok(as_outside),
             IsolationLevel::Files => {
@@ -221,11 +229,10 @@ pub(super) struct RunPlace<'a> {
 }
 
 /// How a run is started at its level.
+#[derive(Default)]
 pub(super) struct Placed {
     pub(super) prefix: Option<CommandPrefix>,
     pub(super) files: Option<FileRules>,
-    /// Its directory for temporary files, as it sees it.
-    pub(super) temp_dir: PathBuf,
 }
 
 #[cfg(test)]

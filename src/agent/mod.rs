@@ -11,6 +11,7 @@ mod detect;
 mod env;
 pub mod flags;
 pub mod handle;
+mod input_files;
 mod isolation;
 mod login_hint;
 pub mod opencode;
@@ -35,7 +36,8 @@ pub use private_home::LoginFile;
 pub use program_info::{Capabilities, Environment, Install, Location, ProgramInfo};
 pub use registry::Registry;
 pub use traits::{
-    Agent, Authenticated, Inspection, Installed, Invocation, Item, LineOutcome, Mode, Output, Parser, Program, Result, Started, Task,
+    Agent, Authenticated, InputFile, Inspection, Installed, Invocation, Item, LineOutcome, Mode, Output, Parser, Program, Result, Started,
+    Task,
 };
 
 /// Registers in-process agents. Add your own here: `registry.with_agent(MyAgent {})`. See [`Agent`].

@@ -89,6 +89,8 @@ impl Environment {
 pub struct Capabilities {
     /// Continue a conversation in a later run.
     pub resume: bool,
+    /// Continue a conversation in another working directory.
+    pub move_session: bool,
     /// Send a further message in the same run, once its turn has ended.
     pub messages: bool,
     /// Add a message to a running turn without interrupting it.
@@ -103,12 +105,15 @@ pub struct Capabilities {
     pub models: bool,
     /// Give it MCP servers.
     pub mcp_servers: bool,
+    /// Add instructions to its system prompt.
+    pub instructions: bool,
 }
 
 impl Capabilities {
     /// None of them: the agent takes a prompt and nothing else.
     pub const NONE: Self = Self {
         resume: false,
+        move_session: false,
         messages: false,
         steer: false,
         interrupt: false,
@@ -116,5 +121,6 @@ impl Capabilities {
         questions: false,
         models: false,
         mcp_servers: false,
+        instructions: false,
     };
 }

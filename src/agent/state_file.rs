@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,8 @@ pub(super) struct StateFile {
     resume: Option<String>,
     installed: Installed,
     mcp_servers: Vec<Server>,
+    #[serde(default)]
+    input_dir: PathBuf,
     #[serde(flatten)]
     restrictions: Restrictions,
 }
@@ -32,7 +35,13 @@ struct Server {
 impl StateFile {
     pub(super) fn new(task: &Task, installed: Installed, restrictions: Restrictions) -> Self {
         let server = |server: &McpServer| Server { name: server.name.clone(), http: matches!(server.transport, McpTransport::Http { .. }) };
-        Self { resume: task.resume.clone(), installed, mcp_servers: task.mcp_servers.iter().map(server).collect(), restrictions }
+        Self {
+            resume: task.resume.clone(),
+            installed,
+            mcp_servers: task.mcp_servers.iter().map(server).collect(),
+            input_dir: task.input_dir.clone(),
+            restrictions,
+        }
     }
 
     /// What is enforced on the program.
@@ -43,7 +52,7 @@ impl StateFile {
     /// The task and the program as the parser received them, without the values that are not stored.
     pub(super) fn task(self, spec: RunSpec) -> (Task, Installed) {
         let mcp_servers = self.mcp_servers.into_iter().map(|server| McpServer::placeholder(server.name, server.http)).collect();
-        (Task { spec, resume: self.resume, mcp_servers, endpoint: None }, self.installed)
+        (Task { spec, resume: self.resume, mcp_servers, endpoint: None, input_dir: self.input_dir }, self.installed)
     }
 
     /// Writes it to the directory of a run that is about to start. Must be called before the shim receives its start command.

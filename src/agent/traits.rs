@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::agent::private_home::LoginFile;
@@ -165,6 +166,8 @@ pub struct Task {
     pub mcp_servers: Vec<McpServer>,
     /// Where it reaches its model. `None` to use its own configuration and login. Stored nowhere; parsers must not depend on it.
     pub endpoint: Option<ModelEndpoint>,
+    /// Where the program finds the files of its [`Invocation`].
+    pub input_dir: PathBuf,
 }
 
 /// A program that was found and inspected.
@@ -212,6 +215,17 @@ pub struct Invocation {
     pub args: Vec<String>,
     /// Variables to set, overriding the server's environment.
     pub env: Vec<(String, String)>,
+    /// Files to write into [`Task::input_dir`] before the start.
+    pub files: Vec<InputFile>,
+}
+
+/// A file that is given to a program with its task, and removed with the run's directory for temporary files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputFile {
+    /// Its name: one component of a path.
+    pub name: String,
+    /// Its content.
+    pub content: Bytes,
 }
 
 /// Parses a program's output and produces its input.

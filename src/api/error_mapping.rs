@@ -145,7 +145,15 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
         BadRun::SessionAgent(_) => {
             (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "session_mismatch", ""), fields.agent.to_owned(), FaultCode::Conflict)
         }
-        BadRun::SessionDirectory => (ApiError::new(unprocessable, "session_mismatch", ""), within("working_dir"), FaultCode::Conflict),
+        BadRun::SessionDirectory(_) => {
+            (ApiError::new(unprocessable, "session_mismatch", ""), within("working_dir"), FaultCode::NotSupported)
+        }
+        BadRun::SessionDirectoryGone { .. } => {
+            (ApiError::new(StatusCode::CONFLICT, "working_dir_gone", ""), within("working_dir"), FaultCode::Conflict)
+        }
+        BadRun::Instructions => (invalid(), within("instructions"), FaultCode::Invalid),
+        BadRun::InstructionsTooLong => (invalid(), within("instructions"), FaultCode::TooLong),
+        BadRun::NoInstructions(_) => (invalid(), within("instructions"), FaultCode::NotSupported),
         BadRun::CannotResume(_) => {
             (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "cannot_resume", ""), within("session_id"), FaultCode::NotSupported)
         }

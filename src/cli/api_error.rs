@@ -85,6 +85,7 @@ fn argument(field: &str) -> Option<&'static str> {
         "input" => "PROMPT",
         "text" => "TEXT",
         "agent_type" => "--agent-type",
+        "instructions" => "--instructions",
         "model" => "--model",
         "working_dir" | "cwd" => "--dir",
         "timeout_secs" => "--timeout",

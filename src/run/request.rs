@@ -38,6 +38,8 @@ pub(super) const MAX_LABELS: usize = 32;
 pub(super) const MAX_LABEL_BYTES: usize = 256;
 /// Maximum length of a model name, in bytes.
 pub(super) const MAX_MODEL_BYTES: usize = 128;
+/// Maximum length of the instructions of a run, in bytes.
+pub(super) const MAX_INSTRUCTIONS: usize = 64 * 1024;
 
 /// A new run as requested by the caller, not validated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct NewRun {
     pub agent_type: Option<String>,
     /// The prompt.
     pub prompt: String,
+    /// Text that is added to the agent's system prompt.
+    pub instructions: Option<String>,
     /// The working directory; default: the session's, or a fresh one in a new session.
     pub working_dir: Option<PathBuf>,
     /// The session to continue; `None` for a new one.
@@ -145,9 +149,35 @@ pub enum BadRun {
     /// The session uses another agent.
     #[error("the session uses agent {0}; omit agent_type or set it to {0}")]
     SessionAgent(String),
-    /// The session uses another working directory.
-    #[error("the session uses another directory; omit working_dir or set it to the session's")]
-    SessionDirectory,
+    /// The session uses another working directory, and its agent cannot continue in another one.
+    #[error(
+        "the session uses another directory, and agent {0} cannot continue a conversation elsewhere; omit working_dir, or start a new \
+             session"
+    )]
+    SessionDirectory(String),
+    /// The working directory of the session cannot be used any more.
+    #[error(
+        "the session's directory {} cannot be used: {problem}; {}",
+        path.display(),
+        if *can_move { "set working_dir to continue in another one" } else { "restore it, or start a new session" }
+    )]
+    SessionDirectoryGone {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// Whether the agent can continue in another directory.
+        can_move: bool,
+    },
+    /// The instructions are empty, or contain a NUL character.
+    #[error("must be text without NUL characters, and not empty; omit instructions for none")]
+    Instructions,
+    /// The instructions are too long.
+    #[error("must have at most {} KiB", MAX_INSTRUCTIONS / 1024)]
+    InstructionsTooLong,
+    /// The agent does not take instructions.
+    #[error("agent {0} takes no instructions besides the prompt; put them into the prompt")]
+    NoInstructions(String),
     /// The agent cannot continue a session.
     #[error("agent {0} cannot continue a session; omit session_id")]
     CannotResume(String),

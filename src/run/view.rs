@@ -37,6 +37,9 @@ pub struct RunView {
     pub model: Option<String>,
     /// The prompt.
     pub prompt: String,
+    /// Text that was added to the agent's system prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
     /// First non-empty line of the prompt, at most 120 characters.
     pub title: String,
     /// Working directory.
@@ -178,6 +181,7 @@ impl RunView {
             model: spec.model,
             title: title(&spec.prompt),
             prompt: spec.prompt,
+            instructions: spec.instructions,
             working_dir: spec.working_dir,
             permission_mode: spec.permission_mode,
             isolation: spec.isolation,

@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::workspace_size;
-use crate::process::is_resource_exhausted;
+use crate::process::{WorkingDir, is_resource_exhausted};
 use crate::types::RunId;
 
 /// Directories of the kernel. Through them, an agent could reach other processes and devices as files of its project.
@@ -79,6 +79,9 @@ pub enum WorkspaceError {
     /// Neither the directory nor its parent exists.
     #[error("neither the directory nor its parent exists; create the parent first")]
     NotFound,
+    /// The directory of a session was moved, removed or replaced.
+    #[error("the directory cannot be used: {0}")]
+    Gone(String),
     /// The path is not a directory.
     #[error("not a directory")]
     NotADirectory,
@@ -244,7 +247,10 @@ impl Workspaces {
     /// [`WorkspaceError`], by cause.
     pub(super) fn check(&self, request: &DirectoryRequest) -> Result<(), WorkspaceError> {
         match request {
-            DirectoryRequest::OfSession(path, requester) => self.recheck(path, requester.is_admin),
+            DirectoryRequest::OfSession(path, requester) => {
+                self.recheck(path, requester.is_admin)?;
+                check_unmoved(path)
+            }
             DirectoryRequest::Path(path, requester) => self.locate(path, *requester).map(drop),
             DirectoryRequest::Fresh(_) => Ok(()),
         }
@@ -342,6 +348,15 @@ impl Drop for ReservedDirectory {
 /// it starts.
 fn check_openable(path: &Path) -> Result<(), WorkspaceError> {
     std::fs::File::open(path).map(drop).map_err(classify)
+}
+
+/// Opens the directory of a session as a run does: without following links, which a path that was canonical does not contain.
+fn check_unmoved(path: &Path) -> Result<(), WorkspaceError> {
+    WorkingDir::open(path).map(drop).map_err(|error| match error {
+        error if is_resource_exhausted(&error) => WorkspaceError::Exhausted(error),
+        error if error.kind() == io::ErrorKind::NotFound => WorkspaceError::Gone("it was moved or removed".to_owned()),
+        error => WorkspaceError::Gone(error.to_string()),
+    })
 }
 
 /// Distinguishes a lack of resources from other errors.

@@ -525,6 +525,8 @@ pub enum NoticeCode {
     Gap,
     /// The agent works in another conversation from here on. `data`: `agent_session`.
     SessionChanged,
+    /// The session continues in another working directory from here on. `data`: `from`, `to`.
+    SessionMoved,
     /// The agent reached a limit of the server, once per limit and run. `data`: `limit`, `max`.
     LimitReached,
     /// The reader of the stream lost access, and the stream ends. Not part of the log. `data`: `reason` (`expired`, `revoked`, `forbidden`).

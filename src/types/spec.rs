@@ -74,6 +74,9 @@ pub struct RunSpec {
     pub prompt: String,
     /// The working directory: an absolute, canonical path.
     pub working_dir: PathBuf,
+    /// Text that is added to the agent's system prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
     /// Name of the model, as the agent expects it; `None` for the agent's default.
     pub model: Option<String>,
     /// Additional command-line arguments, validated against the agent's flag table.

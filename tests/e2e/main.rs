@@ -15,6 +15,7 @@ mod doc_examples;
 mod env_and_mcp;
 mod failures;
 mod health;
+mod input;
 mod messages;
 mod one_shot;
 mod openai;

@@ -51,6 +51,25 @@ fn a_session_continues_after_a_cancelled_run(server: &Server, agent: Agent) {
     server.follow(&second).finish().assert_completed("I have seen 2 marked prompts.");
 }
 
+/// Their conversations are found from any directory.
+#[test]
+fn claude_code_and_codex_continue_a_session_in_another_directory() {
+    let Some(server) = Server::shared() else { return };
+    for agent in [Agent::ClaudeCode, Agent::Codex] {
+        let (first, events) = server.run(agent, "hello [[mock:text]]", &json!({}));
+        events.assert_end("completed", "ok");
+        std::fs::remove_dir_all(&first.directory).expect("the directory of the run");
+        let directory = server.bench.new_directory();
+        let moved = server.create_after(&first, HISTORY, &json!({ "cwd": directory }));
+        let events = server.follow(&moved).finish();
+        events.assert_completed("I have seen 2 marked prompts.");
+        assert_eq!(events.one("run_started")["working_dir"], json!(directory));
+        let edit = server.create_after(&moved, "write [[mock:tool path=moved.py]]", &json!({}));
+        server.follow(&edit).finish().assert_end("completed", "ok");
+        assert!(directory.join("moved.py").exists(), "{agent}: the agent works in the new directory");
+    }
+}
+
 /// The message `/clear` makes Claude Code start another conversation within the run.
 #[test]
 fn a_session_continues_the_newest_conversation_of_the_agent() {

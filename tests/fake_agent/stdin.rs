@@ -17,6 +17,7 @@ pub(crate) struct Stdin {
     answers: VecDeque<(String, Value)>,
     interrupt: Option<String>,
     mcp_servers: Value,
+    initialize: Value,
     ignores_interrupts: bool,
     ended: bool,
 }
@@ -40,6 +41,7 @@ impl Stdin {
             answers: VecDeque::new(),
             interrupt: None,
             mcp_servers: Value::Null,
+            initialize: Value::Null,
             ignores_interrupts: false,
             ended: false,
         }
@@ -113,6 +115,11 @@ impl Stdin {
         &self.mcp_servers
     }
 
+    /// The request that opened the conversation.
+    pub(crate) fn initialize(&self) -> &Value {
+        &self.initialize
+    }
+
     fn handle_line(&mut self, line: &Value) {
         match (line["type"].as_str(), line["request"]["subtype"].as_str()) {
             (Some("user"), _) => self.messages.extend(line["message"]["content"].as_str().map(str::to_owned)),
@@ -123,6 +130,7 @@ impl Stdin {
             (Some("control_request"), Some("interrupt")) if !self.ignores_interrupts => {
                 self.interrupt = line["request_id"].as_str().map(str::to_owned);
             }
+            (Some("control_request"), Some("initialize")) => self.initialize = line["request"].clone(),
             (Some("control_request"), Some("mcp_set_servers")) => self.mcp_servers = line["request"]["servers"].clone(),
             _ => {}
         }

@@ -29,6 +29,7 @@ mod hostile;
 mod idempotency;
 mod identity;
 mod injection;
+mod input;
 mod isolation;
 mod layers;
 mod limits;

@@ -106,6 +106,10 @@ fn a_session_that_cannot_continue_is_rejected_before_anything_is_created() {
         let demo = user.create("create hello.py", json!({ "agent_type": "demo" })).await;
         user.end_of(&demo).await;
         let demo = session_of(&user, &demo).await;
+        // Not installed, so its run fails, but the session exists.
+        let opencode = user.create("hello", json!({ "agent_type": "opencode" })).await;
+        assert_eq!(user.end_of(&opencode).await["cause"], "not_installed");
+        let opencode = session_of(&user, &opencode).await;
         let unknown = "ses_00000000000070008000000000000000";
         let elsewhere = server.directory().join("elsewhere");
         for (metadata, status, code, field) in [
@@ -113,17 +117,97 @@ fn a_session_that_cannot_continue_is_rejected_before_anything_is_created() {
             (json!({ "session_id": foreign }), 404, "not_found", "metadata.session_id"),
             (json!({ "session_id": "mine" }), 422, "invalid_field", "metadata.session_id"),
             (json!({ "session_id": session, "agent_type": "codex" }), 422, "session_mismatch", "metadata.agent_type"),
-            (json!({ "session_id": session, "working_dir": elsewhere }), 422, "session_mismatch", "metadata.working_dir"),
+            (json!({ "session_id": opencode, "working_dir": elsewhere }), 422, "session_mismatch", "metadata.working_dir"),
+            (json!({ "session_id": session, "working_dir": server.data() }), 422, "bad_working_dir", "metadata.working_dir"),
+            (json!({ "session_id": session, "working_dir": "/no/parent/here" }), 422, "bad_working_dir", "metadata.working_dir"),
             (json!({ "session_id": demo }), 422, "cannot_resume", "metadata.session_id"),
         ] {
             assert_eq!(user.ask("result x", metadata.clone()).await.problem(status, code), field, "{metadata}");
         }
         let chat = json!({ "message": "result x", "session_id": foreign });
         assert_eq!(user.post("/api/chat", &chat).await.problem(404, "not_found"), "session_id");
-        assert_eq!(user.get("/api/runs").await.body["items"].as_array().unwrap().len(), 2);
+        assert_eq!(user.get("/api/runs").await.body["items"].as_array().unwrap().len(), 3);
         assert!(!elsewhere.exists());
         let same = json!({ "session_id": session, "working_dir": end["working_dir"], "agent_type": "claude_code" });
         assert_eq!(user.ask("result two", same).await.status, 201);
+    });
+}
+
+#[test]
+fn a_session_whose_directory_is_gone_is_refused_with_its_path_and_continues_in_a_new_one() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let [old, new, link] = ["old", "new", "link"].map(|name| server.directory().join(name));
+        let first = user.create("result one", json!({ "working_dir": old })).await;
+        user.end_of(&first).await;
+        let session = session_of(&user, &first).await;
+        std::fs::rename(&old, &new).unwrap();
+        let refused = user.ask("result x", json!({ "session_id": session })).await;
+        assert_eq!(refused.problem(409, "working_dir_gone"), "metadata.working_dir");
+        assert!(refused.text.contains(old.to_str().unwrap()) && refused.text.contains("moved or removed"), "{}", refused.text);
+        // A link in its place leads elsewhere.
+        std::os::unix::fs::symlink("/etc", &old).unwrap();
+        user.ask("result x", json!({ "session_id": session })).await.problem(409, "working_dir_gone");
+        let as_chat = user.post("/api/chat", &json!({ "message": "result x", "session_id": session })).await;
+        as_chat.problem(409, "working_dir_gone");
+        assert_eq!(user.get("/api/runs").await.body["items"].as_array().unwrap().len(), 1, "nothing was created");
+
+        std::os::unix::fs::symlink(&new, &link).unwrap();
+        let moved = user.create("report argv\nreport cwd\nresult two", json!({ "session_id": session, "working_dir": link })).await;
+        assert_eq!(user.end_of(&moved).await["status"], "completed");
+        let said = user.said(&moved).await;
+        assert!(said[0].contains("--resume="), "{said:?}");
+        assert_eq!(said[1], json!(new).to_string());
+        let frames = user.follow(&moved).await.rest().await;
+        assert_eq!(notice(&frames, "session_moved").unwrap()["data"], json!({ "from": old, "to": new }));
+        assert_eq!(user.get(&format!("/api/sessions/{session}")).await.body["working_dir"], json!(new));
+
+        let next = continue_session(&user, &session, "report cwd\nresult three").await;
+        user.end_of(&next).await;
+        assert_eq!(user.said(&next).await, [json!(new).to_string()]);
+        assert_eq!(notice(&user.follow(&next).await.rest().await, "session_moved"), None);
+    });
+}
+
+#[test]
+fn a_session_whose_directory_is_gone_and_whose_agent_cannot_move_must_be_restored() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let [old, new] = ["old", "new"].map(|name| server.directory().join(name));
+        let first = user.create("hello", json!({ "agent_type": "opencode", "working_dir": old })).await;
+        user.end_of(&first).await;
+        let session = session_of(&user, &first).await;
+        std::fs::remove_dir(&old).unwrap();
+        let refused = user.ask("go on", json!({ "session_id": session })).await;
+        refused.problem(409, "working_dir_gone");
+        assert!(refused.text.contains("restore it"), "{}", refused.text);
+        let refused = user.ask("go on", json!({ "session_id": session, "working_dir": new })).await;
+        refused.problem(422, "session_mismatch");
+        assert!(refused.text.contains("opencode cannot continue a conversation elsewhere"), "{}", refused.text);
+        assert!(!new.exists());
+        std::fs::create_dir(&old).unwrap();
+        assert_eq!(user.ask("go on", json!({ "session_id": session })).await.status, 201);
+    });
+}
+
+#[test]
+fn a_session_moves_only_where_its_owner_may_start_a_run() {
+    live(async {
+        let setup = Setup::new();
+        let (root, outside) = (setup.directory().join("root"), setup.directory().join("outside"));
+        std::fs::create_dir(&root).unwrap();
+        let server = setup.env("OPENRUNNER_WORKSPACE_ROOTS", root.display()).start().await;
+        let user = server.client("user").await;
+        let first = user.create("result one", json!({ "working_dir": root.join("a") })).await;
+        user.end_of(&first).await;
+        let session = session_of(&user, &first).await;
+        let refused = user.ask("result x", json!({ "session_id": session, "working_dir": outside })).await;
+        assert_eq!(refused.problem(403, "working_dir_not_allowed"), "metadata.working_dir");
+        assert!(!outside.exists());
+        let moved = user.create("result two", json!({ "session_id": session, "working_dir": root.join("b") })).await;
+        assert_eq!(user.end_of(&moved).await["status"], "completed");
     });
 }
 

@@ -103,6 +103,7 @@ pub(crate) fn task(agent: &str) -> Task {
             agent_type: agent.to_owned(),
             prompt: "Create hello.py".to_owned(),
             working_dir: PathBuf::from("/workspace/project"),
+            instructions: None,
             model: None,
             extra_args: Vec::new(),
             permission_mode: PermissionMode::Auto,
@@ -120,6 +121,7 @@ pub(crate) fn task(agent: &str) -> Task {
         resume: None,
         mcp_servers: vec![],
         endpoint: None,
+        input_dir: PathBuf::from("/tmp/openrunner-input"),
     }
 }
 

@@ -107,7 +107,7 @@ impl Program for ClaudeCode {
         let mut env: Vec<(String, String)> =
             env.into_iter().chain(instructions).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         env.extend(task.endpoint.iter().flat_map(endpoint_env));
-        Ok(Invocation { args, env })
+        Ok(Invocation { args, env, files: Vec::new() })
     }
 
     fn model_hosts(&self) -> &'static [&'static str] {

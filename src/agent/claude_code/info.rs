@@ -30,6 +30,7 @@ const fn info(mode: Mode) -> ProgramInfo {
         flags: Some(flags::FLAGS),
         capabilities: Capabilities {
             resume: true,
+            move_session: true,
             messages: two_way,
             steer: false,
             interrupt: two_way,
@@ -37,6 +38,7 @@ const fn info(mode: Mode) -> ProgramInfo {
             questions: two_way,
             models: true,
             mcp_servers: two_way,
+            instructions: two_way,
         },
     }
 }

@@ -31,6 +31,7 @@ use crate::types::{
 pub(super) struct ClaudeParser {
     mode: Mode,
     prompt: String,
+    instructions: Option<String>,
     mcp_servers: Vec<McpServer>,
     working_dir: PathBuf,
     started: bool,
@@ -103,6 +104,7 @@ impl ClaudeParser {
         Self {
             mode,
             prompt: task.spec.prompt.clone(),
+            instructions: task.spec.instructions.clone(),
             mcp_servers: task.mcp_servers.clone(),
             working_dir: task.spec.working_dir.clone(),
             started: false,
@@ -527,7 +529,11 @@ impl Parser for ClaudeParser {
         let prompt = std::mem::take(&mut self.prompt);
         match self.mode {
             Mode::TwoWay => {
-                self.send_request(&json!({ "subtype": "initialize", "hooks": null }), out);
+                let mut initialize = json!({ "subtype": "initialize", "hooks": null });
+                if let Some(instructions) = self.instructions.take() {
+                    initialize["appendSystemPrompt"] = instructions.into();
+                }
+                self.send_request(&initialize, out);
                 if !self.mcp_servers.is_empty() {
                     // On stdin rather than as arguments, which every user of the machine can read.
                     let servers: serde_json::Map<String, Value> = self.mcp_servers.iter().map(mcp_server_config).collect();

@@ -77,7 +77,7 @@ pub(super) fn invocation(mode: Mode, task: &Task, codex_home: String) -> Result<
     };
     let mut env = vec![("CODEX_HOME".to_owned(), codex_home)];
     env.extend(endpoint.map(|endpoint| (KEY_VARIABLE.to_owned(), endpoint.key.expose().to_owned())));
-    Ok(Invocation { args, env })
+    Ok(Invocation { args, env, files: Vec::new() })
 }
 
 /// The settings that direct Codex to a model: a provider of its own, since those that are built in have a login of their own. The key is in a
@@ -194,7 +194,7 @@ mod tests {
                 key: crate::types::Secret::new("the-key".into()),
                 scheme: crate::types::AuthScheme::Bearer,
             });
-            let Invocation { args, env } = invocation(mode, &task, "/home/user/.codex".into()).unwrap();
+            let Invocation { args, env, files: _ } = invocation(mode, &task, "/home/user/.codex".into()).unwrap();
             assert_eq!(args.iter().filter(|arg| *arg == "-c").count(), 2, "{args:?}");
             assert!(args.iter().any(|arg| arg.contains(r#"base_url="http://127.0.0.1:3128/model\"",env_key"#)), "{args:?}");
             assert!(!args.iter().any(|arg| arg.contains("the-key")), "{args:?}");

@@ -113,6 +113,9 @@ impl AppServer {
         if let Some(model) = &task.spec.model {
             params.insert("model".to_owned(), json!(model));
         }
+        if let Some(instructions) = &task.spec.instructions {
+            params.insert("developerInstructions".to_owned(), json!(instructions));
+        }
         let config = thread_config(task);
         if !config.is_empty() {
             params.insert("config".to_owned(), Value::Object(config));

@@ -60,6 +60,7 @@ const fn make_info(mode: Mode) -> ProgramInfo {
         flags: Some(if two_way { flags::APP_SERVER } else { flags::EXEC }),
         capabilities: Capabilities {
             resume: true,
+            move_session: two_way,
             messages: two_way,
             steer: two_way,
             interrupt: two_way,
@@ -67,6 +68,7 @@ const fn make_info(mode: Mode) -> ProgramInfo {
             questions: two_way,
             models: true,
             mcp_servers: two_way,
+            instructions: two_way,
         },
     }
 }

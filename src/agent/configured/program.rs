@@ -95,6 +95,8 @@ fn info(definition: &Definition) -> ProgramInfo {
         capabilities: match definition.wire_format {
             WireFormat::Acp => Capabilities {
                 resume: definition.preset.is_none_or(|preset| preset.resumes),
+                // Many keep their conversations by directory.
+                move_session: false,
                 messages: true,
                 steer: false,
                 interrupt: true,
@@ -102,6 +104,8 @@ fn info(definition: &Definition) -> ProgramInfo {
                 questions: true,
                 models: true,
                 mcp_servers: definition.preset.is_none_or(|preset| preset.mcp_servers),
+                // The protocol has no field for them.
+                instructions: false,
             },
             WireFormat::Text | WireFormat::Jsonl(_) => {
                 Capabilities { resume: !definition.resume_args.is_empty(), models: !definition.model_args.is_empty(), ..Capabilities::NONE }
@@ -169,7 +173,7 @@ impl Program for Configured {
                 Preset::asking_config(own).ok_or_else(|| self.bad_arguments(&format!("has a {variable} that is not a JSON object")))?;
             env.insert(variable.to_owned(), config);
         }
-        Ok(Invocation { args, env: env.into_iter().collect() })
+        Ok(Invocation { args, env: env.into_iter().collect(), files: Vec::new() })
     }
 
     fn parser(&self, task: &Task, _installed: &Installed) -> Box<dyn Parser> {

@@ -42,7 +42,7 @@ impl Program for Demo {
     }
 
     fn invocation(&self, _task: &Task, _installed: &Installed) -> Result<Invocation, Failure> {
-        Ok(Invocation { args: vec![SUBCOMMAND.to_owned()], env: vec![] })
+        Ok(Invocation { args: vec![SUBCOMMAND.to_owned()], ..Invocation::default() })
     }
 
     fn parser(&self, task: &Task, _installed: &Installed) -> Box<dyn Parser> {

@@ -7,11 +7,14 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{project, variant};
-use crate::agent::{Installed, Invocation, Mode, Task};
+use crate::agent::{InputFile, Installed, Invocation, Mode, Task};
 use crate::types::{Cause, Failure, ModelEndpoint, PermissionMode, ProjectConfig};
 
 /// Maximum length of a prompt for the Go program in bytes: Linux limits an argument to 128 KiB.
 const MAX_PROMPT: usize = 120 * 1024;
+
+/// Name of the file with the instructions of a run.
+const INSTRUCTIONS: &str = "instructions.md";
 
 /// Tools that only read, or keep the agent's own notes.
 const READ_ONLY_TOOLS: [&str; 7] = ["glob", "grep", "list", "lsp", "skill", "todoread", "todowrite"];
@@ -41,6 +44,15 @@ pub(super) fn invocation(mode: Mode, inline_config: Option<&str>, task: &Task, i
         env.extend(project::IGNORE.map(|(name, value)| (name.to_owned(), value.to_owned())));
         instructions = project::instructions(&task.spec.working_dir);
     }
+    // It takes instructions from files only, which it adds to its system prompt.
+    let mut files = Vec::new();
+    if let Some(text) = &task.spec.instructions {
+        let Some(path) = task.input_dir.join(INSTRUCTIONS).to_str().map(str::to_owned) else {
+            return Err(Failure::new(Cause::BadArguments, "the path of the directory for temporary files is not valid UTF-8"));
+        };
+        instructions.push(path);
+        files.push(InputFile { name: INSTRUCTIONS.to_owned(), content: text.clone().into() });
+    }
     let mut args = match mode {
         Mode::TwoWay => {
             if task.spec.working_dir.to_str().is_none() {
@@ -68,7 +80,7 @@ pub(super) fn invocation(mode: Mode, inline_config: Option<&str>, task: &Task, i
         args.extend(task.resume.iter().map(|session| format!("--session={session}")));
     }
     args.extend(task.spec.extra_args.iter().cloned());
-    Ok(Invocation { args, env })
+    Ok(Invocation { args, env, files })
 }
 
 /// The Go program takes everything on its command line. Each value is in one element with its flag, so that a prompt that starts with a
@@ -93,7 +105,7 @@ fn go_invocation(task: &Task) -> Result<Invocation, Failure> {
     let mut args =
         vec![format!("--prompt={}", task.spec.prompt), "--output-format=json".to_owned(), "--quiet".to_owned(), format!("--cwd={cwd}")];
     args.extend(task.spec.extra_args.iter().cloned());
-    Ok(Invocation { args, env: Vec::new() })
+    Ok(Invocation { args, ..Invocation::default() })
 }
 
 /// The configuration that makes the program's main agent ask for permission, merged into the operator's inline configuration.

@@ -83,6 +83,8 @@ const fn make_info(mode: Mode) -> ProgramInfo {
         flags: Some(if two_way { flags::TWO_WAY } else { flags::ONE_SHOT }),
         capabilities: Capabilities {
             resume: true,
+            // It waits forever for a conversation of another directory (recording `resume_other_dir`).
+            move_session: false,
             messages: two_way,
             steer: false,
             interrupt: two_way,
@@ -90,6 +92,7 @@ const fn make_info(mode: Mode) -> ProgramInfo {
             questions: false,
             models: true,
             mcp_servers: two_way,
+            instructions: true,
         },
     }
 }

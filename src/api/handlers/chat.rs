@@ -60,7 +60,7 @@ pub(in crate::api) struct ChatResponse {
 /// check `status` and `cause`.
 #[utoipa::path(post, path = "/api/chat", operation_id = "chat", tag = "runs", request_body = ChatRequest,
     extensions(("x-error-codes" = json!(["unknown_model", "unknown_agent", "not_found", "working_dir_not_allowed", "bad_working_dir",
-        "session_mismatch", "cannot_resume", "budget_exceeded", "queue_full", "storage", "quota_exceeded", "storage_quota_exceeded"]))),
+        "session_mismatch", "working_dir_gone", "cannot_resume", "budget_exceeded", "queue_full", "storage", "quota_exceeded", "storage_quota_exceeded"]))),
     responses((status = 200, description = "The run has ended.", body = ChatResponse)))]
 pub(in crate::api) async fn chat(
     State(app): State<AppState>,

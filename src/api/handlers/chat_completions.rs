@@ -40,7 +40,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 #[utoipa::path(post, path = "/v1/chat/completions", operation_id = "create_chat_completion", tag = "openai", params(IdempotencyHeader),
     request_body = CompletionRequest,
     extensions(("x-error-codes" = json!(["unsupported_parameter", "unknown_model", "unknown_agent", "not_found", "working_dir_not_allowed",
-        "session_busy", "bad_working_dir", "session_mismatch", "cannot_resume", "cannot_ask", "isolation_required",
+        "session_busy", "bad_working_dir", "session_mismatch", "working_dir_gone", "cannot_resume", "cannot_ask", "isolation_required",
         "isolation_unavailable", "idempotency_key_reused", "queue_full", "budget_exceeded", "quota_exceeded", "storage_quota_exceeded",
         "too_many_streams", "storage", "agent_error", "not_logged_in", "not_installed", "bad_arguments", "crashed", "killed", "protocol",
         "rate_limited", "model_not_found", "timeout", "startup_timeout", "idle_timeout", "cancelled", "node_lost"]))),

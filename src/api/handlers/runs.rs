@@ -60,7 +60,11 @@ struct RunInput {
 struct RunMetadata {
     /// The agent, one of `GET /api/agents`. Default: the agent of the session, or `claude_code`.
     agent_type: Option<String>,
-    /// Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one.
+    /// Text that is added to the agent's system prompt in this run, at most 64 KiB.
+    #[schema(min_length = 1, max_length = 65536)]
+    instructions: Option<String>,
+    /// Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one. Some agents can continue a
+    /// session in another directory.
     #[schema(value_type = Option<String>)]
     working_dir: Option<PathBuf>,
     /// Alias of `working_dir`.
@@ -203,7 +207,7 @@ pub(in crate::api) struct CreateRunResponse {
 /// Creates a run. The run is durable before the response is sent.
 #[utoipa::path(post, path = "/api/runs", operation_id = "create_run", tag = "runs", params(IdempotencyHeader), request_body = CreateRunRequest,
     extensions(("x-error-codes" = json!(["bad_argument", "admin_only", "env_not_allowed", "working_dir_not_allowed", "not_found",
-        "session_busy", "unknown_agent", "bad_working_dir", "session_mismatch", "cannot_resume", "cannot_ask", "idempotency_key_reused",
+        "session_busy", "unknown_agent", "bad_working_dir", "session_mismatch", "working_dir_gone", "cannot_resume", "cannot_ask", "idempotency_key_reused",
         "isolation_required", "isolation_unavailable", "budget_exceeded", "queue_full", "storage", "quota_exceeded", "storage_quota_exceeded"]))),
     responses((status = 201, description = "The run was created.", body = CreateRunResponse,
         headers(("Location" = String, description = "Path of the run.")))))]
@@ -246,6 +250,7 @@ impl CreateRunRequest {
         Ok(NewRun {
             agent_type: metadata.agent_type,
             prompt: self.input.text,
+            instructions: metadata.instructions,
             working_dir,
             model: metadata.model,
             extra_args: metadata.extra_args.unwrap_or_default(),

@@ -26,8 +26,9 @@ pub(in crate::cli) struct RetryArgs {
 }
 
 /// Fields of a run that are also fields of `metadata`.
-const COPIED: [&str; 12] = [
+const COPIED: [&str; 13] = [
     "agent_type",
+    "instructions",
     "model",
     "working_dir",
     "permission_mode",

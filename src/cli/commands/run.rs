@@ -27,6 +27,9 @@ pub(in crate::cli) struct StartArgs {
     /// Read the prompt from a file
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
     pub(in crate::cli) file: Option<PathBuf>,
+    /// Text that is added to the agent's system prompt
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) instructions: Option<String>,
     /// Agent (default: that of the session, else `claude_code`)
     #[arg(long, short, value_name = "NAME", alias = "agent")]
     pub(in crate::cli) agent_type: Option<String>,
@@ -142,6 +145,7 @@ async fn metadata(args: &StartArgs, client: &Client, env: Map<String, Value>) ->
     let dir = working_dir(args.dir.as_deref(), &current, client.address().is_loopback(), session.is_some())?;
     let fields = [
         ("agent_type", args.agent_type.clone().map(Value::from)),
+        ("instructions", args.instructions.clone().map(Value::from)),
         ("model", args.model.clone().map(Value::from)),
         ("working_dir", dir.map(Value::from)),
         ("timeout_secs", args.timeout.map(|timeout| timeout.as_secs().into())),

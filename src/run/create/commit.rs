@@ -1,5 +1,9 @@
 //! Stores a new run and hands it to its driver.
 
+use std::path::PathBuf;
+
+use serde_json::json;
+
 use super::reserve::Reservation;
 use crate::redact::Secrets;
 use crate::run::driver::Driver;
@@ -19,6 +23,8 @@ pub(super) struct NewRecord {
     pub(super) spec: RunSpec,
     pub(super) session: SessionId,
     pub(super) session_use: SessionUse,
+    /// The directory that the session leaves.
+    pub(super) moved_from: Option<PathBuf>,
     pub(super) widened: Vec<String>,
     pub(super) secrets: RunSecrets,
     /// What is masked in the run's events.
@@ -44,7 +50,7 @@ impl RunManager {
     ) -> Result<RunView, CreateError> {
         let inner = &self.inner;
         let Reservation { turn, interrupted, registration, inbox, ticket, directory } = reservation;
-        let NewRecord { mut spec, session, session_use, widened, secrets, masked, webhooks, weak_guarantee } = new;
+        let NewRecord { mut spec, session, session_use, moved_from, widened, secrets, masked, webhooks, weak_guarantee } = new;
         directory.path().clone_into(&mut spec.working_dir);
         let id = registration.run();
         let record = RunRecord {
@@ -66,6 +72,11 @@ impl RunManager {
             webhooks,
         };
         let mut first = vec![StreamEvent::RunQueued { position: ticket.position }];
+        if let Some(from) = moved_from {
+            let message = "the session continues in another working directory".to_owned();
+            let data = Some(json!({ "from": from.to_string_lossy(), "to": spec.working_dir.to_string_lossy() }));
+            first.push(StreamEvent::Notice { level: Level::Info, code: NoticeCode::SessionMoved, message, data });
+        }
         if weak_guarantee {
             let message =
                 "a default password is in use, so the agent could log in and answer its own requests; change the default passwords";

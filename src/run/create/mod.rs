@@ -115,15 +115,20 @@ impl RunManager {
             })
         });
         let checked = validation.await.map_err(|panic| StoreError::Internal(panic.to_string()))?;
-        let (masked, Checked { mut spec, directory, trust, widened, secrets, webhooks }) = checked.map_err(CreateError::Invalid)?;
-        let session_use = if session.is_some() { SessionUse::Continues } else { SessionUse::Starts };
+        let (masked, Checked { mut spec, directory, trust, moved_from, widened, secrets, webhooks }) =
+            checked.map_err(CreateError::Invalid)?;
+        let session_use = match &session {
+            None => SessionUse::Starts,
+            Some(_) if moved_from.is_some() => SessionUse::Moves,
+            Some(_) => SessionUse::Continues,
+        };
         let session = session.map_or_else(SessionId::new, |session| session.id);
         let reservation = self.reserve(id, caller, session, on_busy, &spec.agent_type, directory).await?;
         let (shared, path) = (Arc::clone(inner), reservation.directory.path().to_owned());
         let decided = tokio::task::spawn_blocking(move || trust.decide(&path, &shared.config));
         let decided = decided.await.map_err(|panic| StoreError::Internal(panic.to_string()))?;
         spec.project_config = decided.map_err(|fault| CreateError::Invalid(vec![fault]))?;
-        let new = NewRecord { spec, session, session_use, widened, secrets, masked, webhooks, weak_guarantee };
+        let new = NewRecord { spec, session, session_use, moved_from, widened, secrets, masked, webhooks, weak_guarantee };
         self.commit(reservation, caller, new, key, audit).await
     }
 

@@ -9,12 +9,12 @@ use crate::egress::{EgressPolicy, remote_hosts};
 use crate::run::config::RunConfig;
 use crate::run::policy::{BadRules, Rule};
 use crate::run::request::{
-    BadRun, DEFAULT_TIMEOUT, MAX_EGRESS, MAX_ENV_BYTES, MAX_ENV_NAME, MAX_ENV_VALUE, MAX_ENV_VARS, MAX_LABEL_BYTES, MAX_LABELS,
-    MAX_MODEL_BYTES, MAX_RULES, MAX_TIMEOUT, NewRun,
+    BadRun, DEFAULT_TIMEOUT, MAX_EGRESS, MAX_ENV_BYTES, MAX_ENV_NAME, MAX_ENV_VALUE, MAX_ENV_VARS, MAX_INSTRUCTIONS, MAX_LABEL_BYTES,
+    MAX_LABELS, MAX_MODEL_BYTES, MAX_RULES, MAX_TIMEOUT, NewRun,
 };
 use crate::run::run_secrets::RunSecrets;
 use crate::run::store::{NewWebhook, SessionRecord};
-use crate::run::workspace::{DirectoryRequest, Requester, Workspaces};
+use crate::run::workspace::{DirectoryRequest, Requester, WorkspaceError, Workspaces};
 use crate::types::{Caller, HostPattern, IsolationLevel, McpServer, McpTransport, PermissionMode, ProjectConfig, RuleSpec, RunId, RunSpec};
 
 /// Default of `agent_type`.
@@ -53,6 +53,8 @@ pub(super) struct Checked {
     pub(super) spec: RunSpec,
     pub(super) directory: DirectoryRequest,
     pub(super) trust: TrustRequest,
+    /// The directory that the session leaves. `None` if it stays.
+    pub(super) moved_from: Option<PathBuf>,
     /// Fields and arguments that extend the agent's permissions.
     pub(super) widened: Vec<String>,
     pub(super) secrets: RunSecrets,
@@ -86,10 +88,15 @@ pub(super) fn validate(
     }
     let agent_type = agent_type_of(&new, session).to_owned();
     let (mut widened, mut level) = (Vec::new(), None);
+    let requester = Requester { is_admin: caller.is_admin(), is_local: new.is_local };
+    let mut moves = false;
     // Without the agent, nothing is known of its arguments and capabilities.
     if context.agents.contains(&agent_type) {
         if let Some(session) = session {
-            faults.extend(check_session(&agent_type, new.working_dir.as_deref(), session, capabilities).err());
+            match check_session(&agent_type, new.working_dir.as_deref(), session, capabilities) {
+                Ok(moved) => moves = moved,
+                Err(fault) => faults.push(fault),
+            }
         }
         match context.agents.classify_args(&agent_type, &new.extra_args) {
             Ok(allowed) if !allowed.0.is_empty() && !caller.is_admin() => faults.push(BadRun::ArgsNeedAdmin { flags: allowed.0 }),
@@ -105,6 +112,7 @@ pub(super) fn validate(
             Ok(isolation) => level = isolation.map(|isolation| isolation.level),
             Err(error) => faults.push(error.into()),
         }
+        faults.extend(new.instructions.as_deref().and_then(|text| check_instructions(text, &agent_type, capabilities).err()));
         if !new.mcp_servers.is_empty() {
             check_mcp_servers(&new.mcp_servers, &agent_type, caller, capabilities, &mut faults);
             widened.push("mcp_servers".to_owned());
@@ -132,14 +140,19 @@ pub(super) fn validate(
         faults.push(error.into());
         Vec::new()
     });
-    let requester = Requester { is_admin: caller.is_admin(), is_local: new.is_local };
-    let known_dir = session.map(|session| session.working_dir.clone()).or_else(|| new.working_dir.clone());
-    let directory = match (session, new.working_dir) {
-        (Some(session), _) => DirectoryRequest::OfSession(session.working_dir.clone(), requester),
+    let stays_in = session.filter(|_| !moves).map(|session| session.working_dir.clone());
+    let known_dir = stays_in.clone().or_else(|| new.working_dir.clone());
+    let directory = match (stays_in, new.working_dir) {
+        (Some(path), _) => DirectoryRequest::OfSession(path, requester),
         (None, Some(path)) => DirectoryRequest::Path(path, requester),
         (None, None) => DirectoryRequest::Fresh(id),
     };
-    faults.extend(context.workspaces.check(&directory).err().map(BadRun::from));
+    faults.extend(context.workspaces.check(&directory).err().map(|error| match (error, &directory) {
+        (WorkspaceError::Gone(problem), DirectoryRequest::OfSession(path, _)) => {
+            BadRun::SessionDirectoryGone { path: path.clone(), problem, can_move: capabilities.move_session }
+        }
+        (error, _) => error.into(),
+    }));
     let trust = TrustRequest::new(new.project_config, caller, level);
     // Decided once more for the directory that is reserved, whose path may have changed by then.
     let path = match &directory {
@@ -154,6 +167,7 @@ pub(super) fn validate(
     let spec = RunSpec {
         agent_type,
         prompt: new.prompt,
+        instructions: new.instructions,
         working_dir: PathBuf::new(),
         model: new.model,
         extra_args: new.extra_args,
@@ -170,7 +184,16 @@ pub(super) fn validate(
         labels: new.labels,
         trace_parent: new.trace_parent,
     };
-    Ok(Checked { spec, directory, trust, widened, secrets: RunSecrets { env: new.env, mcp_servers: new.mcp_servers }, webhooks })
+    let moved_from = session.filter(|_| moves).map(|session| session.working_dir.clone());
+    Ok(Checked {
+        spec,
+        directory,
+        trust,
+        moved_from,
+        widened,
+        secrets: RunSecrets { env: new.env, mcp_servers: new.mcp_servers },
+        webhooks,
+    })
 }
 
 /// Whether the request uses a feature that not every agent supports. Only then are the agent's capabilities needed.
@@ -180,6 +203,7 @@ pub(super) fn needs_capabilities(new: &NewRun) -> bool {
         || new.permission_mode != PermissionMode::Auto
         || !new.permission_rules.is_empty()
         || !new.mcp_servers.is_empty()
+        || new.instructions.is_some()
 }
 
 /// The agent of a request, with defaults applied.
@@ -187,19 +211,36 @@ pub(super) fn agent_type_of<'a>(new: &'a NewRun, session: Option<&'a SessionReco
     new.agent_type.as_deref().or(session.map(|session| session.agent_type.as_str())).unwrap_or(DEFAULT_AGENT)
 }
 
-fn check_session(agent_type: &str, working_dir: Option<&Path>, session: &SessionRecord, capabilities: Capabilities) -> Result<(), BadRun> {
+/// Checks a run that continues a session. Returns whether the session moves to `working_dir`.
+fn check_session(
+    agent_type: &str,
+    working_dir: Option<&Path>,
+    session: &SessionRecord,
+    capabilities: Capabilities,
+) -> Result<bool, BadRun> {
     if agent_type != session.agent_type {
         return Err(BadRun::SessionAgent(session.agent_type.clone()));
     }
     if !capabilities.resume {
         return Err(BadRun::CannotResume(agent_type.to_owned()));
     }
-    // Agents store conversations by directory: OpenCode hangs if it is to continue one from another directory (recorded).
     let is_same = |path: &Path| path == session.working_dir || path.canonicalize().is_ok_and(|path| path == session.working_dir);
-    if !working_dir.is_none_or(is_same) {
-        return Err(BadRun::SessionDirectory);
+    let moves = !working_dir.is_none_or(is_same);
+    if moves && !capabilities.move_session {
+        return Err(BadRun::SessionDirectory(agent_type.to_owned()));
     }
-    Ok(())
+    Ok(moves)
+}
+
+fn check_instructions(text: &str, agent: &str, capabilities: Capabilities) -> Result<(), BadRun> {
+    if !capabilities.instructions {
+        return Err(BadRun::NoInstructions(agent.to_owned()));
+    }
+    match text {
+        text if text.len() > MAX_INSTRUCTIONS => Err(BadRun::InstructionsTooLong),
+        text if text.trim().is_empty() || text.contains('\0') => Err(BadRun::Instructions),
+        _ => Ok(()),
+    }
 }
 
 /// Compiles the rules. They are compiled again when the run starts: compiled ones of all queued runs would take much memory.

@@ -1,6 +1,6 @@
 //! The start of the agent: admission, preparation, launch.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -93,7 +93,7 @@ impl Driver {
                 egress,
                 marker: Marker::new(run.to_string()),
                 handover: secrets.to_memo(),
-                task: Task { spec, resume: resume.clone(), mcp_servers: secrets.mcp_servers, endpoint },
+                task: Task { spec, resume: resume.clone(), mcp_servers: secrets.mcp_servers, endpoint, input_dir: PathBuf::new() },
             };
             Ok(ReadyAgent { agent: context.agents.prepare(start).await?, access, resume, policy })
         })

@@ -70,6 +70,8 @@ pub enum SessionUse {
     Starts,
     /// The run continues a session that must exist.
     Continues,
+    /// Like `Continues`, and the session's working directory is the run's from here on.
+    Moves,
 }
 
 /// A stored batch of events.

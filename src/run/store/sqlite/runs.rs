@@ -58,12 +58,16 @@ impl RunStore for SqliteStore {
                     ];
                     execute(connection, sql, values)?;
                 }
-                SessionUse::Continues => {
+                SessionUse::Continues | SessionUse::Moves => {
                     let exists = connection
                         .prepare_cached("SELECT 1 FROM sessions WHERE id = ?1")
                         .and_then(|mut find| find.exists([run.session.to_string()]));
                     if !exists.map_err(read_error)? {
                         return Err(StoreError::NoSession(run.session));
+                    }
+                    if session == SessionUse::Moves {
+                        let sql = "UPDATE sessions SET working_dir = ?2 WHERE id = ?1";
+                        execute(connection, sql, [run.session.to_string(), working_dir])?;
                     }
                     // Its workspace is used again if it was emptied.
                     if let Some(first_run) = workspace {
