@@ -1040,6 +1040,8 @@ export interface components {
         Capabilities: {
             /** @description Continue a conversation in a later run. */
             resume: boolean;
+            /** @description Continue a conversation in another working directory. */
+            move_session: boolean;
             /** @description Send a further message in the same run, once its turn has ended. */
             messages: boolean;
             /** @description Add a message to a running turn without interrupting it. */
@@ -1054,6 +1056,8 @@ export interface components {
             models: boolean;
             /** @description Give it MCP servers. */
             mcp_servers: boolean;
+            /** @description Add instructions to its system prompt. */
+            instructions: boolean;
         };
         /**
          * @description Why a run ended.
@@ -1797,7 +1801,7 @@ export interface components {
          * @description Code of a notice.
          * @enum {string}
          */
-        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "session_changed" | "limit_reached" | "access_ended" | "agent_warning" | "other";
+        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "session_changed" | "session_moved" | "limit_reached" | "access_ended" | "agent_warning" | "other";
         /**
          * @description A notice that does not end the run.
          * @example {
@@ -2039,7 +2043,7 @@ export interface components {
              * @description Stable code for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
+            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
             /** @description All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault. */
             errors?: components["schemas"]["FieldError"][];
         };
@@ -2254,6 +2258,8 @@ export interface components {
             model?: string;
             /** @description The prompt. */
             prompt: string;
+            /** @description Text that was added to the agent's system prompt. */
+            instructions?: string;
             /** @description First non-empty line of the prompt, at most 120 characters. */
             title: string;
             /** @description Working directory. */
@@ -2430,7 +2436,12 @@ export interface components {
         RunMetadata: {
             /** @description The agent, one of `GET /api/agents`. Default: the agent of the session, or `claude_code`. */
             agent_type?: string | null;
-            /** @description Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one. */
+            /** @description Text that is added to the agent's system prompt in this run, at most 64 KiB. */
+            instructions?: string | null;
+            /**
+             * @description Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one. Some agents can continue a
+             *     session in another directory.
+             */
             working_dir?: string | null;
             /** @description Alias of `working_dir`. */
             cwd?: string | null;

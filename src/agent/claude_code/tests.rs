@@ -503,3 +503,16 @@ mod command {
         assert_eq!(classify("--effort=high").unwrap().0.len(), 0);
     }
 }
+
+#[test]
+fn instructions_are_part_of_the_first_request_and_of_no_argument() {
+    let mut task = replay::task(AGENT);
+    task.spec.instructions = Some("Be brief.".to_owned());
+    let (program, installed) = (ClaudeCode::new(Mode::TwoWay), replay::installed("claude", "2.1.330", AGENT));
+    let invocation = program.invocation(&task, &installed).unwrap();
+    assert!(!format!("{invocation:?}").contains("brief"));
+    let mut out = Output::default();
+    program.parser(&task, &installed).open(&mut out);
+    let first: Value = serde_json::from_slice(out.send.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+    assert_eq!(first["request"], json!({ "subtype": "initialize", "hooks": null, "appendSystemPrompt": "Be brief." }));
+}

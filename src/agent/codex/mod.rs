@@ -12,6 +12,8 @@ mod diff;
 mod errors;
 mod exec;
 mod flags;
+#[cfg(test)]
+mod input_tests;
 mod items;
 mod login;
 mod open_calls;

@@ -46,6 +46,7 @@ use crate::types::{Answer, Cause, Failure, Level, McpServer, NoticeCode, Permiss
 pub(super) enum Request {
     Initialize,
     OpenThread,
+    AddInstructions,
     StartTurn,
     /// With the message to add to the turn.
     Steer(String),
@@ -84,6 +85,8 @@ const IGNORED_NOTIFICATIONS: [&str; 18] = [
 pub(super) struct AppServer {
     prompt: String,
     pub(super) turn_sandbox: Option<Value>,
+    /// Instructions for a thread that is resumed: it keeps those with which it was started (tested with 0.169.0).
+    added_instructions: Option<String>,
     /// The request that opens the thread: method and parameters.
     open_thread: (&'static str, Map<String, Value>),
     mcp_servers: Vec<McpServer>,
@@ -113,7 +116,7 @@ impl AppServer {
         if let Some(model) = &task.spec.model {
             params.insert("model".to_owned(), json!(model));
         }
-        if let Some(instructions) = &task.spec.instructions {
+        if let (Some(instructions), None) = (&task.spec.instructions, &task.resume) {
             params.insert("developerInstructions".to_owned(), json!(instructions));
         }
         let config = thread_config(task);
@@ -132,6 +135,7 @@ impl AppServer {
         Self {
             prompt: task.spec.prompt.clone(),
             turn_sandbox: turn_sandbox(task.spec.permission_mode),
+            added_instructions: task.spec.instructions.clone().filter(|_| task.resume.is_some()),
             open_thread,
             mcp_servers: task.mcp_servers.clone(),
             last_id: 0,
@@ -173,15 +177,13 @@ impl AppServer {
                 let agent_session = Some(response.thread.id.clone());
                 out.items.push(Item::Started(Started { agent_session, version: self.version.clone(), model: response.model }));
                 self.threads.own = Some(response.thread.id);
-                if self.turn.interrupt == InterruptState::Pending {
-                    self.end_turn(Err(Failure::new(Cause::Cancelled, "the turn was interrupted before it started")), out);
-                } else {
-                    let (prompt, steers) = (std::mem::take(&mut self.prompt), std::mem::take(&mut self.turn.steers));
-                    self.start_turn(&prompt, out);
-                    self.turn.steers = steers;
+                match self.added_instructions.take() {
+                    Some(instructions) => self.add_instructions(&instructions, out),
+                    None => self.start_first_turn(out),
                 }
             }
-            (Request::Initialize | Request::OpenThread | Request::StartTurn, Some(error)) => {
+            (Request::AddInstructions, None) => self.start_first_turn(out),
+            (Request::Initialize | Request::OpenThread | Request::AddInstructions | Request::StartTurn, Some(error)) => {
                 self.end_turn(Err(response_failure(error)), out);
             }
             (Request::Steer(text), error) => {
@@ -200,6 +202,23 @@ impl AppServer {
             (Request::Clean, None) => return Some(self.handle_cleanup_response(out)),
         }
         Some(LineOutcome::Emitted)
+    }
+
+    /// Adds instructions to the history of the thread.
+    fn add_instructions(&mut self, instructions: &str, out: &mut Output) {
+        let content = json!([{ "type": "input_text", "text": instructions }]);
+        let items = json!([{ "type": "message", "role": "developer", "content": content }]);
+        self.send_request(Request::AddInstructions, "thread/inject_items", &json!({ "threadId": self.threads.own, "items": items }), out);
+    }
+
+    fn start_first_turn(&mut self, out: &mut Output) {
+        if self.turn.interrupt == InterruptState::Pending {
+            self.end_turn(Err(Failure::new(Cause::Cancelled, "the turn was interrupted before it started")), out);
+        } else {
+            let (prompt, steers) = (std::mem::take(&mut self.prompt), std::mem::take(&mut self.turn.steers));
+            self.start_turn(&prompt, out);
+            self.turn.steers = steers;
+        }
     }
 
     /// Ends the turn, since it cannot continue without this response. Returns `None`, so that the line also becomes a raw event.

@@ -54,6 +54,7 @@ impl TestRuns {
             spec,
             session,
             session_use,
+            moved_from: None,
             widened: vec![],
             secrets: RunSecrets::default(),
             masked: self.manager.inner.log.secrets().clone(),

@@ -101,6 +101,9 @@ class Capabilities(TypedDict):
     resume: bool
     """Continue a conversation in a later run."""
 
+    move_session: bool
+    """Continue a conversation in another working directory."""
+
     messages: bool
     """Send a further message in the same run, once its turn has ended."""
 
@@ -121,6 +124,9 @@ class Capabilities(TypedDict):
 
     mcp_servers: bool
     """Give it MCP servers."""
+
+    instructions: bool
+    """Add instructions to its system prompt."""
 
 
 Cause: TypeAlias = Literal[
@@ -487,6 +493,7 @@ NoticeCode: TypeAlias = Literal[
     "weak_guarantee",
     "gap",
     "session_changed",
+    "session_moved",
     "limit_reached",
     "access_ended",
     "agent_warning",
@@ -604,6 +611,7 @@ class Problem(TypedDict):
         "run_ended",
         "already_answered",
         "session_busy",
+        "working_dir_gone",
         "cancelled",
         "user_exists",
         "last_admin",
@@ -2571,6 +2579,9 @@ class Run(RunEnd):
     prompt: str
     """The prompt."""
 
+    instructions: NotRequired[str]
+    """Text that was added to the agent's system prompt."""
+
     title: str
     """First non-empty line of the prompt, at most 120 characters."""
 
@@ -2634,8 +2645,14 @@ class RunMetadata(TypedDict):
     agent_type: NotRequired[str | None]
     """The agent, one of `GET /api/agents`. Default: the agent of the session, or `claude_code`."""
 
+    instructions: NotRequired[str | None]
+    """Text that is added to the agent's system prompt in this run, at most 64 KiB."""
+
     working_dir: NotRequired[str | None]
-    """Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one."""
+    """
+    Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one. Some agents can continue a
+    session in another directory.
+    """
 
     cwd: NotRequired[str | None]
     """Alias of `working_dir`."""
