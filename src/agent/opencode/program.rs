@@ -83,7 +83,8 @@ const fn make_info(mode: Mode) -> ProgramInfo {
         flags: Some(if two_way { flags::TWO_WAY } else { flags::ONE_SHOT }),
         capabilities: Capabilities {
             resume: true,
-            // It waits forever for a conversation of another directory (recording `resume_other_dir`).
+            // It binds conversations to repositories: in another one prompts fail (tested with 1.18.33), and one-shot mode hangs (recording
+            // `resume_other_dir`).
             move_session: false,
             messages: two_way,
             steer: false,
