@@ -153,7 +153,9 @@ async fn no_secret_is_found(under: fn(Setup) -> Option<Setup>) {
         return;
     }
     let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
-    let abstract_name = format!("openrunner-test-{}", std::process::id());
+    let port = listener.local_addr().expect("it is bound").port();
+    // Another test of this process has one at the same time.
+    let abstract_name = format!("openrunner-test-{port}");
     let _abstract = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&abstract_name).expect("a name")).expect("a socket");
     let data = server.data();
     secrets.push(outer_temp.path().to_owned());
@@ -161,7 +163,7 @@ async fn no_secret_is_found(under: fn(Setup) -> Option<Setup>) {
         ("DATA", data.display().to_string()),
         ("SERVER", server.pid().to_string()),
         ("PORT", server.port().to_string()),
-        ("LISTENER", listener.local_addr().expect("it is bound").port().to_string()),
+        ("LISTENER", port.to_string()),
         ("HOST_ADDRESS", host_address()),
         ("ABSTRACT", abstract_name),
         ("OUTSIDE", directory.join("other-project").display().to_string()),
