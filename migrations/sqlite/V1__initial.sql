@@ -159,6 +159,8 @@ CREATE TABLE sessions (
     working_dir   TEXT    NOT NULL,
     -- The agent's own id of the conversation
     agent_session TEXT,
+    -- The title that the agent gave the conversation
+    title         TEXT,
     -- The run that the session started with. A fresh workspace is named after it and is removed with the session.
     first_run     TEXT    NOT NULL,
     created_at    INTEGER NOT NULL,

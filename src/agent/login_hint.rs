@@ -68,6 +68,10 @@ impl Parser for WithLoginHint {
         self.call(out, |parser, out| parser.interrupt(out))
     }
 
+    fn finish(&mut self, out: &mut Output) {
+        self.call(out, |parser, out| parser.finish(out));
+    }
+
     fn max_silence(&self) -> Option<Duration> {
         self.parser.max_silence()
     }

@@ -274,6 +274,12 @@ pub trait Parser: Send {
         false
     }
 
+    /// Produces the last input, after which the program's stdin is closed. Called once, after [`Item::TurnEnded`], when no further turn
+    /// follows. The program's response is not awaited.
+    fn finish(&mut self, out: &mut Output) {
+        let _ = out;
+    }
+
     /// How long the program may be silent until [`Parser::handle_silence`] is called: without output, and without input from this parser.
     /// `None` if its silence means nothing now. Asked again after every call.
     fn max_silence(&self) -> Option<Duration> {

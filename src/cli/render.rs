@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{format, sanitize};
 use crate::types::{
     Cause, DecidedBy, Decision, Delta, FileChangeKind, Level, NetworkReason, NetworkUse, PermissionChoice, PlanEntry, PlanStatus, Question,
-    Role, RunDone, RunStarted, StreamEvent, TaskStatus, ToolCall, ToolKind, ToolStatus, Usage,
+    Role, RunDone, RunStarted, SessionUpdate, StreamEvent, TaskStatus, ToolCall, ToolKind, ToolStatus, Usage,
 };
 
 const DIM: Style = Style::new().dimmed();
@@ -127,6 +127,7 @@ impl<W: Write> Renderer<W> {
             StreamEvent::TaskStarted { title, .. } => self.line(DIM, "background", title),
             StreamEvent::TaskUpdated { message, .. } => self.line(DIM, "background", message),
             StreamEvent::TaskEnded { status, message, .. } => self.task_ended(*status, message.as_deref()),
+            StreamEvent::SessionUpdated(update) => self.session(update),
             StreamEvent::PermissionRequest { id, tool, input, choices, expires_at, .. } => {
                 self.requested.insert(id.clone(), tool.clone());
                 // If a mode or rule decides, the decision follows immediately.
@@ -153,6 +154,14 @@ impl<W: Write> Renderer<W> {
             StreamEvent::AgentError { message, .. } => self.line(BAD, "error", message),
             StreamEvent::Done(done) => self.done(done),
         }
+    }
+
+    /// The title and the mode. Commands and the size of the context are for programs.
+    fn session(&mut self, update: &SessionUpdate) -> io::Result<()> {
+        if let Some(title) = update.title.as_deref().filter(|title| !title.is_empty()) {
+            self.line(DIM, "title", title)?;
+        }
+        update.mode.as_deref().map_or(Ok(()), |mode| self.line(DIM, "mode", mode))
     }
 
     fn token(&mut self, delta: &Delta) -> io::Result<()> {
@@ -530,6 +539,7 @@ mod tests {
             event(json!({ "type": "task_started", "id": "b", "kind": "agent", "title": odd })),
             event(json!({ "type": "task_updated", "id": "b", "message": odd })),
             event(json!({ "type": "task_ended", "id": "b", "status": "failed", "message": odd })),
+            event(json!({ "type": "session_updated", "title": odd, "mode": odd, "model": odd })),
             StreamEvent::Token { content: odd.into() },
             event(json!({ "type": "tool_call", "id": "a", "tool": odd, "kind": "edit", "title": odd, "input": { "x": odd } })),
             event(json!({ "type": "tool_result", "id": "a", "status": "ok", "content": odd })),

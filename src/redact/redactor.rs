@@ -120,6 +120,7 @@ impl Redactor {
                     secrets.redact(message);
                 }
             }
+            StreamEvent::SessionUpdated(update) => update.texts_mut().for_each(|text| secrets.redact(text)),
             StreamEvent::PermissionRequest { input, choices, .. } => {
                 secrets.redact_json(input);
                 for choice in choices.iter_mut() {
@@ -235,8 +236,8 @@ mod tests {
 
     use super::*;
     use crate::types::{
-        Cause, Level, LogStream, MessageMode, NoticeCode, PermissionChoice, PlanEntry, PlanStatus, QuestionOption, Role, RunStatus,
-        TaskKind, TaskStatus, ToolCall, ToolKind, ToolStatus,
+        AgentCommand, Cause, Level, LogStream, MessageMode, NoticeCode, PermissionChoice, PlanEntry, PlanStatus, QuestionOption, Role,
+        RunStatus, SessionUpdate, TaskKind, TaskStatus, ToolCall, ToolKind, ToolStatus,
     };
 
     const SECRET: &str = "correct-horse-4711";
@@ -321,6 +322,13 @@ mod tests {
             StreamEvent::TaskStarted { id: "b".into(), kind: TaskKind::Command, title: text.clone(), tool_call_id: None },
             StreamEvent::TaskUpdated { id: "b".into(), message: text.clone() },
             StreamEvent::TaskEnded { id: "b".into(), status: TaskStatus::Completed, message: some() },
+            StreamEvent::SessionUpdated(SessionUpdate {
+                title: some(),
+                mode: some(),
+                model: some(),
+                commands: Some(vec![AgentCommand { name: text.clone(), description: text.clone(), input_hint: some() }]),
+                context: None,
+            }),
             StreamEvent::Question { id: "q".into(), questions: vec![question] },
             StreamEvent::Notice { level: Level::Info, code: NoticeCode::Other, message: text.clone(), data: Some(json!([text])) },
             StreamEvent::Log { stream: LogStream::Stderr, content: text.clone() },

@@ -138,14 +138,17 @@ pub struct SessionView {
     /// The agent's own ID of the conversation, once reported. The agent program can resume the conversation with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_session: Option<String>,
+    /// Title that the agent gave the conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// When the first run was created.
     pub created_at: Timestamp,
 }
 
 impl From<SessionRecord> for SessionView {
     fn from(session: SessionRecord) -> Self {
-        let SessionRecord { id, owner, agent_type, working_dir, agent_session, created_at, first_run: _ } = session;
-        Self { session_id: id, owner: owner.name, agent_type, working_dir, agent_session, created_at }
+        let SessionRecord { id, owner, agent_type, working_dir, agent_session, title, created_at, first_run: _ } = session;
+        Self { session_id: id, owner: owner.name, agent_type, working_dir, agent_session, title, created_at }
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    Cause, PermissionMode, ProjectConfig, Question, RunIsolation, RunLimits, RunStatus, SessionId, TaskKind, TaskStatus, Timestamp,
-    ToolKind, string_enum,
+    Cause, PermissionMode, ProjectConfig, Question, RunIsolation, RunLimits, RunStatus, SessionId, SessionUpdate, TaskKind, TaskStatus,
+    Timestamp, ToolKind, string_enum,
 };
 
 /// An event of a run.
@@ -122,6 +122,8 @@ pub enum StreamEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
+    /// The agent reported new facts about its conversation: title, session mode, model, slash commands or context size.
+    SessionUpdated(SessionUpdate),
     /// The agent requests permission to use a tool.
     PermissionRequest {
         /// ID of the request, used to answer it.
@@ -236,6 +238,7 @@ impl StreamEvent {
             Self::TaskStarted { .. } => "task_started",
             Self::TaskUpdated { .. } => "task_updated",
             Self::TaskEnded { .. } => "task_ended",
+            Self::SessionUpdated(_) => "session_updated",
             Self::PermissionRequest { .. } => "permission_request",
             Self::PermissionResolved { .. } => "permission_resolved",
             Self::Question { .. } => "question",
@@ -639,6 +642,7 @@ mod tests {
             StreamEvent::TaskStarted { id: "t".into(), kind: TaskKind::Agent, title: "x".into(), tool_call_id: None },
             StreamEvent::TaskUpdated { id: "t".into(), message: "x".into() },
             StreamEvent::TaskEnded { id: "t".into(), status: TaskStatus::Stopped, message: None },
+            StreamEvent::SessionUpdated(SessionUpdate { title: Some("x".into()), ..SessionUpdate::default() }),
             StreamEvent::notice(Level::Info, NoticeCode::InvalidUtf8, "replaced"),
             StreamEvent::Raw { line: "?".into() },
         ] {

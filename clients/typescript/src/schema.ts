@@ -797,6 +797,15 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
+        /** @description A slash command of an agent. */
+        AgentCommand: {
+            /** @description Name of the command, without the slash. */
+            name: string;
+            /** @description Description of the command. Long ones are truncated. */
+            description: string;
+            /** @description What to write after the name, for people. Absent if the command takes no input. */
+            input_hint?: string;
+        };
         /**
          * @description An error reported by the agent that does not end the run.
          * @example {
@@ -1272,6 +1281,19 @@ export interface components {
             /** @description The text. */
             text?: string | null;
         };
+        /** @description Use of a model's context window. */
+        ContextUse: {
+            /**
+             * Format: u-int64
+             * @description Number of tokens in the context.
+             */
+            used_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Size of the context window in tokens.
+             */
+            max_tokens: number;
+        };
         /** @description A new API key. */
         CreateKeyRequest: {
             /** @description Name of the key. */
@@ -1430,7 +1452,7 @@ export interface components {
             type: "done";
         };
         /** @description One event of a run's log. Types and fields may be added; clients must ignore unknown ones. */
-        Event: components["schemas"]["RunQueuedEvent"] | components["schemas"]["RunStartedEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["MessageEvent"] | components["schemas"]["UserMessageEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["FileChangeEvent"] | components["schemas"]["PlanEvent"] | components["schemas"]["TaskStartedEvent"] | components["schemas"]["TaskUpdatedEvent"] | components["schemas"]["TaskEndedEvent"] | components["schemas"]["PermissionRequestEvent"] | components["schemas"]["PermissionResolvedEvent"] | components["schemas"]["QuestionEvent"] | components["schemas"]["QuestionResolvedEvent"] | components["schemas"]["UsageEvent"] | components["schemas"]["NoticeEvent"] | components["schemas"]["LogEvent"] | components["schemas"]["RawEvent"] | components["schemas"]["NetworkEvent"] | components["schemas"]["AgentErrorEvent"] | components["schemas"]["DoneEvent"];
+        Event: components["schemas"]["RunQueuedEvent"] | components["schemas"]["RunStartedEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["MessageEvent"] | components["schemas"]["UserMessageEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["FileChangeEvent"] | components["schemas"]["PlanEvent"] | components["schemas"]["TaskStartedEvent"] | components["schemas"]["TaskUpdatedEvent"] | components["schemas"]["TaskEndedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["PermissionRequestEvent"] | components["schemas"]["PermissionResolvedEvent"] | components["schemas"]["QuestionEvent"] | components["schemas"]["QuestionResolvedEvent"] | components["schemas"]["UsageEvent"] | components["schemas"]["NoticeEvent"] | components["schemas"]["LogEvent"] | components["schemas"]["RawEvent"] | components["schemas"]["NetworkEvent"] | components["schemas"]["AgentErrorEvent"] | components["schemas"]["DoneEvent"];
         /** @description One frame of the stream, as a parser of server-sent events returns it. */
         EventFrame: {
             /** @description The event's `seq`; absent for a `GapNotice` and an `AccessEndedNotice`, which are not part of the log. */
@@ -2610,6 +2632,8 @@ export interface components {
             working_dir: string;
             /** @description The agent's own ID of the conversation, once reported. The agent program can resume the conversation with it. */
             agent_session?: string;
+            /** @description Title that the agent gave the conversation. */
+            title?: string;
             /** @description When the first run was created. */
             created_at: components["schemas"]["Timestamp"];
         };
@@ -2621,6 +2645,52 @@ export interface components {
             items: components["schemas"]["Session"][];
             /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
+        };
+        /** @description New facts about the agent's conversation. An absent field is unchanged. */
+        SessionUpdate: {
+            /** @description Title of the conversation, in one line. Empty if it has none any more. */
+            title?: string;
+            /** @description ID of the agent's session mode. */
+            mode?: string;
+            /** @description Model that the agent uses from here on. */
+            model?: string;
+            /** @description The agent's slash commands, all of them. A prompt that starts with a slash and the name of one runs it. */
+            commands?: components["schemas"]["AgentCommand"][];
+            /** @description How full the model's context window is. */
+            context?: components["schemas"]["ContextUse"];
+        };
+        /**
+         * @description The agent reported new facts about its conversation: title, session mode, model, slash commands or context size.
+         * @example {
+         *       "seq": 25,
+         *       "ts": "2026-11-22T13:05:11.950Z",
+         *       "type": "session_updated",
+         *       "title": "Fix the build",
+         *       "mode": "ask",
+         *       "commands": [
+         *         {
+         *           "name": "review",
+         *           "description": "Reviews the changes",
+         *           "input_hint": "what to review"
+         *         }
+         *       ],
+         *       "context": {
+         *         "used_tokens": 1242,
+         *         "max_tokens": 200000
+         *       }
+         *     }
+         */
+        SessionUpdatedEvent: components["schemas"]["SessionUpdate"] & {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /** @enum {string} */
+            type: "session_updated";
+        } & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "session_updated";
         };
         /** @description A session with its runs. */
         SessionWithRuns: components["schemas"]["Session"] & {

@@ -36,7 +36,7 @@ export function SessionsView() {
 
 /** @param {{session: any}} props */
 const SessionRow = ({ session }) => html`<div class="run-row session-grid">
-  <a class="row-title" href="#/sessions/${session.session_id}"><span class="mono">${session.working_dir}</span></a>
+  <a class="row-title" href="#/sessions/${session.session_id}">${session.title && html`<span>${session.title} </span>`}<span class="mono">${session.working_dir}</span></a>
   <span class="run-agent">${agentName(session.agent_type)}</span>
   ${isAdmin() && html`<span class="run-owner">${session.owner}</span>`}
   <span class="run-age right"><${RelativeTime} time=${session.created_at} /></span>

@@ -16,8 +16,12 @@ pub(super) const INVALID_PARAMS: i64 = -32602;
 /// The kind of request that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestPhase {
-    /// `initialize`, `authenticate`, `session/new`, `session/resume` or `session/load`.
-    Setup,
+    /// `initialize`.
+    Initialize,
+    /// `authenticate`.
+    Authenticate,
+    /// `session/new`, `session/resume` or `session/load`.
+    Session,
     /// Setting the model.
     Model,
     /// Setting the session mode or a configuration option.
@@ -33,6 +37,7 @@ pub(super) fn failure(phase: RequestPhase, error: &RpcError) -> Failure {
     let cause = cause_from_code(code).or_else(|| cause_from_data(&error.data)).or_else(|| cause_from_text(&message)).unwrap_or(
         match (phase, code) {
             (RequestPhase::Model, _) => Cause::ModelNotFound,
+            (RequestPhase::Authenticate, _) => Cause::NotLoggedIn,
             (_, Some(PARSE_ERROR | INVALID_REQUEST | METHOD_NOT_FOUND)) => Cause::Protocol,
             (_, Some(INVALID_PARAMS | RESOURCE_NOT_FOUND)) => Cause::BadArguments,
             _ => Cause::AgentError,
@@ -138,9 +143,10 @@ mod tests {
     fn the_kind_of_request_decides_if_the_error_is_unspecific() {
         let invalid = json!({ "code": -32602, "message": "Invalid params" });
         assert_eq!(cause(RequestPhase::Model, &invalid), Cause::ModelNotFound);
-        assert_eq!(cause(RequestPhase::Setup, &invalid), Cause::BadArguments);
-        assert_eq!(cause(RequestPhase::Setup, &json!({ "code": -32601, "message": "Method not found" })), Cause::Protocol);
+        assert_eq!(cause(RequestPhase::Session, &invalid), Cause::BadArguments);
+        assert_eq!(cause(RequestPhase::Session, &json!({ "code": -32601, "message": "Method not found" })), Cause::Protocol);
         assert_eq!(cause(RequestPhase::Prompt, &json!({})), Cause::AgentError);
+        assert_eq!(cause(RequestPhase::Authenticate, &invalid), Cause::NotLoggedIn);
     }
 
     #[test]

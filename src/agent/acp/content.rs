@@ -29,7 +29,10 @@ pub(super) fn text_of_value(block: &Value) -> Option<String> {
 fn text_of_block(block: &ContentBlock) -> Option<String> {
     match block {
         ContentBlock::Text(text) => Some(text.text.clone()),
-        ContentBlock::Image(image) => Some(format!("[image: {}]", image.mime_type)),
+        ContentBlock::Image(image) => Some(match image.uri.as_deref().filter(|uri| !uri.starts_with("data:")) {
+            Some(uri) => format!("[image: {}]({uri})", image.mime_type),
+            None => format!("[image: {}]", image.mime_type),
+        }),
         ContentBlock::Audio(audio) => Some(format!("[audio: {}]", audio.mime_type)),
         ContentBlock::ResourceLink(link) => Some(format!("[{}]({})", link.name, link.uri)),
         ContentBlock::Resource(resource) => match &resource.resource {

@@ -1,7 +1,7 @@
 //! A client for the Agent Client Protocol: JSON-RPC 2.0 over an agent's stdin and stdout, one message per line.
 //!
 //! ```text
-//! initialize ─ (authenticate) ─ session/new | resume | load ─ (model, mode, options) ─ session/prompt ─ session/update* ─ result
+//! initialize ─ (authenticate) ─ session/new | resume | load ─ (model, mode, options) ─ session/prompt ─ session/update* ─ result ─ (close)
 //!                                                              session/request_permission, elicitation/create ⇄ answer ┘
 //! ```
 //!
@@ -11,6 +11,7 @@
 mod call;
 mod call_table;
 mod causes;
+mod compaction;
 mod content;
 mod dialect;
 pub(crate) mod dialects;
@@ -23,6 +24,7 @@ mod probe;
 mod questions;
 mod request_keys;
 mod review;
+mod session_state;
 mod setup;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -7,10 +7,12 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::causes::{self, INVALID_PARAMS, METHOD_NOT_FOUND, RequestPhase};
+use super::compaction::Compaction;
 use super::dialect::Dialect;
 use super::permissions::Permissions;
 use super::questions::{self, Questions};
 use super::request_keys::RequestKeys;
+use super::session_state::SessionState;
 use super::setup::{OpenSession, SessionOptions, SessionSetup, initialize_params, prompt};
 use super::text::MessageBuffer;
 use super::tools::{ToolCalls, TurnOutcome};
@@ -49,6 +51,10 @@ pub struct Acp {
     pub(super) message: MessageBuffer,
     pub(super) calls: ToolCalls,
     pub(super) usage: UsageTotals,
+    pub(super) state: SessionState,
+    pub(super) compaction: Compaction,
+    /// The session mode for which the agent has left the one that was set.
+    pub(super) left_mode: Option<String>,
     permissions: Permissions,
     questions: Questions,
     keys: RequestKeys,
@@ -68,7 +74,7 @@ pub(super) enum Step {
 }
 
 /// Notifications outside the protocol without useful content start with this.
-const EXTENSION: char = '_';
+pub(super) const EXTENSION: char = '_';
 
 impl Acp {
     /// A parser for `task`.
@@ -85,6 +91,9 @@ impl Acp {
             session: None,
             message: MessageBuffer::default(),
             calls: ToolCalls::new(dialect),
+            state: SessionState::default(),
+            compaction: Compaction::default(),
+            left_mode: None,
             permissions: Permissions::default(),
             questions: Questions::default(),
             keys: RequestKeys::default(),
@@ -124,6 +133,9 @@ impl Acp {
         if let Some(total) = self.usage.total() {
             out.emit(StreamEvent::Usage(total));
         }
+        if self.session.is_some() {
+            self.state.emit(true, out);
+        }
     }
 
     fn close_requests(&mut self, reason: &str, out: &mut Output) {
@@ -135,7 +147,9 @@ impl Acp {
     fn handle_response(&mut self, id: &RawValue, message: Message<'_>, out: &mut Output) -> LineOutcome {
         let Some((_, step)) = self.pending.take_if(|(pending, _)| id.get().parse() == Ok(*pending)) else { return LineOutcome::Ignored };
         let phase = match &step {
-            Step::Initialize | Step::Authenticate(_) | Step::Session => RequestPhase::Setup,
+            Step::Initialize => RequestPhase::Initialize,
+            Step::Authenticate(_) => RequestPhase::Authenticate,
+            Step::Session => RequestPhase::Session,
             Step::Configure(phase, _) => *phase,
             Step::Prompt => RequestPhase::Prompt,
         };
@@ -163,7 +177,7 @@ impl Acp {
                 self.version = result.pointer("/agentInfo/version").and_then(Value::as_str).map(str::to_owned);
                 self.recognize(&result);
                 self.setup.initialized(&result)?;
-                match self.setup.options.auth_method.clone() {
+                match self.setup.auth_method(&result)? {
                     Some(method) => {
                         self.send(Step::Authenticate(result), "authenticate", &json!({ "methodId": method }), out);
                     }
@@ -173,6 +187,11 @@ impl Acp {
             Step::Authenticate(initialized) => self.open_session(&initialized, out)?,
             Step::Session => {
                 let session = self.setup.opened(&result)?;
+                self.state.open(&result, session.model.as_deref());
+                if let Some(mode) = &session.mode {
+                    self.state.set_mode(mode);
+                }
+                self.setup.required_mode.clone_from(&session.mode);
                 self.configure(session, out);
             }
             Step::Configure(_, session) => self.configure(session, out),
@@ -209,6 +228,7 @@ impl Acp {
         self.session = Some(session.id.clone());
         let started = Started { agent_session: Some(session.id), version: self.version.clone(), model: session.model };
         out.items.push(Item::Started(started));
+        self.state.emit(false, out);
         if self.turn.interrupted {
             self.fail(Failure::new(Cause::Cancelled, "the turn was interrupted"), out);
         } else {
@@ -364,6 +384,8 @@ impl Acp {
     fn handle_message(&mut self, message: Message<'_>, line: &str, out: &mut Output) -> LineOutcome {
         match (message.method.as_deref(), message.id) {
             (Some("session/update"), None) => self.handle_update(message.params, line, out),
+            // The user has opened an address; the tool call that waits for it continues.
+            (Some("elicitation/complete"), None) => LineOutcome::Ignored,
             (Some("$/cancel_request"), None) => self.handle_withdrawal(message.params, line, out),
             (Some(method), None) => self.handle_extension(method, message.params, line, out),
             (Some(method), Some(id)) => self.handle_request(id, method, message.params, line, out),
@@ -454,6 +476,13 @@ impl Parser for Acp {
         }
         self.turn.interrupted = true;
         true
+    }
+
+    fn finish(&mut self, out: &mut Output) {
+        if let Some(session) = self.session.as_deref().filter(|_| self.setup.closes_sessions && self.pending.is_none()) {
+            self.last_id += 1;
+            out.send_json(&request(self.last_id, "session/close", &json!({ "sessionId": session })));
+        }
     }
 
     fn max_silence(&self) -> Option<Duration> {

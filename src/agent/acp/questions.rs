@@ -105,15 +105,9 @@ impl Questions {
         true
     }
 
-    /// Opens the form of `elicitation/create`. Returns `false` if it is not a form that can be shown as questions.
+    /// Opens the form of `elicitation/create`, or its request to open an address. Returns `false` if it cannot be shown as questions.
     pub(super) fn open_form(&mut self, id: &Value, params: &Value, keys: &mut RequestKeys, out: &mut Output) -> bool {
-        if params.get("mode").and_then(Value::as_str).is_some_and(|mode| mode != "form") {
-            return false;
-        }
-        let (Some(message), Some(schema)) = (params.get("message").and_then(Value::as_str), params.get("requestedSchema")) else {
-            return false;
-        };
-        let Some((form, questions)) = Form::new(message, schema) else { return false };
+        let Some((form, questions)) = params.as_object().and_then(Form::from_params) else { return false };
         self.open(id, questions, ResponseFormat::Form(form), keys, out);
         true
     }
@@ -240,7 +234,8 @@ mod tests {
     fn what_cannot_be_shown_is_not_opened() {
         let (mut questions, mut keys, mut out) = (Questions::default(), RequestKeys::default(), Output::default());
         for params in [
-            json!({ "mode": "url", "message": "Log in", "url": "https://a.example", "elicitationId": "e" }),
+            json!({ "mode": "url", "message": "Log in", "elicitationId": "e" }),
+            json!({ "mode": "_other", "message": "Log in", "url": "https://a.example" }),
             json!({ "mode": "form", "message": "x", "requestedSchema": { "properties": { "a": { "type": "object" } } } }),
             json!({ "mode": "form", "message": "x", "requestedSchema": { "properties": 3 } }),
             json!({ "mode": "form", "requestedSchema": {} }),

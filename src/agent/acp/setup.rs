@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Value, json};
 
 use super::causes::RequestPhase;
+use super::session_state::{current_mode, option};
 use crate::agent::Task;
 use crate::types::{Cause, Failure, McpServer, McpTransport, PermissionMode};
 
@@ -12,6 +13,8 @@ use crate::types::{Cause, Failure, McpServer, McpTransport, PermissionMode};
 const PROTOCOL_VERSION: u64 = 1;
 /// Maximum number of login methods that a message names.
 const MAX_METHODS: usize = 5;
+/// Maximum number of session modes that a message names.
+const MAX_MODES: usize = 20;
 
 /// What an operator or a preset sets up before the first prompt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +42,10 @@ pub(super) struct SessionSetup {
     mcp_servers: Vec<McpServer>,
     /// The agent's login methods, for messages.
     login_methods: String,
+    /// Whether the agent is to close the session at the end of the run.
+    pub(super) closes_sessions: bool,
+    /// The session mode that was set. `None` if the agent stays in the one in which it starts.
+    pub(super) required_mode: Option<String>,
 }
 
 /// An open session, and the requests that remain before the first prompt.
@@ -46,6 +53,8 @@ pub(super) struct SessionSetup {
 pub(super) struct OpenSession {
     pub(super) id: String,
     pub(super) model: Option<String>,
+    /// The session mode that the requests set, or that was required and is in use already.
+    pub(super) mode: Option<String>,
     pub(super) requests: VecDeque<(RequestPhase, &'static str, Value)>,
 }
 
@@ -59,6 +68,8 @@ impl SessionSetup {
             options: SessionOptions::default(),
             mcp_servers: task.mcp_servers.clone(),
             login_methods: String::new(),
+            closes_sessions: false,
+            required_mode: None,
         }
     }
 
@@ -73,8 +84,10 @@ impl SessionSetup {
             text.map(str::to_owned)
         };
         self.login_methods = methods.into_iter().flatten().filter_map(method).take(MAX_METHODS).collect::<Vec<_>>().join("; ");
-        match initialized.get("protocolVersion").and_then(Value::as_u64) {
-            None | Some(PROTOCOL_VERSION) => Ok(()),
+        self.closes_sessions = initialized.pointer("/agentCapabilities/sessionCapabilities/close").is_some_and(Value::is_object);
+        match initialized.get("protocolVersion").filter(|version| !version.is_null()) {
+            None => Ok(()),
+            Some(version) if version.as_u64() == Some(PROTOCOL_VERSION) => Ok(()),
             Some(other) => {
                 let message = format!(
                     "the agent uses version {other} of the Agent Client Protocol; version {PROTOCOL_VERSION} is supported; use a release of \
@@ -82,6 +95,27 @@ impl SessionSetup {
                 );
                 Err(Failure::new(Cause::Protocol, message))
             }
+        }
+    }
+
+    /// The method to authenticate with. `None` if the operator has chosen none.
+    ///
+    /// # Errors
+    /// If the agent does not offer the method, or only in a terminal.
+    pub(super) fn auth_method(&self, initialized: &Value) -> Result<Option<String>, Failure> {
+        let Some(wanted) = &self.options.auth_method else { return Ok(None) };
+        let offered = initialized.get("authMethods").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let id = |method: &Value| method.get("id").and_then(Value::as_str).map(str::to_owned);
+        let fail = |problem: String| Err(Failure::new(Cause::BadArguments, format!("auth_method: {problem}")));
+        match offered.iter().find(|method| id(method).as_ref() == Some(wanted)) {
+            Some(method) if method.get("type").and_then(Value::as_str) == Some("terminal") => {
+                fail(format!("the agent's login method {wanted} needs a terminal; log in with it by hand and leave auth_method out"))
+            }
+            None if !offered.is_empty() => {
+                let ids: Vec<String> = offered.iter().filter_map(id).take(MAX_METHODS).collect();
+                fail(format!("the agent has no login method {wanted}; it has: {}", ids.join(", ")))
+            }
+            Some(_) | None => Ok(Some(wanted.clone())),
         }
     }
 
@@ -116,30 +150,44 @@ impl SessionSetup {
         let set_model = self.model(&id, opened)?;
         let model = if set_model.is_some() { self.model.clone() } else { current_model(opened).map(str::to_owned) };
         requests.extend(set_model.map(|(method, params)| (RequestPhase::Model, method, params)));
-        requests.extend(self.mode(&id, opened)?);
-        for (option, value) in &self.options.config_options {
-            let params = json!({ "sessionId": id, "configId": option, "value": value });
+        let mode = self.mode(opened)?;
+        requests.extend(mode.as_deref().filter(|mode| current_mode(opened) != Some(mode)).map(|mode| set_mode(&id, mode, opened)));
+        for (name, value) in &self.options.config_options {
+            let mut params = json!({ "sessionId": id, "configId": name });
+            let options = opened.get("configOptions").and_then(Value::as_array);
+            let is_switch = |option: &Value| option.get("id").and_then(Value::as_str) == Some(name) && option["type"] == "boolean";
+            if options.is_some_and(|options| options.iter().any(is_switch)) {
+                let switch: bool = value.parse().map_err(|_not_a_switch| {
+                    let message = format!("config_options: {name} of the agent is a switch; set it to true or false instead of {value}");
+                    Failure::new(Cause::BadArguments, message)
+                })?;
+                (params["type"], params["value"]) = (json!("boolean"), json!(switch));
+            } else {
+                params["value"] = json!(value);
+            }
             requests.push_back((RequestPhase::Configure, "session/set_config_option", params));
         }
-        Ok(OpenSession { id, model, requests })
+        Ok(OpenSession { id, model, mode, requests })
     }
 
-    /// The request that sets the session mode. `None` if none is configured or it is in use already.
-    fn mode(&self, session: &str, opened: &Value) -> Result<Option<(RequestPhase, &'static str, Value)>, Failure> {
-        let Some(wanted) = &self.options.mode else { return Ok(None) };
-        let available = opened.pointer("/modes/availableModes").and_then(Value::as_array);
-        let ids: Vec<&str> = available.into_iter().flatten().filter_map(|mode| mode.get("id")?.as_str()).collect();
-        let mode = match wanted.strip_prefix('#') {
-            None => wanted.as_str(),
-            Some(_) => *ids.iter().find(|id| id.ends_with(wanted.as_str())).ok_or_else(|| {
-                let message = format!("the agent has no session mode that ends in {wanted}; it has: {}", ids.join(", "));
-                Failure::new(Cause::BadArguments, message)
-            })?,
-        };
-        if opened.pointer("/modes/currentModeId").and_then(Value::as_str) == Some(mode) {
-            return Ok(None);
+    /// The session mode that is configured, by the agent's full id.
+    ///
+    /// # Errors
+    /// If the agent lists its modes, and this is none of them.
+    fn mode(&self, opened: &Value) -> Result<Option<String>, Failure> {
+        let Some(wanted) = self.options.mode.as_deref() else { return Ok(None) };
+        let ids = mode_ids(opened);
+        let is_suffix = wanted.starts_with('#');
+        match ids.iter().find(|id| if is_suffix { id.ends_with(wanted) } else { **id == wanted }) {
+            Some(id) => Ok(Some((*id).to_owned())),
+            None if ids.is_empty() && !is_suffix => Ok(Some(wanted.to_owned())),
+            None => {
+                let ids: Vec<&str> = ids.into_iter().take(MAX_MODES).collect();
+                let ending = if is_suffix { " that ends in" } else { "" };
+                let message = format!("the agent has no session mode{ending} {wanted}; it has: {}", ids.join(", "));
+                Err(Failure::new(Cause::BadArguments, message))
+            }
         }
-        Ok(Some((RequestPhase::Configure, "session/set_mode", json!({ "sessionId": session, "modeId": mode }))))
     }
 
     /// The MCP servers in the protocol's form. Every agent supports stdio servers; HTTP servers are optional.
@@ -162,7 +210,7 @@ impl SessionSetup {
     /// `acp/opencode_resume_unknown_id`).
     pub(super) fn attribute(&self, phase: RequestPhase, failure: Failure) -> Failure {
         match &self.resume {
-            Some(session) if phase == RequestPhase::Setup && failure.cause == Cause::AgentError => {
+            Some(session) if phase == RequestPhase::Session && failure.cause == Cause::AgentError => {
                 Failure::new(Cause::BadArguments, format!("conversation {session} cannot be resumed: {}", failure.message))
             }
             _ => failure,
@@ -201,10 +249,10 @@ pub(super) fn initialize_params(mode: PermissionMode) -> Value {
     let mut capabilities = json!({
         "fs": { "readTextFile": false, "writeTextFile": false },
         "terminal": false,
-        "session": { "notices": {} },
+        "session": { "notices": {}, "compaction": {}, "configOptions": { "boolean": {} } },
     });
     if mode == PermissionMode::Ask {
-        capabilities["elicitation"] = json!({ "form": {} });
+        capabilities["elicitation"] = json!({ "form": {}, "url": {} });
     }
     json!({
         "protocolVersion": PROTOCOL_VERSION,
@@ -232,6 +280,28 @@ pub(super) fn current_model(opened: &Value) -> Option<&str> {
 }
 
 fn model_option(opened: &Value) -> Option<&Value> {
-    let is_model = |option: &&Value| option.get("category").or_else(|| option.get("id")).and_then(Value::as_str) == Some("model");
-    opened.get("configOptions")?.as_array()?.iter().find(is_model)
+    option(opened, "model")
+}
+
+/// The ids of the agent's session modes: those of its own field, or the values of the configuration option for it, which may be in groups.
+fn mode_ids(opened: &Value) -> Vec<&str> {
+    if let Some(modes) = opened.pointer("/modes/availableModes").and_then(Value::as_array) {
+        return modes.iter().filter_map(|mode| mode.get("id")?.as_str()).collect();
+    }
+    let values = option(opened, "mode").and_then(|option| option.get("options")?.as_array());
+    let values = values.into_iter().flatten();
+    let flat = values.flat_map(|value| match value.get("options").and_then(Value::as_array) {
+        Some(group) => group.as_slice(),
+        None => std::slice::from_ref(value),
+    });
+    flat.filter_map(|value| value.get("value")?.as_str()).collect()
+}
+
+/// The request that sets the session mode, in the way that the agent offers.
+fn set_mode(session: &str, mode: &str, opened: &Value) -> (RequestPhase, &'static str, Value) {
+    let id = option(opened, "mode").filter(|_| !opened.get("modes").is_some_and(Value::is_object)).and_then(|option| option.get("id"));
+    match id {
+        Some(id) => (RequestPhase::Configure, "session/set_config_option", json!({ "sessionId": session, "configId": id, "value": mode })),
+        None => (RequestPhase::Configure, "session/set_mode", json!({ "sessionId": session, "modeId": mode })),
+    }
 }

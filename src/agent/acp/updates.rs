@@ -1,19 +1,22 @@
 //! What an agent reports during a turn: `session/update`.
 
+use std::borrow::Cow;
+
 use agent_client_protocol_schema::v1::ToolCallUpdate;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::content::text_of_value;
 use super::dialect::ChunkRole;
-use super::parser::{Acp, Step};
+use super::parser::{Acp, EXTENSION, Step};
 use super::plan::plan_entries;
 use super::wire::{Chunk, Plan, Update, UpdateKind};
 use crate::agent::{LineOutcome, Output};
-use crate::types::{Delta, Level, NoticeCode, StreamEvent};
+use crate::types::{Delta, Level, NoticeCode, PermissionMode, StreamEvent};
 
-/// Updates that readers of a run do not need: menus, modes, and the echo of the prompt.
-const IGNORED_UPDATES: &[&str] = &["available_commands_update", "config_option_update", "current_mode_update", "user_message_chunk"];
+/// Updates about the conversation as a whole, which are the same at any time.
+const STATE_UPDATES: &[&str] =
+    &["available_commands_update", "config_option_update", "current_mode_update", "session_info_update", "usage_update"];
 
 impl Acp {
     /// Handles `session/update`.
@@ -23,15 +26,19 @@ impl Acp {
         };
         let update = update.get();
         let Ok(UpdateKind { session_update: kind }) = serde_json::from_str(update) else { return out.emit_raw(line) };
-        if IGNORED_UPDATES.contains(&&*kind) || matches!(self.pending, Some((_, Step::Session))) {
-            // Updates before the response to `session/load` are history, which is in the logs of earlier runs.
+        let is_state = STATE_UPDATES.contains(&&*kind);
+        let is_other = self.session.as_deref().is_some_and(|ours| ours != session_id);
+        let is_history = matches!(self.pending, Some((_, Step::Session)));
+        // The echo of the prompt, and what is reserved for extensions. Updates before the response to `session/load` are history, which is in the
+        // logs of earlier runs.
+        if kind == "user_message_chunk" || kind.starts_with(EXTENSION) || is_history && !is_state || is_other && is_state {
             return LineOutcome::Ignored;
         }
-        if self.session.as_deref().is_some_and(|ours| ours != session_id) {
+        if is_other {
             return out.emit_raw(line);
         }
-        if kind == "session_info_update" {
-            return self.handle_info(update);
+        if is_state {
+            return self.handle_state(&kind, update, is_history, line, out);
         }
         if !kind.starts_with("tool_call") {
             self.calls.announce_complete(None, out);
@@ -46,13 +53,14 @@ impl Acp {
                 out.emit(StreamEvent::Plan { entries: plan_entries(&plan.entries) });
                 LineOutcome::Emitted
             }),
-            "usage_update" => serde_json::from_str::<Value>(update)
-                .ok()
-                .map(|usage| if self.usage.update(&usage) { LineOutcome::Buffered } else { LineOutcome::Ignored }),
             "notice" => serde_json::from_str::<Value>(update).ok().and_then(|notice| notice_of(&notice)).map(|notice| {
                 out.emit(notice);
                 LineOutcome::Emitted
             }),
+            "compaction_update" | "compaction_summary_chunk" => serde_json::from_str::<Value>(update)
+                .ok()
+                .and_then(|update| self.compaction.apply(&kind, &update, out))
+                .map(|()| LineOutcome::Buffered),
             _ => None,
         };
         let outcome = match outcome {
@@ -60,20 +68,40 @@ impl Acp {
             Some(_) if !out.is_empty() => LineOutcome::Emitted,
             Some(outcome) => outcome,
         };
-        self.turn.active |= outcome == LineOutcome::Emitted && kind != "notice";
+        self.turn.active |= outcome == LineOutcome::Emitted && kind != "notice" && !kind.starts_with("compaction_");
         outcome
     }
 
-    /// The session's title, and the status that Codex's adapter reports in its metadata.
-    fn handle_info(&mut self, update: &str) -> LineOutcome {
-        let status = serde_json::from_str::<Value>(update).ok();
-        let status = status.as_ref().and_then(|update| update.pointer("/_meta/codex/threadStatus/type")?.as_str());
-        match status {
-            None => LineOutcome::Ignored,
-            Some(status) => {
+    /// Handles an update about the conversation as a whole. Those that belong to the `history` of a session that is being loaded have no
+    /// effect on the turn.
+    fn handle_state(&mut self, kind: &str, update: &str, is_history: bool, line: &str, out: &mut Output) -> LineOutcome {
+        let Ok(update) = serde_json::from_str::<Value>(update) else { return out.emit_raw(line) };
+        let Some(applied) = self.state.apply(kind, &update) else { return out.emit_raw(line) };
+        if !is_history {
+            self.usage.update(&update);
+            // Codex's adapter reports it in its metadata.
+            if let Some(status) = update.pointer("/_meta/codex/threadStatus/type").and_then(Value::as_str) {
                 self.turn.system_error = status == "systemError";
-                LineOutcome::Buffered
             }
+        }
+        // Before the session is ready, the agent is still changing to the mode that was requested.
+        if self.session.is_some() {
+            self.state.emit(false, out);
+            if let Some(mode) = applied.mode {
+                self.report_mode(&mode, out);
+            }
+        }
+        if out.is_empty() { LineOutcome::Buffered } else { LineOutcome::Emitted }
+    }
+
+    /// Reports that the agent has left the session mode on which the run's permission mode relies.
+    fn report_mode(&mut self, mode: &str, out: &mut Output) {
+        let Some(required) = self.setup.required_mode.as_deref().filter(|_| self.setup.permission_mode != PermissionMode::Auto) else {
+            return;
+        };
+        if mode != required && self.left_mode.replace(mode.to_owned()).as_deref() != Some(mode) {
+            let message = format!("the agent changed its session mode from {required} to {mode}; it may no longer ask for permission");
+            out.emit(StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message));
         }
     }
 
@@ -114,13 +142,18 @@ impl Acp {
     }
 
     fn handle_thinking(&mut self, update: &str, out: &mut Output) -> Option<LineOutcome> {
-        let chunk: Chunk<'_> = serde_json::from_str(update).ok()?;
-        if chunk.content.text.is_empty() {
+        let (message_id, text) = if let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(update) {
+            (chunk.message_id.map(Cow::into_owned), chunk.content.text.into_owned())
+        } else {
+            // Images and other content, by their description.
+            let update: Value = serde_json::from_str(update).ok()?;
+            (update.get("messageId").and_then(Value::as_str).map(str::to_owned), text_of_value(update.get("content")?)?)
+        };
+        if text.is_empty() {
             return Some(LineOutcome::Ignored);
         }
         self.message.close(out);
-        let message_id = chunk.message_id.map(std::borrow::Cow::into_owned);
-        let content = Delta { text: chunk.content.text.into_owned(), message_id, parent_tool_call_id: None };
+        let content = Delta { text, message_id, parent_tool_call_id: None };
         out.emit(StreamEvent::Thinking { content });
         Some(LineOutcome::Emitted)
     }

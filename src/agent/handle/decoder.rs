@@ -95,7 +95,11 @@ impl OutputDecoder {
                 self.parser.handle_silence(&mut self.output);
                 true
             }
-            Command::Finish | Command::Stop { .. } => true,
+            Command::Finish => {
+                self.parser.finish(&mut self.output);
+                true
+            }
+            Command::Stop { .. } => true,
         }
     }
 

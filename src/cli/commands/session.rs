@@ -43,10 +43,10 @@ pub(in crate::cli) async fn ls(context: &Context, args: SessionLsArgs) -> anyhow
     }
     let sessions = sessions.items;
     let row = |(session, id): (&Value, String)| {
-        [id, field(session, "agent_type"), age(session), field(session, "owner"), field(session, "working_dir")]
+        [id, field(session, "agent_type"), age(session), field(session, "owner"), field(session, "working_dir"), field(session, "title")]
     };
     let rows: Vec<_> = sessions.iter().zip(ids(&sessions, "session_id")).map(row).collect();
-    table::print(context.output, ["session", "agent", "age", "owner", "directory"], &rows)?;
+    table::print(context.output, ["session", "agent", "age", "owner", "directory", "title"], &rows)?;
     Ok(Exit::Success)
 }
 
@@ -60,6 +60,7 @@ pub(in crate::cli) async fn show(context: &Context, args: SessionShowArgs) -> an
     }
     let mut fields = vec![
         ("session", field(&session, "session_id")),
+        ("title", field(&session, "title")),
         ("agent", field(&session, "agent_type")),
         ("owner", field(&session, "owner")),
         ("directory", field(&session, "working_dir")),

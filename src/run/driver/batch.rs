@@ -37,10 +37,11 @@ impl Held {
         let room = MAX_HELD_EVENTS.saturating_sub(self.events.len());
         self.dropped += batch.events.len().saturating_sub(room);
         self.events.extend(batch.events.into_iter().take(room));
-        let RunChange { status: _, started_at, agent_session, model, usage, checkpoint, .. } = batch.change;
+        let RunChange { status: _, started_at, agent_session, session_title, model, usage, checkpoint, .. } = batch.change;
         let change = &mut self.change;
         change.started_at = started_at.or(change.started_at);
         change.agent_session = agent_session.or(change.agent_session.take());
+        change.session_title = session_title.or(change.session_title.take());
         change.model = model.or(change.model.take());
         change.usage = usage.or(change.usage.take());
         change.checkpoint = checkpoint.or(change.checkpoint);

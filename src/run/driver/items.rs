@@ -114,6 +114,14 @@ impl Driver {
                 self.context.metrics.record_usage(&self.spec.agent_type, usage, self.usage.as_ref());
                 self.usage = Some(usage.clone());
             }
+            StreamEvent::SessionUpdated(update) => {
+                // As with the model: the row outlives the log.
+                let mut title = update.title.clone();
+                if let Some(title) = &mut title {
+                    self.log.secrets().redact(title);
+                }
+                batch.change.session_title = title.or(batch.change.session_title.take());
+            }
             StreamEvent::PermissionRequest { .. } => return self.add_permission_request(event, batch),
             StreamEvent::Question { .. } => return self.add_question(event, batch),
             // The agent withdraws a request. If it was answered meanwhile, the answer stands.

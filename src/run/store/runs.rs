@@ -108,6 +108,8 @@ pub struct RunChange {
     pub started_at: Option<Timestamp>,
     /// The agent's own id of the session.
     pub agent_session: Option<String>,
+    /// The title that the agent gave the session; empty to remove it.
+    pub session_title: Option<String>,
     /// The model that the agent reported.
     pub model: Option<String>,
     /// The run's total usage so far, with the time at which it was reported. At the end of the run, `done` contains it instead.
@@ -137,6 +139,8 @@ pub struct SessionRecord {
     pub working_dir: PathBuf,
     /// The agent's own id of the session, once known.
     pub agent_session: Option<String>,
+    /// The title that the agent gave it.
+    pub title: Option<String>,
     /// When its first run was created.
     pub created_at: Timestamp,
     /// Its first run.

@@ -14,7 +14,7 @@ const ALL: &str = "*";
 const DEFAULT: [&str; 4] = ["run_started", "permission_request", "question", "done"];
 
 /// The event types that can be sent. Pieces of texts and unknown lines cannot: complete messages and results follow.
-const KNOWN: [&str; 21] = [
+const KNOWN: [&str; 22] = [
     "run_queued",
     "run_started",
     "message",
@@ -26,6 +26,7 @@ const KNOWN: [&str; 21] = [
     "task_started",
     "task_updated",
     "task_ended",
+    "session_updated",
     "permission_request",
     "permission_resolved",
     "question",

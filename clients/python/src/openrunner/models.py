@@ -12,6 +12,21 @@ class Data(TypedDict):
     """`expired`: the token or key has expired. `revoked`: it is no longer valid, or the user was removed. `forbidden`: the user's role has changed."""
 
 
+class AgentCommand(TypedDict):
+    """
+    A slash command of an agent.
+    """
+
+    name: str
+    """Name of the command, without the slash."""
+
+    description: str
+    """Description of the command. Long ones are truncated."""
+
+    input_hint: NotRequired[str]
+    """What to write after the name, for people. Absent if the command takes no input."""
+
+
 class QuotaAllowance(TypedDict):
     """
     Usage and limit of one resource.
@@ -205,6 +220,18 @@ class ContentPart(TypedDict):
 
     text: NotRequired[str | None]
     """The text."""
+
+
+class ContextUse(TypedDict):
+    """
+    Use of a model's context window.
+    """
+
+    used_tokens: int
+    """Number of tokens in the context."""
+
+    max_tokens: int
+    """Size of the context window in tokens."""
 
 
 Day: TypeAlias = str
@@ -771,6 +798,27 @@ Seq: TypeAlias = int
 
 
 SessionId: TypeAlias = str
+
+
+class SessionUpdate(TypedDict):
+    """
+    New facts about the agent's conversation. An absent field is unchanged.
+    """
+
+    title: NotRequired[str]
+    """Title of the conversation, in one line. Empty if it has none any more."""
+
+    mode: NotRequired[str]
+    """ID of the agent's session mode."""
+
+    model: NotRequired[str]
+    """Model that the agent uses from here on."""
+
+    commands: NotRequired[list[AgentCommand]]
+    """The agent's slash commands, all of them. A prompt that starts with a slash and the name of one runs it."""
+
+    context: NotRequired[ContextUse]
+    """How full the model's context window is."""
 
 
 class SettingOrigin1(TypedDict):
@@ -2112,6 +2160,9 @@ class Session(TypedDict):
     agent_session: NotRequired[str]
     """The agent's own ID of the conversation, once reported. The agent program can resume the conversation with it."""
 
+    title: NotRequired[str]
+    """Title that the agent gave the conversation."""
+
     created_at: Timestamp
     """When the first run was created."""
 
@@ -2126,6 +2177,16 @@ class SessionPage(TypedDict):
 
     next_cursor: str | None
     """The `cursor` of the next page; null on the last page."""
+
+
+class SessionUpdatedEvent(SessionUpdate):
+    """
+    The agent reported new facts about its conversation: title, session mode, model, slash commands or context size.
+    """
+
+    seq: Seq
+    ts: Timestamp
+    type: Literal["session_updated"]
 
 
 class Setting(TypedDict):
@@ -2480,6 +2541,7 @@ Event: TypeAlias = (
     | TaskStartedEvent
     | TaskUpdatedEvent
     | TaskEndedEvent
+    | SessionUpdatedEvent
     | PermissionRequestEvent
     | PermissionResolvedEvent
     | QuestionEvent

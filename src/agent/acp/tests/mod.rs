@@ -3,6 +3,7 @@
 pub(crate) mod bounds;
 mod calls;
 mod permissions;
+mod session;
 mod setup;
 mod turns;
 

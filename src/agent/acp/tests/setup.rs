@@ -25,7 +25,7 @@ fn the_agent_is_authenticated_and_configured_before_the_first_prompt() {
     let (_, out) = send_line(&mut parser, &json!({ "id": 4, "result": {} }));
     assert_eq!(sent_json(&out)["params"], json!({ "sessionId": "s", "configId": "effort", "value": "high" }));
     let (_, out) = send_line(&mut parser, &json!({ "id": 5, "result": {} }));
-    assert_eq!((summarize(&out).0, &sent_json(&out)["method"]), (vec!["started"], &json!("session/prompt")));
+    assert_eq!((summarize(&out).0, &sent_json(&out)["method"]), (vec!["started", "session_updated"], &json!("session/prompt")));
 
     let (_, _, out) = opened(json!({ "availableModes": [{ "id": "act" }] }));
     assert!(matches!(&out.items[..], [Item::TurnEnded(Err(failure))] if failure.message.contains("act")), "{out:?}");
@@ -68,5 +68,6 @@ fn forms_are_questions_where_a_user_decides_and_are_declined_elsewhere() {
         assert_eq!(ask(mode, &params), (false, vec!["notice"], json!("decline")), "{mode:?}");
     }
     let url = json!({ "sessionId": "s", "mode": "url", "message": "Log in", "url": "https://a.example", "elicitationId": "e" });
-    assert_eq!(ask(PermissionMode::Ask, &url), (true, vec!["notice"], json!("decline")));
+    assert_eq!(ask(PermissionMode::Ask, &url), (true, vec!["question"], Value::Null));
+    assert_eq!(ask(PermissionMode::Auto, &url), (false, vec!["notice"], json!("decline")));
 }

@@ -53,6 +53,7 @@ fn full_change() -> RunChange {
         launched_at: Some(at(7)),
         started_at: Some(at(8)),
         agent_session: Some("refused".into()),
+        session_title: Some("refused".into()),
         model: Some("refused".into()),
         usage: Some((usage, at(9))),
         checkpoint: Some(OutputCheckpoint::default()),
@@ -75,7 +76,8 @@ async fn a_batch_that_is_not_the_next_one_writes_nothing(store: &dyn RunStore) {
     let result = store.append(&lease, with_gap, full_change()).await;
     assert_eq!(result, Err(StoreError::NotNext { run: run.id, first: seq(5) }));
     assert_eq!(content(store, run.id).await, before);
-    assert_eq!(store.session(run.session).await.unwrap().unwrap().agent_session, None);
+    let session = store.session(run.session).await.unwrap().unwrap();
+    assert_eq!((session.agent_session, session.title), (None, None));
     assert_eq!(store.used_key(run.owner.id, "refused").await.unwrap(), None);
 }
 
@@ -94,7 +96,8 @@ async fn a_batch_under_a_void_lease_writes_nothing(store: &dyn RunStore) {
         }
     }
     assert_eq!(content(store, run.id).await, before);
-    assert_eq!(store.session(run.session).await.unwrap().unwrap().agent_session, None);
+    let session = store.session(run.session).await.unwrap().unwrap();
+    assert_eq!((session.agent_session, session.title), (None, None));
     assert_eq!(store.used_key(run.owner.id, "refused").await.unwrap(), None);
     store.append(&second, batch(2, 2), RunChange::default()).await.unwrap();
 }
@@ -205,6 +208,13 @@ async fn a_session_is_created_and_removed_with_its_runs(store: &dyn RunStore) {
     assert_eq!((session.owner, session.agent_type.as_str()), (run.owner.clone(), "codex"));
     assert_eq!((session.agent_session.as_deref(), session.working_dir), (Some("thread-1"), run.spec.working_dir.clone()));
     assert_eq!(store.session(SessionId::new()).await.unwrap(), None);
+
+    for (title, expected) in [("Fix the build", Some("Fix the build")), ("", None), ("Tidy up", Some("Tidy up"))] {
+        let change = RunChange { session_title: Some(title.into()), ..RunChange::default() };
+        store.append(&lease, Vec::new(), change).await.unwrap();
+        store.append(&lease, Vec::new(), RunChange { model: Some("m".into()), ..RunChange::default() }).await.unwrap();
+        assert_eq!(store.session(run.session).await.unwrap().unwrap().title.as_deref(), expected, "{title}");
+    }
 
     let other = record("dora", "demo", None);
     create(store, &other).await;

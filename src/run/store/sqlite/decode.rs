@@ -50,18 +50,18 @@ pub(super) fn epoch(number: i64) -> Option<Epoch> {
 }
 
 /// The columns of a session, in the order in which [`session`] reads them.
-pub(super) const SESSION_COLUMNS: &str =
-    "id, owner, agent_type, working_dir, agent_session, created_at, first_run, (SELECT name FROM user_names WHERE user_names.id = owner)";
+pub(super) const SESSION_COLUMNS: &str = "id, owner, agent_type, working_dir, agent_session, created_at, first_run, title, (SELECT name FROM user_names WHERE user_names.id = owner)";
 
 /// Decodes a row of [`SESSION_COLUMNS`].
 pub(super) fn session(row: &Row<'_>) -> Result<SessionRecord, StoreError> {
     let columns = Columns::new("sessions", row);
     Ok(SessionRecord {
         id: columns.parse(0)?,
-        owner: owner(&columns, 1, 7)?,
+        owner: owner(&columns, 1, 8)?,
         agent_type: columns.get(2)?,
         working_dir: columns.json(3)?,
         agent_session: columns.get(4)?,
+        title: columns.get(7)?,
         created_at: columns.time(5)?,
         first_run: columns.parse(6)?,
     })

@@ -167,6 +167,10 @@ impl RunStore for SqliteStore {
                 let sql = "UPDATE sessions SET agent_session = ?2 WHERE id = (SELECT session_id FROM runs WHERE id = ?1)";
                 execute(connection, sql, params![run.to_string(), agent_session])?;
             }
+            if let Some(title) = change.session_title {
+                let sql = "UPDATE sessions SET title = nullif(?2, '') WHERE id = (SELECT session_id FROM runs WHERE id = ?1)";
+                execute(connection, sql, params![run.to_string(), title])?;
+            }
             if let Some(model) = change.model {
                 execute(connection, "UPDATE runs SET model = ?2 WHERE id = ?1", params![run.to_string(), model])?;
             }
