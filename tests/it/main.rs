@@ -17,6 +17,7 @@ mod cli;
 mod commands;
 mod crash;
 mod default_passwords;
+mod demo;
 mod docs;
 mod egress;
 mod errors;

@@ -97,7 +97,7 @@ fn a_message_to_a_queued_run_becomes_its_second_turn() {
 #[test]
 fn a_message_that_cannot_reach_an_agent_is_rejected() {
     live(async {
-        let server = Server::start().await;
+        let server = Setup::new().with_plain_agent().start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
         let go = server.directory().join("go");
         let id = busy(&user, &go, "result one").await;
@@ -116,8 +116,8 @@ fn a_message_that_cannot_reach_an_agent_is_rejected() {
         assert!(answer.body["detail"].as_str().unwrap().contains(&session), "the way on: {}", answer.text);
         assert!(of(&user.follow(&id).await.rest().await, "user_message").is_empty());
 
-        let demo = user.create("create hello.py", json!({ "agent_type": "demo" })).await;
-        user.say(&demo, "queue", "more").await.problem(422, "messages_not_supported");
+        let plain = user.create("hello", json!({ "agent_type": "plain" })).await;
+        user.say(&plain, "queue", "more").await.problem(422, "messages_not_supported");
     });
 }
 

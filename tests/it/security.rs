@@ -51,7 +51,8 @@ fn no_code_starts_a_shell() {
         if path == "src/cli/commands/agent_install.rs" {
             continue;
         }
-        assert!(path.starts_with("src/process/"), "{path} starts programs");
+        // The process of the demo agent, not the server, runs one fixed program with permission.
+        assert!(path.starts_with("src/process/") || path == "src/agent/demo/tools.rs", "{path} starts programs");
         // It starts the program that it is given, and names none itself.
         for shell in ["\"sh\"", "\"bash\"", "/sh\"", "/bash\"", "\"-c\""] {
             assert!(!code.contains(shell), "{path}: {shell}");

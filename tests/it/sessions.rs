@@ -97,15 +97,15 @@ fn on_busy_can_reject_or_interrupt() {
 #[test]
 fn a_session_that_cannot_continue_is_rejected_before_anything_is_created() {
     live(async {
-        let server = Server::start().await;
+        let server = Setup::new().with_plain_agent().start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
         let first = user.script("result one").await;
         let end = user.end_of(&first).await;
         let session = session_of(&user, &first).await;
         let foreign = session_of(&admin, &admin.script("result one").await).await;
-        let demo = user.create("create hello.py", json!({ "agent_type": "demo" })).await;
-        user.end_of(&demo).await;
-        let demo = session_of(&user, &demo).await;
+        let plain = user.create("hello", json!({ "agent_type": "plain" })).await;
+        user.end_of(&plain).await;
+        let plain = session_of(&user, &plain).await;
         // Not installed, so its run fails, but the session exists.
         let opencode = user.create("hello", json!({ "agent_type": "opencode" })).await;
         assert_eq!(user.end_of(&opencode).await["cause"], "not_installed");
@@ -120,7 +120,7 @@ fn a_session_that_cannot_continue_is_rejected_before_anything_is_created() {
             (json!({ "session_id": opencode, "working_dir": elsewhere }), 422, "session_mismatch", "metadata.working_dir"),
             (json!({ "session_id": session, "working_dir": server.data() }), 422, "bad_working_dir", "metadata.working_dir"),
             (json!({ "session_id": session, "working_dir": "/no/parent/here" }), 422, "bad_working_dir", "metadata.working_dir"),
-            (json!({ "session_id": demo }), 422, "cannot_resume", "metadata.session_id"),
+            (json!({ "session_id": plain }), 422, "cannot_resume", "metadata.session_id"),
         ] {
             assert_eq!(user.ask("result x", metadata.clone()).await.problem(status, code), field, "{metadata}");
         }

@@ -22,7 +22,7 @@ fn a_permission_request_is_answered_in_the_terminal() {
     live(async {
         let server = Server::start().await;
         let Some(terminal) = terminal(&server, &[], &["run", "create asked.py", "-a", "demo", "-p", "ask"]) else { return };
-        let screen = terminal.shows("[a]llow once, [d]eny [reason]:").await;
+        let screen = terminal.shows("[a]llow once, [A]lways allow, [d]eny [reason]:").await;
         assert!(screen.contains("allow write_file?") && screen.contains("path  asked.py"), "{screen}");
         assert!(screen.contains("with the default password"), "{screen}");
         terminal.keys(&["what?", "Enter"]);

@@ -157,11 +157,13 @@ def test_a_handle_answers_requests_sends_messages_and_cancels(server: Server) ->
         assert "permission_resolved" in types
         assert client.get_session(run.session_id)["runs"][0]["run_id"] == run.run_id
         waiting = client.run("create hello.py", agent_type="demo", permission_mode="ask")
-        with pytest.raises(ApiError) as rejected:
-            waiting.send("and a test")
-        assert rejected.value.code == "messages_not_supported"
+        waiting.send("and a test")
         waiting.cancel()
         assert waiting.result()["status"] == "cancelled"
+        assert [event["content"] for event in waiting.events() if event["type"] == "user_message"] == ["and a test"]
+        with pytest.raises(ApiError) as rejected:
+            waiting.send("and a test")
+        assert rejected.value.code == "run_ended"
 
 
 def test_an_async_handle_answers_requests_sends_messages_and_cancels(server: Server) -> None:
@@ -170,11 +172,12 @@ def test_an_async_handle_answers_requests_sends_messages_and_cancels(server: Ser
             run = await client.run("create hello.py", agent_type="demo", permission_mode="ask")
             async for event in run.events():
                 if event["type"] == "permission_request":
-                    with pytest.raises(ApiError) as rejected:
-                        await run.send("and a test")
-                    assert rejected.value.code == "messages_not_supported"
+                    await run.send("say that was all")
                     await run.answer(event["id"], "allow_once")
-            assert (await run.result())["status"] == "completed"
+            assert (await run.result())["result"] == "that was all"
+            with pytest.raises(ApiError) as rejected:
+                await run.send("and a test")
+            assert rejected.value.code == "run_ended"
             assert (await run.cancel())["status"] == "completed"
 
     anyio.run(converse)

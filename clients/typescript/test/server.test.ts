@@ -120,9 +120,10 @@ test("a handle answers requests, sends messages and cancels", async () => {
   }
   assert.ok(types.has("permission_resolved"));
   const waiting = await client.run("create hello.py", { agent_type: "demo", permission_mode: "ask" });
-  await assert.rejects(waiting.send("and a test"), { code: "messages_not_supported" });
+  await waiting.send("and a test");
   await waiting.cancel();
   assert.equal((await waiting.result()).status, "cancelled");
+  await assert.rejects(waiting.send("and a test"), { code: "run_ended" });
 });
 
 test("a reader that stops early closes its connection but not the run", async () => {

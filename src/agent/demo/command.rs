@@ -27,7 +27,17 @@ static INFO: ProgramInfo = ProgramInfo {
     login_hint: Cow::Borrowed(""),
     environment: Environment { prefixes: &[], names: &[], configured: Vec::new() },
     flags: None,
-    capabilities: Capabilities { permissions: true, ..Capabilities::NONE },
+    capabilities: Capabilities {
+        resume: true,
+        messages: true,
+        steer: true,
+        interrupt: true,
+        permissions: true,
+        questions: true,
+        move_session: true,
+        instructions: true,
+        ..Capabilities::NONE
+    },
 };
 
 #[async_trait]
@@ -46,6 +56,6 @@ impl Program for Demo {
     }
 
     fn parser(&self, task: &Task, _installed: &Installed) -> Box<dyn Parser> {
-        Box::new(DemoParser::new(task.spec.prompt.clone()))
+        Box::new(DemoParser::new(&task.spec, task.resume.clone()))
     }
 }

@@ -70,6 +70,28 @@ fn a_cancelled_run_and_one_over_its_time_limit_leave_no_process_at_any_level() {
 }
 
 #[test]
+fn the_demo_agent_writes_asks_and_remembers_at_every_level() {
+    live(async {
+        for level in LEVELS {
+            let Some(server) = server_at(level).await else { continue };
+            let user = server.client("user").await;
+            let with = |session: &Value| json!({ "agent_type": "demo", "session_id": session });
+            let first = user.create("fast create plum.txt, image, run, ask and background", json!({ "agent_type": "demo" })).await;
+            let frames = user.follow(&first).await.rest().await;
+            assert_eq!(
+                (last(&frames)["status"].as_str(), &of(&frames, "run_started")[0]["isolation"]["level"]),
+                (Some("completed"), &json!(level))
+            );
+            assert!(of(&frames, "tool_result").iter().all(|result| result["status"] == "ok"), "{level}: {frames:?}");
+            assert!(notice(&frames, "agent_warning").is_none(), "{level}: {frames:?}");
+            let next = user.create("what did you write? fast", with(&user.run(&first).await["session_id"])).await;
+            let end = user.end_of(&next).await;
+            assert!(end["result"].as_str().unwrap().contains("- plum.txt"), "{level}: {end}");
+        }
+    });
+}
+
+#[test]
 fn an_agent_ends_with_its_shim_at_every_level() {
     live(async {
         for level in LEVELS {

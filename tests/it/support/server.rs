@@ -81,6 +81,13 @@ impl Setup {
         self
     }
 
+    /// Adds the agent `plain`, which takes a prompt and nothing else.
+    pub(crate) fn with_plain_agent(self) -> Self {
+        let settings = self.directory().join("plain.toml");
+        std::fs::write(&settings, "[agents.plain]\nprotocol = \"text\"\ncommand = [\"/bin/cat\"]\n").expect("a settings file");
+        self.env("OPENRUNNER_CONFIG", settings.display())
+    }
+
     /// Replaces the scripted agent by this shell script, in which `$AGENT` is the path of the scripted agent.
     pub(crate) fn agent_script(self, script: &str) -> Self {
         use std::os::unix::fs::PermissionsExt;
