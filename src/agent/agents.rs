@@ -102,6 +102,10 @@ pub struct AgentReport {
     pub path: Option<PathBuf>,
     /// Whether a login or key is configured.
     pub authenticated: Authenticated,
+    /// What a client can do with it besides giving it a prompt, according to its last inspection.
+    pub capabilities: Capabilities,
+    /// Whether the installed program is one that was tested with this release.
+    pub tested: bool,
     /// The exact command that installs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub install: Option<String>,
@@ -392,10 +396,12 @@ impl Agents {
                 }
                 let mut command = StartCommand { handover, ..self.start_command(&installed, invocation.args, env, &marker)? };
                 let unignored = match task.spec.project_config {
-                    ProjectConfig::Ignore => program.reads_project_config().map(str::to_owned),
+                    ProjectConfig::Ignore => program.reads_project_config(&installed.variant).map(str::to_owned),
                     ProjectConfig::Trust => None,
                 };
-                let restrictions = Restrictions { limits: enforced_limits(&command.containment), isolation: Some(isolation), unignored };
+                let untested = !program.is_tested(&installed.variant);
+                let limits = enforced_limits(&command.containment);
+                let restrictions = Restrictions { limits, isolation: Some(isolation), unignored, untested };
                 command.containment = Containment { prefix, files, account: account.cloned(), ..command.containment };
                 let (mut shim, reports) = self.spawner.spawn(process_dir.clone(), working_dir).await.map_err(start_failure)?;
                 if account.is_some() && level < IsolationLevel::Guard {
@@ -560,7 +566,10 @@ impl Registered {
             error = Some(not_installed(program.as_ref()).message);
         }
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let variant = inspection.map_or("", |inspection| inspection.variant);
         AgentReport {
+            capabilities: self.known_capabilities(),
+            tested: program.is_none_or(|program| program.is_tested(variant)),
             agent_type: name.to_owned(),
             available: error.is_none(),
             version: inspection.and_then(|inspection| inspection.version.clone()),

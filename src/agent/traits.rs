@@ -119,9 +119,17 @@ pub trait Program: Send + Sync + 'static {
     }
 
     /// Why configuration in the working directory may have an effect although a run is to ignore it. `None` if it cannot, which is then
-    /// the duty of [`Program::invocation`].
-    fn reads_project_config(&self) -> Option<&'static str> {
+    /// the duty of [`Program::invocation`]. `variant` is that of its [`Inspection`].
+    fn reads_project_config(&self, variant: &str) -> Option<&'static str> {
+        let _ = variant;
         None
+    }
+
+    /// Whether the installed program was driven in tests of this release, in any version that behaves like the tested one. `variant` is
+    /// that of its [`Inspection`].
+    fn is_tested(&self, variant: &str) -> bool {
+        let _ = variant;
+        true
     }
 
     /// Values that are masked in the runs of this program, in addition to those that are masked everywhere.

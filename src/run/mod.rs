@@ -32,7 +32,7 @@ mod webhooks;
 mod workspace;
 mod workspace_size;
 
-pub use crate::agent::{AgentReport, AgentSummary, Authenticated, BadIsolation};
+pub use crate::agent::{AgentReport, AgentSummary, Authenticated, BadIsolation, Capabilities};
 pub use budgets::{Allowance, BudgetError, BudgetState, OverBudget};
 pub use config::{RetentionPolicy, RunConfig};
 pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SearchError, SessionError};

@@ -71,7 +71,8 @@ fn bare_server() -> Option<&'static Server> {
     BARE.get_or_init(start).as_ref()
 }
 
-fn report(server: &Server, agent: Agent) -> Value {
+/// The agent in `/health/agents`.
+pub(crate) fn report(server: &Server, agent: Agent) -> Value {
     let all = server.get("/health/agents");
     let agents = all["items"].as_array().unwrap_or_else(|| panic!("no list: {all}"));
     agents.iter().find(|report| report["agent_type"] == agent.name()).cloned().unwrap_or_else(|| panic!("no {agent}: {all}"))

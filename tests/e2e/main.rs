@@ -20,6 +20,7 @@ mod messages;
 mod one_shot;
 mod openai;
 mod permissions;
+mod presets;
 mod project_config;
 mod restart;
 mod sandbox;

@@ -844,6 +844,13 @@ export interface components {
             path?: string;
             /** @description Whether a login or key is configured. Present with a token. */
             authenticated?: components["schemas"]["Authenticated"];
+            /** @description What a client can do with it besides giving it a prompt. Present with a token. */
+            capabilities?: components["schemas"]["Capabilities"];
+            /**
+             * @description Whether the installed program is one that was tested with this release of OpenRunner. One that is not may not keep to a permission
+             *     mode. Present with a token.
+             */
+            tested?: boolean;
             /** @description The exact command that installs it. */
             install?: string;
             /** @description How to log in. */

@@ -6,9 +6,14 @@ use serde_json::{Value, json};
 use super::dialect::{ChunkRole, Dialect, ToolHint};
 use crate::types::{Level, NoticeCode, StreamEvent};
 
-/// Gemini CLI: no input of tools, so names are in ids, and commands in titles.
-pub(crate) const GEMINI: Dialect =
-    Dialect { tool_name: Some(name_in_id), command_of_title: Some(whole_title), reports_usage: true, ..Dialect::UNKNOWN };
+/// Gemini CLI: no input of tools, so names are in ids, and commands in titles; changes of the session mode are in the answer.
+pub(crate) const GEMINI: Dialect = Dialect {
+    tool_name: Some(name_in_id),
+    command_of_title: Some(whole_title),
+    reports_usage: true,
+    chunk_role: Some(gemini_chunk),
+    ..Dialect::UNKNOWN
+};
 
 /// Qwen Code.
 pub(crate) const QWEN: Dialect = Dialect { noise: &["qwen/notify/", "craft/"], plan_tool: Some("todo_write"), ..Dialect::UNKNOWN };
@@ -104,6 +109,14 @@ fn opencode_name(hint: ToolHint<'_>) -> Option<String> {
     match hint.kind {
         ToolKind::Execute => Some("bash".to_owned()),
         _ => (!hint.is_request).then(|| hint.title.to_owned()),
+    }
+}
+
+/// `[MODE_UPDATE] plan`, which reports a change of the session mode.
+fn gemini_chunk(text: &str) -> ChunkRole {
+    match text.strip_prefix("[MODE_UPDATE] ") {
+        Some(mode) if !mode.is_empty() && mode.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => ChunkRole::Banner,
+        _ => ChunkRole::Answer,
     }
 }
 

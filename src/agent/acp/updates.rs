@@ -110,7 +110,17 @@ impl Acp {
         let counted = update.contains("\"_meta\"") && self.usage.add_call(&serde_json::from_str(update).ok()?);
         let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(update) else { return self.handle_other_content(update, out) };
         let (id, text) = (chunk.message_id.as_deref(), &*chunk.content.text);
-        let role = self.dialect.chunk_role.filter(|_| id.is_none()).map_or(ChunkRole::Answer, |role| role(text));
+        let role = match self.dialect.chunk_role.filter(|_| id.is_none()).map_or(ChunkRole::Answer, |role| role(text)) {
+            // Nothing was asked yet.
+            ChunkRole::Answer if matches!(self.pending, Some((_, Step::Configure(..)))) => {
+                if text.trim().is_empty() {
+                    ChunkRole::Banner
+                } else {
+                    ChunkRole::Notice
+                }
+            }
+            role => role,
+        };
         let notice = |code| StreamEvent::notice(Level::Warning, code, text.trim());
         match role {
             ChunkRole::Answer => {

@@ -139,7 +139,11 @@ impl Program for Configured {
         self.definition.args.iter().map(PathBuf::from).filter(|path| path.is_absolute() && path.is_file()).collect()
     }
 
-    fn reads_project_config(&self) -> Option<&'static str> {
+    fn is_tested(&self, _variant: &str) -> bool {
+        self.definition.preset.is_none_or(|preset| preset.tested)
+    }
+
+    fn reads_project_config(&self, _variant: &str) -> Option<&'static str> {
         Some("OpenRunner does not know how to make this agent ignore it")
     }
 

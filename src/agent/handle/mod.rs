@@ -118,6 +118,9 @@ pub struct Restrictions {
     /// Why the configuration in the working directory may have an effect although it is to be ignored, if it may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unignored: Option<String>,
+    /// Whether the program was not tested, so that nothing is known of what it keeps.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untested: bool,
 }
 
 /// An agent that an earlier server started.

@@ -21,6 +21,7 @@ const READ_ONLY_TOOLS: [&str; 7] = ["glob", "grep", "list", "lsp", "skill", "tod
 
 /// The arguments and variables for one run.
 pub(super) fn invocation(mode: Mode, inline_config: Option<&str>, task: &Task, installed: &Installed) -> Result<Invocation, Failure> {
+    let mode = if installed.variant == variant::UNTESTED { Mode::TwoWay } else { mode };
     let never_asks = installed.variant == variant::GO || mode == Mode::OneShot;
     if never_asks && task.spec.permission_mode != PermissionMode::Auto {
         let message = "permission_mode: this opencode uses tools without asking and supports only `auto`";

@@ -2,12 +2,13 @@
 //!
 //! The npm program is driven as `opencode acp` through our [ACP client](crate::agent::acp) or, as a fallback, as
 //! `opencode run --format json`. The Go program (github.com/opencode-ai/opencode) takes its prompt on the command line and answers once,
-//! at the end.
+//! at the end. Other major versions of the npm program were not tested and are driven over ACP.
 
 mod command;
 mod diagnose;
 mod flags;
 mod go;
+mod identified;
 mod login;
 mod oneshot;
 mod program;

@@ -6,16 +6,17 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::go::Go;
+use super::identified::Identified;
 use super::oneshot::OneShot;
 use super::{command, diagnose, flags, login, tools, variant};
-use crate::agent::acp::{Acp, Dialect};
+use crate::agent::acp::{Acp, Dialect, SessionOptions};
 use crate::agent::probe::Prober;
 use crate::agent::{
     Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, LoginFile, Mode, Parser, Program, ProgramInfo, Task,
 };
 use crate::types::Failure;
 
-/// `OpenCode`, in either of the two programs of that name.
+/// `OpenCode`, in any of the programs of that name.
 ///
 /// Over ACP it reports only the tokens of the last model request of a turn, but the cost of the whole turn. In one-shot mode both are
 /// complete.
@@ -23,12 +24,13 @@ use crate::types::Failure;
 pub struct OpenCode {
     mode: Mode,
     inline_config: Option<String>,
+    identified: Identified,
 }
 
 impl OpenCode {
     /// Driven in `mode`.
     pub fn new(mode: Mode) -> Self {
-        Self { mode, inline_config: None }
+        Self { mode, inline_config: None, identified: Identified::default() }
     }
 
     /// Merges the adapter's configuration into the operator's inline configuration (`OPENCODE_CONFIG_CONTENT` of the server), instead of
@@ -111,11 +113,23 @@ impl Program for OpenCode {
 
     /// The archived Go program takes one prompt and answers once.
     fn capabilities(&self, variant: &str) -> Capabilities {
-        if variant == variant::GO { Capabilities::NONE } else { self.info().capabilities }
+        match variant {
+            variant::GO => Capabilities::NONE,
+            variant::UNTESTED => info(Mode::TwoWay).capabilities,
+            _ => self.info().capabilities,
+        }
+    }
+
+    fn is_tested(&self, variant: &str) -> bool {
+        variant != variant::UNTESTED
+    }
+
+    fn reads_project_config(&self, variant: &str) -> Option<&'static str> {
+        (variant == variant::UNTESTED).then_some("whether this version of opencode ignores it was not tested")
     }
 
     async fn inspect(&self, binary: &Path, prober: &Prober) -> Inspection {
-        let variant::Detection { variant, version, error } = variant::detect(binary, prober).await;
+        let variant::Detection { variant, version, error } = self.identified.detect(binary, prober).await;
         Inspection { version, variant, authenticated: login::authenticated(variant, prober).await, error }
     }
 
@@ -130,6 +144,11 @@ impl Program for OpenCode {
     fn parser(&self, task: &Task, installed: &Installed) -> Box<dyn Parser> {
         match (installed.variant.as_ref(), self.mode) {
             (variant::GO, _) => Box::new(Go::new(installed)),
+            (variant::UNTESTED, _) => {
+                // Whether it keeps the rules of its configuration is not known.
+                let options = SessionOptions { enforces_asking: true, ..SessionOptions::default() };
+                Box::new(Acp::new(task, DIALECT).with_options(options))
+            }
             (_, Mode::TwoWay) => Box::new(Acp::new(task, DIALECT)),
             (_, Mode::OneShot) => Box::new(OneShot::new(task, installed)),
         }

@@ -10,8 +10,9 @@ use crate::agent::common::{instruction_files, project_directories};
 use crate::types::{Cause, Failure};
 
 /// Variables that make the program ignore the working directory. The second one stops skills in `.claude` and `.agents`: their `!` lines
-/// run when a prompt names them.
-pub(super) const IGNORE: [(&str, &str); 2] = [("OPENCODE_DISABLE_PROJECT_CONFIG", "1"), ("OPENCODE_DISABLE_EXTERNAL_SKILLS", "1")];
+/// run when a prompt names them. The third one is the first in previews of version 2.
+pub(super) const IGNORE: [(&str, &str); 3] =
+    [("OPENCODE_DISABLE_PROJECT_CONFIG", "1"), ("OPENCODE_DISABLE_EXTERNAL_SKILLS", "1"), ("OPENCODE_CONFIG_PROJECT_DISABLE", "1")];
 
 /// Files with instructions for the model. Of each directory the first one counts, as in the program.
 const INSTRUCTIONS: [&str; 3] = ["AGENTS.md", "CLAUDE.md", "CONTEXT.md"];

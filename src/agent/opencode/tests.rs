@@ -264,22 +264,84 @@ async fn the_two_programs_are_distinguished_by_their_help() {
     assert!(found.error.is_some());
 }
 
+/// The help of a preview of version 2 (`0.0.0-next-16350`), shortened; releases are named `opencode`.
+fn help_of_version_2(name: &str) -> String {
+    let lines = [
+        "DESCRIPTION",
+        "  OpenCode 2.0 preview command line interface",
+        "USAGE",
+        &format!("  {name} <subcommand> [flags] [<directory>]"),
+        "SUBCOMMANDS",
+        "  acp        Start an Agent Client Protocol server",
+        "  run        Run OpenCode with a message",
+        "  serve      Start the v2 API server",
+    ];
+    lines.map(|line| format!("echo '{line}'")).join("; ")
+}
+
+/// The answer of that preview to `initialize`, shortened.
+const INITIALIZED: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1,"agentCapabilities":{"loadSession":true},"authMethods":[],"agentInfo":{"name":"OpenCode","version":"2.0.31"}}}"#;
+
 #[tokio::test]
-async fn the_program_is_not_run_if_its_package_json_is_found() {
+async fn another_major_version_is_driven_over_acp_and_reported_as_not_tested() {
+    let v2 = "opencode v2.0.31";
+    let npm = NPM_HELP.replace("[message..]", "[message..]'; echo '  opencode acp   start ACP server");
+    for (help, version, name) in [
+        (help_of_version_2("opencode"), v2, "opencode-ai"),
+        (help_of_version_2("opencode2"), "opencode2 v0.0.0-next-16350", "@opencode-ai/cli-linux-x64"),
+        (help_of_version_2("opencode"), "vlocal", "@opencode/cli"),
+        (npm, "3.0.0", "opencode-ai"),
+    ] {
+        let sandbox = Sandbox::new();
+        let binary = sandbox.program(&format!("{help} ;;\nacp) read -r request; echo '{INITIALIZED}'"), version);
+        sandbox.write("package.json", &format!(r#"{{"name":"{name}","version":"1.18.33"}}"#));
+        let found = sandbox.inspect(&binary, &[]).await;
+        assert_eq!((found.variant, found.version.as_deref(), found.error), (variant::UNTESTED, Some("2.0.31"), None), "{version}");
+        assert!(!OpenCode::default().is_tested(found.variant));
+        for mode in [Mode::TwoWay, Mode::OneShot] {
+            let program = OpenCode::new(mode);
+            let invocation = program.invocation(&task("opencode"), &installed("opencode", "2.0.31", found.variant)).unwrap();
+            assert_eq!(invocation.args, ["acp"], "{mode:?}");
+            assert!(program.capabilities(found.variant).permissions, "{mode:?}");
+            assert!(program.reads_project_config(found.variant).is_some() && program.reads_project_config(variant::NPM).is_none());
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_major_version_without_acp_cannot_be_used() {
     let sandbox = Sandbox::new();
-    let binary = sandbox.program("exit 99", "0");
-    sandbox.write("package.json", r#"{"name":"opencode-ai","version":"1.18.33"}"#);
-    let found = sandbox.inspect(&binary, &[]).await;
-    assert_eq!((found.variant, found.version.as_deref(), found.error), (variant::NPM, Some("1.18.33"), None));
-    sandbox.write("package.json", r#"{"name":"something-else","version":"3"}"#);
-    assert!(sandbox.inspect(&binary, &[]).await.error.is_some());
+    let preview =
+        "echo 'SUBCOMMANDS'; echo '  api        Make a request to the running server'; echo '  serve      Start the v2 API server'";
+    let found = sandbox.inspect(&sandbox.program(preview, "lildax vlocal"), &[]).await;
+    assert!(found.error.is_some_and(|error| error.contains("not a known opencode")));
+    // It names the command, but exits without an answer.
+    let found = sandbox.inspect(&sandbox.program(&help_of_version_2("opencode"), "opencode v2.0.31"), &[]).await;
+    assert_eq!(found.variant, variant::UNTESTED);
+    assert!(found.error.is_some_and(|error| error.contains("Agent Client Protocol")));
+}
+
+#[tokio::test]
+async fn a_program_is_identified_again_only_when_its_file_changes() {
+    let sandbox = Sandbox::new();
+    let log = sandbox.path("log");
+    let counting = |version: &str| sandbox.program(&format!("echo >>'{}'; {NPM_HELP}", log.display()), version);
+    let program = OpenCode::default();
+    let env = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
+    let prober = Prober::new(env, sandbox.path("home"), sandbox.path("empty"));
+    let version = async |binary: &Path| program.inspect(binary, &prober).await.version;
+    let binary = counting("1.18.33");
+    assert_eq!(version(&binary).await.as_deref(), Some("1.18.33"));
+    assert_eq!(version(&binary).await.as_deref(), Some("1.18.33"));
+    assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 1);
+    let binary = counting("1.18.100");
+    assert_eq!(version(&binary).await.as_deref(), Some("1.18.100"));
 }
 
 #[tokio::test]
 async fn a_login_is_detected_from_files_and_variables() {
     let sandbox = Sandbox::new();
-    let binary = sandbox.program("exit 99", "0");
-    sandbox.write("package.json", r#"{"name":"opencode-ai","version":"1.18.33"}"#);
+    let binary = sandbox.program(NPM_HELP, "1.18.33");
     let state = async |env: &[(&str, &str)]| sandbox.inspect(&binary, env).await.authenticated;
     assert_eq!(state(&[]).await, Authenticated::Unknown, "some models need no login");
     assert_eq!(state(&[("GROQ_API_KEY", "x")]).await, Authenticated::Yes);
@@ -323,7 +385,7 @@ fn an_untrusted_directory_is_ignored_and_its_instructions_are_named() {
             invocation.env.into_iter().collect::<BTreeMap<_, _>>()
         };
         let (ignored, trusted) = (env(ProjectConfig::Ignore), env(ProjectConfig::Trust));
-        for name in ["OPENCODE_DISABLE_PROJECT_CONFIG", "OPENCODE_DISABLE_EXTERNAL_SKILLS"] {
+        for name in ["OPENCODE_DISABLE_PROJECT_CONFIG", "OPENCODE_DISABLE_EXTERNAL_SKILLS", "OPENCODE_CONFIG_PROJECT_DISABLE"] {
             assert!(ignored.contains_key(name) && !trusted.contains_key(name), "{mode:?} {name}");
         }
         let config: Value = serde_json::from_str(&ignored["OPENCODE_CONFIG_CONTENT"]).unwrap();

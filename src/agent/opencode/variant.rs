@@ -1,15 +1,20 @@
-//! Distinguishes the two programs named `opencode`.
+//! Distinguishes the programs named `opencode`: by what they print and answer, never by the name of the package that they come from.
 
 use std::path::Path;
 
-use serde_json::Value;
-
+use crate::agent::acp::{initialize_request, initialized};
 use crate::agent::probe::Prober;
+use crate::process::probe_command::{ProbeError, ProbeOutput};
 
-/// The program from npm (`opencode-ai`), Homebrew or its own installer.
+/// The program of the tested major version, from npm (`opencode-ai`), Homebrew or its own installer.
 pub(super) const NPM: &str = "npm";
+/// The same program in another major version, such as `OpenCode` 2: not tested, and driven over the Agent Client Protocol in every mode.
+pub(super) const UNTESTED: &str = "untested";
 /// The archived Go program.
 pub(super) const GO: &str = "go";
+
+/// The largest major version that the adapter was tested with. Earlier ones have the same commands.
+const TESTED_MAJOR: u64 = 1;
 
 /// The result of [`detect`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,38 +24,46 @@ pub(super) struct Detection {
     pub(super) error: Option<String>,
 }
 
-/// Determines the variant and version of `binary`. Starting it is expensive (0.7 to 1.7 s and 190 MB for `--version`), so its npm
-/// `package.json` is read first, and the program is run only if there is none.
-pub(super) async fn detect(binary: &Path, prober: &Prober) -> Detection {
-    if let Some(version) = npm_version(binary, prober).await {
-        return Detection { variant: NPM, version: Some(version), error: None };
+impl Detection {
+    fn unusable(error: String) -> Self {
+        Self { variant: NPM, version: None, error: Some(error) }
     }
-    let help = match prober.run(binary, &["--help"]).await {
-        // Without a terminal, the npm program prints its help to stderr.
+}
+
+/// Determines the variant and version of `binary` by its `--help` and `--version`, and of an unknown one by whether it answers `initialize`.
+/// Each takes the program up to 2 s and 190 MB.
+pub(super) async fn detect(binary: &Path, prober: &Prober) -> Detection {
+    let (help, version) = tokio::join!(prober.run(binary, &["--help"]), prober.run(binary, &["--version"]));
+    let help = match help {
+        // Without a terminal, version 1 prints its help to stderr.
         Ok(output) => format!("{}\n{}", output.stdout, output.stderr),
         Err(error) => {
             let error = prober.version(binary, "opencode").await.err().unwrap_or_else(|| format!("`opencode --help` {error}"));
-            return Detection { variant: NPM, version: None, error: Some(error) };
+            return Detection::unusable(error);
         }
     };
-    let Some(variant) = from_help(&help) else {
-        // A program that cannot run at all prints no help either.
-        if let Err(error) = prober.version(binary, "opencode").await {
-            return Detection { variant: NPM, version: None, error: Some(error) };
+    let version = version_of(version);
+    match from_help(&help, version.as_deref()) {
+        Some(UNTESTED) => confirm(binary, prober, version).await,
+        Some(variant) => Detection { variant, version, error: None },
+        None => {
+            // A program that cannot run at all prints no help either.
+            let error = prober.version(binary, "opencode").await.err();
+            Detection::unusable(error.unwrap_or_else(|| {
+                format!("{} is not a known opencode: its --help lists the commands of none of these programs", binary.display())
+            }))
         }
-        let error = format!("{} is not a known opencode: its --help lists the commands of neither program", binary.display());
-        return Detection { variant: NPM, version: None, error: Some(error) };
-    };
-    let version = prober.run(binary, &["--version"]).await.ok().filter(|output| output.exit.is_success());
-    let version = version.and_then(|output| output.stdout.split_whitespace().next().map(str::to_owned));
-    Detection { variant, version, error: None }
+    }
 }
 
-/// The variant that prints `help`. `--version` prints a bare number in both, and the Go program takes no subcommand: it would ignore it
-/// and open its full-screen interface.
-pub(super) fn from_help(help: &str) -> Option<&'static str> {
-    if help.contains("opencode run [message") || help.contains("opencode acp") {
+/// The variant that prints `help` and `version`. The Go program takes no subcommand: it would ignore it and open its full-screen interface,
+/// so this is decided before one is tried.
+pub(super) fn from_help(help: &str, version: Option<&str>) -> Option<&'static str> {
+    let is_earlier = version.and_then(major).is_none_or(|major| major <= TESTED_MAJOR);
+    if is_earlier && (help.contains("opencode run [message") || help.contains("opencode acp")) {
         Some(NPM)
+    } else if help.lines().any(offers_acp) {
+        Some(UNTESTED)
     } else if help.contains("--output-format") && help.contains("--cwd") {
         Some(GO)
     } else {
@@ -58,11 +71,40 @@ pub(super) fn from_help(help: &str) -> Option<&'static str> {
     }
 }
 
-/// The version in the `package.json` of the npm package that contains `binary`.
-async fn npm_version(binary: &Path, prober: &Prober) -> Option<String> {
-    let binary = tokio::fs::canonicalize(binary).await.ok()?;
-    let package = binary.parent()?.parent()?.join("package.json");
-    let package: Value = serde_json::from_str(&prober.read(&package).await?).ok()?;
-    let name = package.get("name")?.as_str()?;
-    (name == "opencode-ai" || name.starts_with("opencode-")).then(|| package.get("version")?.as_str().map(str::to_owned))?
+/// Whether a line of a help lists the command `acp`, with or without the program's name before it.
+fn offers_acp(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    match (words.next(), words.next()) {
+        (Some("acp"), _) => true,
+        (Some(program), Some("acp")) => program.starts_with("opencode"),
+        _ => false,
+    }
+}
+
+/// Asks an unknown version whether it speaks the protocol, which also states its version.
+async fn confirm(binary: &Path, prober: &Prober, version: Option<String>) -> Detection {
+    let request = initialize_request().to_string();
+    let answer = prober.converse(binary, &["acp"], &request, |line| initialized(line).is_some()).await;
+    let answer = match answer {
+        Ok(line) => initialized(&line).unwrap_or(Ok(None)),
+        // It may be slow on a busy machine; a run has a time limit of its own.
+        Err(ProbeError::TimedOut(_)) => Ok(None),
+        Err(error) => Err(format!("`opencode acp` does not answer over the Agent Client Protocol: {error}")),
+    };
+    match answer {
+        Ok(stated) => Detection { variant: UNTESTED, version: stated.or(version), error: None },
+        Err(error) => Detection { variant: UNTESTED, version, error: Some(error) },
+    }
+}
+
+/// The version in the output of `--version`: a bare number, or one after the program's name.
+fn version_of(output: Result<ProbeOutput, ProbeError>) -> Option<String> {
+    let output = output.ok().filter(|output| output.exit.is_success())?;
+    output.stdout.split_whitespace().find(|word| major(word).is_some()).map(str::to_owned)
+}
+
+/// The first number of a version such as `v2.0.31`.
+fn major(version: &str) -> Option<u64> {
+    let version = version.strip_prefix('v').unwrap_or(version);
+    version.split('.').next()?.parse().ok()
 }

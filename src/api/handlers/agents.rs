@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::super::AppState;
 use super::pagination::Page;
 use crate::auth::Principal;
-use crate::run::{AgentReport, AgentSummary, Authenticated};
+use crate::run::{AgentReport, AgentSummary, Authenticated, Capabilities};
 
 /// The state of one agent. Without a token: only its name and whether it is available.
 #[derive(Serialize, ToSchema)]
@@ -30,6 +30,13 @@ pub(in crate::api) struct AgentHealth {
     /// Whether a login or key is configured. Present with a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     authenticated: Option<Authenticated>,
+    /// What a client can do with it besides giving it a prompt. Present with a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capabilities: Option<Capabilities>,
+    /// Whether the installed program is one that was tested with this release of OpenRunner. One that is not may not keep to a permission
+    /// mode. Present with a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tested: Option<bool>,
     /// The exact command that installs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     install: Option<String>,
@@ -45,14 +52,26 @@ impl AgentHealth {
     /// What a caller without a token may know: no path, version or login of this machine.
     fn public(report: AgentReport) -> Self {
         let AgentReport { agent_type, available, .. } = report;
-        Self { agent_type, available, version: None, path: None, authenticated: None, install: None, login: None, error: None }
+        Self {
+            agent_type,
+            available,
+            version: None,
+            path: None,
+            authenticated: None,
+            capabilities: None,
+            tested: None,
+            install: None,
+            login: None,
+            error: None,
+        }
     }
 }
 
 impl From<AgentReport> for AgentHealth {
     fn from(report: AgentReport) -> Self {
-        let AgentReport { agent_type, available, version, path, authenticated, install, login, error } = report;
-        Self { agent_type, available, version, path, authenticated: Some(authenticated), install, login, error }
+        let AgentReport { agent_type, available, version, path, authenticated, capabilities, tested, install, login, error } = report;
+        let (authenticated, capabilities, tested) = (Some(authenticated), Some(capabilities), Some(tested));
+        Self { agent_type, available, version, path, authenticated, capabilities, tested, install, login, error }
     }
 }
 

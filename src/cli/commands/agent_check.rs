@@ -129,6 +129,8 @@ mod tests {
             version: available.then(|| "1".into()),
             path: available.then(|| "/bin/codex".into()),
             authenticated,
+            capabilities: crate::agent::Capabilities::NONE,
+            tested: true,
             install: Some("npm install x".into()),
             login: Some("codex login".into()),
             error: (!available).then(|| "not found".into()),

@@ -30,8 +30,12 @@ fn row(agent: &Value) -> [String; 5] {
         (true, "no") => field(agent, "login"),
         (true, _) => field(agent, "path"),
     };
+    let version = match field(agent, "version") {
+        version if agent["tested"] == false => format!("{version} (not tested)").trim_start().to_owned(),
+        version => version,
+    };
     let available = if is_available { "yes" } else { "no" };
-    [field(agent, "agent_type"), available.to_owned(), field(agent, "version"), authenticated, note]
+    [field(agent, "agent_type"), available.to_owned(), version, authenticated, note]
 }
 
 #[cfg(test)]
@@ -44,6 +48,9 @@ mod tests {
     fn an_agent_that_cannot_be_used_shows_what_to_do() {
         let note = |agent: Value| row(&agent)[4].clone();
         let missing = json!({ "agent_type": "codex", "available": false, "install": "npm install x", "error": "not found" });
+        let version = |agent: Value| row(&agent)[2].clone();
+        assert_eq!(version(json!({ "agent_type": "opencode", "available": true, "version": "2.0", "tested": false })), "2.0 (not tested)");
+        assert_eq!(version(json!({ "agent_type": "opencode", "available": true, "version": "1.0", "tested": true })), "1.0");
         assert_eq!(note(missing), "openrunner agent install codex, or: npm install x");
         assert_eq!(note(json!({ "agent_type": "codex", "available": false, "version": "1", "error": "too old" })), "too old");
         assert_eq!(note(json!({ "agent_type": "codex", "available": true, "authenticated": "no", "login": "codex login" })), "codex login");

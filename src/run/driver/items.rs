@@ -72,9 +72,10 @@ impl Driver {
             self.log.secrets().redact(model);
         }
         batch.change.model.clone_from(&model);
-        let Restrictions { limits, isolation, unignored } = std::mem::take(&mut self.restrictions);
+        let Restrictions { limits, isolation, unignored, untested } = std::mem::take(&mut self.restrictions);
         batch.events.extend(isolation.as_ref().and_then(not_isolated));
         batch.events.extend(unignored.as_deref().map(not_ignored));
+        batch.events.extend(untested.then(not_tested));
         let project_config = isolation.as_ref().map(|_| self.spec.project_config);
         batch.events.push(StreamEvent::RunStarted(RunStarted {
             agent_type: self.spec.agent_type.clone(),
@@ -157,6 +158,13 @@ fn not_ignored(reason: &str) -> StreamEvent {
         "project_config is ignore, but {reason}: files in the working directory may make it run programs or change its settings without \
          asking"
     );
+    StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message)
+}
+
+/// The notice that a run begins with whose agent was not tested.
+fn not_tested() -> StreamEvent {
+    let message = "this agent, or this version of it, was not tested: it may not keep to the permission mode, and parts of its output may be \
+                   reported as raw events";
     StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message)
 }
 

@@ -70,7 +70,8 @@ impl Scene {
 
     /// Starts a run in a repository, and sends it messages that name what the repository defines.
     fn start(&self, agent: Agent, directory: &Path, metadata: &Value) -> (Run, Follow) {
-        let prompt = "create hello.py [[mock:tool path=hello.py]]";
+        // The messages arrive before the turn ends, on a slow machine too.
+        let prompt = "create hello.py [[mock:tool path=hello.py delay=3]]";
         let run = self.run(agent, directory, prompt, metadata);
         let mut follow = self.server.follow(&run);
         follow.until("run_started");

@@ -8,7 +8,7 @@ mod watched_process;
 
 use std::fmt;
 
-pub(crate) use bench::{Bench, test_program};
+pub(crate) use bench::{Bench, path, test_program};
 pub(crate) use events::{Events, Follow};
 pub(crate) use server::{Run, Server, curl, wait_for};
 
@@ -22,6 +22,10 @@ pub(crate) enum Agent {
     ClaudeAcp,
     /// Codex behind its ACP adapter, as a configured agent.
     CodexAcp,
+    /// GitHub Copilot CLI, as a preset.
+    Copilot,
+    /// Gemini CLI, as a preset.
+    Gemini,
 }
 
 impl Agent {
@@ -36,6 +40,8 @@ impl Agent {
             Self::OpenCode => "opencode",
             Self::ClaudeAcp => "claude_acp",
             Self::CodexAcp => "codex_acp",
+            Self::Copilot => "copilot",
+            Self::Gemini => "gemini",
         }
     }
 

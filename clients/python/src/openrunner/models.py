@@ -1092,6 +1092,15 @@ class AgentReport(TypedDict):
     authenticated: NotRequired[Authenticated]
     """Whether a login or key is configured. Present with a token."""
 
+    capabilities: NotRequired[Capabilities]
+    """What a client can do with it besides giving it a prompt. Present with a token."""
+
+    tested: NotRequired[bool]
+    """
+    Whether the installed program is one that was tested with this release of OpenRunner. One that is not may not keep to a permission
+    mode. Present with a token.
+    """
+
     install: NotRequired[str]
     """The exact command that installs it."""
 

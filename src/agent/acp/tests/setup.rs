@@ -32,6 +32,28 @@ fn the_agent_is_authenticated_and_configured_before_the_first_prompt() {
 }
 
 #[test]
+fn text_before_the_first_prompt_is_no_part_of_the_answer() {
+    for (name, text, notices) in [("gemini-cli", "[MODE_UPDATE] plan", 0), ("x", "Welcome.", 1), ("x", "\n", 0)] {
+        let options = SessionOptions { mode: Some("plan".to_owned()), ..SessionOptions::default() };
+        let mut parser = Acp::new(&task("acp"), Dialect::default()).with_options(options);
+        parser.open(&mut Output::default());
+        send_line(&mut parser, &json!({ "id": 1, "result": { "agentInfo": { "name": name, "version": "1" } } }));
+        send_line(&mut parser, &json!({ "id": 2, "result": { "sessionId": "s" } }));
+        let chunk = |text: &str| json!({ "sessionUpdate": "agent_message_chunk", "content": { "type": "text", "text": text } });
+        let mut out = update(&mut parser, &chunk(text)).1;
+        let is_notice = |item: &&Item| matches!(item, Item::Event(StreamEvent::Notice { .. }));
+        assert_eq!(out.items.iter().filter(is_notice).count(), notices, "{text:?}");
+        for message in
+            [json!({ "id": 3, "result": {} }), json!({ "method": "session/update", "params": { "sessionId": "s", "update": chunk("4") } })]
+        {
+            out.items.extend(send_line(&mut parser, &message).1.items);
+        }
+        out.items.extend(end_turn(&mut parser, 4).items);
+        assert_eq!(texts(&out), ("4".to_owned(), vec!["4"], "4"), "{text:?}");
+    }
+}
+
+#[test]
 fn a_missing_login_says_how_to_log_in() {
     let message = |login: &str| {
         let options = SessionOptions { login: login.to_owned(), ..SessionOptions::default() };
