@@ -64,6 +64,10 @@ spell:
 demo prompt="create hello.py":
     cargo run --release -- demo "{{ prompt }}"
 
+# Records the agent programs in target/agents again on the mock model service, and shows how they differ from tests/transcripts.
+record-agents *args:
+    python3 scripts/record_agents {{ args }}
+
 # Benchmarks the release build, about 20 minutes: `just bench`, `just bench flood_1 --passes 1`, `just bench --list`.
 bench *args:
     cargo run --release --package openrunner-bench -- {{ args }}

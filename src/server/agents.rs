@@ -22,19 +22,23 @@ use crate::process::{LimitsPolicy, Spawner};
 pub fn build_registry(settings: &AgentsSettings, get: impl Fn(&str) -> Option<OsString>) -> Registry {
     let codex_home = get("CODEX_HOME").map(PathBuf::from);
     let opencode_config = get("OPENCODE_CONFIG_CONTENT").and_then(|text| text.into_string().ok());
-    let preset_config = |preset: &Preset| get(preset.config_variable?)?.into_string().ok();
+    let text = |name: &str| get(name)?.into_string().ok();
+    let configured = |mut definition: Definition| {
+        let own_config = definition.preset.and_then(|preset| text(preset.config_variable?));
+        let own = |name: &str| definition.secret_env.get(name).or_else(|| definition.set_env.get(name)).cloned().or_else(|| text(name));
+        let method = definition.preset.and_then(|preset| preset.auth_method(own)).map(str::to_owned);
+        definition.auth_method = definition.auth_method.or(method);
+        Configured::new(definition).with_own_config(own_config)
+    };
     let built_in = Registry::default()
         .with_program(ClaudeCode::new(settings.claude_code.mode))
         .with_program(Codex::new(settings.codex.mode, codex_home))
         .with_program(OpenCode::new(settings.opencode.mode).with_inline_config(opencode_config))
         .with_program(Demo);
-    let with_presets = Preset::all().iter().fold(built_in, |registry, preset| {
-        registry.with_program(Configured::new(Definition::of_preset(preset)).with_own_config(preset_config(preset)))
-    });
-    settings.configured.iter().fold(register_in_process(with_presets), |registry, definition| {
-        let own_config = definition.preset.and_then(&preset_config);
-        registry.with_program(Configured::new(definition.clone()).with_own_config(own_config))
-    })
+    let presets = Preset::all().iter().map(Definition::of_preset);
+    let with_presets = presets.fold(built_in, |registry, definition| registry.with_program(configured(definition)));
+    let definitions = settings.configured.iter().cloned();
+    definitions.fold(register_in_process(with_presets), |registry, definition| registry.with_program(configured(definition)))
 }
 
 /// The host environment of agents: this process's environment, no resource limits, no isolation, and a task tracker of its own. Probe commands run in

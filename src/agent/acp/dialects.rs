@@ -112,7 +112,7 @@ fn opencode_name(hint: ToolHint<'_>) -> Option<String> {
     }
 }
 
-/// `[MODE_UPDATE] plan`, which reports a change of the session mode.
+/// `[MODE_UPDATE] plan` reports a change of the session mode (recording `acp/gemini_read_only`).
 fn gemini_chunk(text: &str) -> ChunkRole {
     match text.strip_prefix("[MODE_UPDATE] ") {
         Some(mode) if !mode.is_empty() && mode.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => ChunkRole::Banner,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::setup::initialize_params;
+use super::setup::{initialize_params, resume_method};
 use super::wire::request;
 use crate::types::PermissionMode;
 
@@ -13,8 +13,17 @@ pub(crate) fn initialize_request() -> Value {
     request(ID, "initialize", &initialize_params(PermissionMode::Auto))
 }
 
-/// The version in the response to [`initialize_request`], or the agent's error. `None` if the line is another message.
-pub(crate) fn initialized(line: &str) -> Option<Result<Option<String>, String>> {
+/// What an agent states about itself before any session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Initialized {
+    /// Its version.
+    pub(crate) version: Option<String>,
+    /// Whether it offers to continue a conversation.
+    pub(crate) resumes: bool,
+}
+
+/// The response to [`initialize_request`], or the agent's error. `None` if the line is another message.
+pub(crate) fn initialized(line: &str) -> Option<Result<Initialized, String>> {
     let message: Value = serde_json::from_str(line).ok()?;
     if message.get("id") != Some(&json!(ID)) || message.get("method").is_some() {
         return None;
@@ -23,8 +32,8 @@ pub(crate) fn initialized(line: &str) -> Option<Result<Option<String>, String>> 
         let text = error.get("message").and_then(Value::as_str).unwrap_or("an error without a message");
         return Some(Err(format!("it rejects the Agent Client Protocol: {text}")));
     }
-    let version = message.pointer("/result/agentInfo/version").and_then(Value::as_str);
-    Some(Ok(version.map(str::to_owned)))
+    let version = message.pointer("/result/agentInfo/version").and_then(Value::as_str).map(str::to_owned);
+    Some(Ok(Initialized { version, resumes: resume_method(&message["result"]).is_some() }))
 }
 
 #[cfg(test)]
@@ -34,8 +43,12 @@ mod tests {
     #[test]
     fn the_version_is_in_the_response_and_other_lines_are_skipped() {
         let version = r#"{"id":1,"result":{"protocolVersion":1,"agentInfo":{"name":"x","version":"1.2"}}}"#;
-        assert_eq!(initialized(version), Some(Ok(Some("1.2".to_owned()))));
-        assert_eq!(initialized(r#"{"id":1,"result":{}}"#), Some(Ok(None)));
+        assert_eq!(initialized(version), Some(Ok(Initialized { version: Some("1.2".to_owned()), resumes: false })));
+        assert_eq!(initialized(r#"{"id":1,"result":{}}"#), Some(Ok(Initialized::default())));
+        for capabilities in [r#"{"loadSession":true}"#, r#"{"sessionCapabilities":{"resume":{}}}"#] {
+            let line = format!(r#"{{"id":1,"result":{{"agentCapabilities":{capabilities}}}}}"#);
+            assert_eq!(initialized(&line), Some(Ok(Initialized { version: None, resumes: true })));
+        }
         assert!(matches!(initialized(r#"{"id":1,"error":{"code":1,"message":"no"}}"#), Some(Err(error)) if error.contains("no")));
         for other in [r#"{"method":"_x/y","params":{}}"#, "warning: x", r#"{"id":1,"method":"ask"}"#, r#"{"id":2,"result":{}}"#, ""] {
             assert_eq!(initialized(other), None, "{other}");

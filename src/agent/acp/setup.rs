@@ -126,13 +126,7 @@ impl SessionSetup {
     pub(super) fn session(&self, initialized: &Value) -> Result<(&'static str, Value), Failure> {
         let servers = self.servers(initialized)?;
         let Some(id) = &self.resume else { return Ok(("session/new", json!({ "cwd": self.cwd, "mcpServers": servers }))) };
-        let can = |pointer| initialized.pointer(pointer);
-        // The first does not replay the history. Both have the same parameters.
-        let method = if can("/agentCapabilities/sessionCapabilities/resume").is_some_and(Value::is_object) {
-            "session/resume"
-        } else if can("/agentCapabilities/loadSession").and_then(Value::as_bool) == Some(true) {
-            "session/load"
-        } else {
+        let Some(method) = resume_method(initialized) else {
             return Err(Failure::new(Cause::BadArguments, "the agent cannot resume a conversation"));
         };
         Ok((method, json!({ "sessionId": id, "cwd": self.cwd, "mcpServers": servers })))
@@ -240,6 +234,19 @@ impl SessionSetup {
             return Ok(Some(("session/set_model", json!({ "sessionId": session, "modelId": model }))));
         }
         Err(Failure::new(Cause::BadArguments, "the agent's model cannot be chosen; leave model out"))
+    }
+}
+
+/// The method by which the agent of this result of `initialize` continues a conversation. The first one does not replay the history. Both
+/// have the same parameters.
+pub(super) fn resume_method(initialized: &Value) -> Option<&'static str> {
+    let can = |pointer| initialized.pointer(pointer);
+    if can("/agentCapabilities/sessionCapabilities/resume").is_some_and(Value::is_object) {
+        Some("session/resume")
+    } else if can("/agentCapabilities/loadSession").and_then(Value::as_bool) == Some(true) {
+        Some("session/load")
+    } else {
+        None
     }
 }
 

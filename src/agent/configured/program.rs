@@ -20,6 +20,8 @@ use crate::process::probe_command::ProbeError;
 use crate::redact::is_secret_name;
 use crate::types::{Cause, Failure, PermissionMode};
 
+/// The variant of a preset's program that states that it cannot continue a conversation.
+const WITHOUT_SESSIONS: &str = "without_sessions";
 /// Maximum length of a conversation's id on a command line in bytes.
 const MAX_SESSION_ID: usize = 256;
 
@@ -139,6 +141,11 @@ impl Program for Configured {
         self.definition.args.iter().map(PathBuf::from).filter(|path| path.is_absolute() && path.is_file()).collect()
     }
 
+    fn capabilities(&self, variant: &str) -> Capabilities {
+        let known = self.info.capabilities;
+        Capabilities { resume: known.resume && variant != WITHOUT_SESSIONS, ..known }
+    }
+
     fn is_tested(&self, _variant: &str) -> bool {
         self.definition.preset.is_none_or(|preset| preset.tested)
     }
@@ -209,16 +216,16 @@ fn is_safe_id(session: &str) -> bool {
     first_is_plain && session.len() <= MAX_SESSION_ID && session.bytes().all(allowed)
 }
 
-/// Asks a preset's program for its version by `initialize`, which starts no session and calls no model.
+/// Asks a preset's program for its version and capabilities by `initialize`, which starts no session and calls no model.
 async fn inspect_preset(definition: &Definition, preset: &Preset, binary: &Path, prober: &Prober) -> Inspection {
     let args: Vec<&str> = definition.args.iter().map(String::as_str).collect();
     let has_key = preset.keys.iter().any(|key| prober.var(key).is_some() || definition.secret_env.contains_key(*key));
     let authenticated = if has_key { Authenticated::Yes } else { Authenticated::Unknown };
     let request = initialize_request().to_string();
     let answer = prober.converse(binary, &args, &request, |line| initialized(line).is_some()).await;
-    let (version, error) = match answer {
+    let (stated, error) = match answer {
         Ok(line) => match initialized(&line) {
-            Some(Ok(version)) => (version, None),
+            Some(Ok(stated)) => (Some(stated), None),
             Some(Err(error)) => (None, Some(error)),
             None => (None, None),
         },
@@ -226,7 +233,8 @@ async fn inspect_preset(definition: &Definition, preset: &Preset, binary: &Path,
         Err(ProbeError::TimedOut(_)) => (None, None),
         Err(error) => (None, Some(format!("it does not answer over the Agent Client Protocol: {error}"))),
     };
-    Inspection { version, variant: "", authenticated, error }
+    let variant = if stated.as_ref().is_some_and(|stated| !stated.resumes) { WITHOUT_SESSIONS } else { "" };
+    Inspection { version: stated.and_then(|stated| stated.version), variant, authenticated, error }
 }
 
 fn mode_name(mode: PermissionMode) -> &'static str {

@@ -308,6 +308,29 @@ async fn another_major_version_is_driven_over_acp_and_reported_as_not_tested() {
     }
 }
 
+#[test]
+fn a_preview_of_version_2_asks_and_reports_its_tool_calls() {
+    let recording = crate::agent::replay::recording("acp", "opencode2_edit");
+    let mut task = task("opencode");
+    task.spec.permission_mode = PermissionMode::Ask;
+    let parser = OpenCode::default().parser(&task, &installed("opencode2", "0.0.0-next-16350", variant::UNTESTED));
+    let replayed = replay(&recording, parser, action);
+    let kinds: Vec<String> = replayed
+        .events()
+        .filter_map(|event| match event {
+            StreamEvent::ToolCall(call) => Some(format!("call of {}", call.tool)),
+            StreamEvent::PermissionRequest { .. } => Some("request".to_owned()),
+            StreamEvent::PermissionResolved { .. } => Some("resolved".to_owned()),
+            StreamEvent::ToolResult { .. } => Some("result".to_owned()),
+            StreamEvent::Notice { code, .. } => Some(format!("{code:?}")),
+            StreamEvent::Raw { .. } => Some("raw".to_owned()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(kinds, ["call of write", "request", "resolved", "result"]);
+    assert_eq!(replayed.verdict.cause, Cause::Ok);
+}
+
 #[tokio::test]
 async fn another_major_version_without_acp_cannot_be_used() {
     let sandbox = Sandbox::new();

@@ -86,7 +86,7 @@ async fn confirm(binary: &Path, prober: &Prober, version: Option<String>) -> Det
     let request = initialize_request().to_string();
     let answer = prober.converse(binary, &["acp"], &request, |line| initialized(line).is_some()).await;
     let answer = match answer {
-        Ok(line) => initialized(&line).unwrap_or(Ok(None)),
+        Ok(line) => initialized(&line).map_or(Ok(None), |answer| answer.map(|stated| stated.version)),
         // It may be slow on a busy machine; a run has a time limit of its own.
         Err(ProbeError::TimedOut(_)) => Ok(None),
         Err(error) => Err(format!("`opencode acp` does not answer over the Agent Client Protocol: {error}")),

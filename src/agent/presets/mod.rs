@@ -36,6 +36,8 @@ pub struct Preset {
     pub env: &'static [&'static str],
     /// Those of them that are a login.
     pub keys: &'static [&'static str],
+    /// Login methods that the agent must be told with `authenticate`: a variable, its value, and the method that it selects.
+    pub auth_methods: &'static [(&'static str, &'static str, &'static str)],
     /// A variable with the agent's configuration as JSON, in the form of `OpenCode`, by which it is made to ask.
     pub config_variable: Option<&'static str>,
     /// Whether a conversation can be continued in a later run.
@@ -84,6 +86,12 @@ impl Preset {
             PermissionMode::Ask => self.ask,
             PermissionMode::ReadOnly => self.read_only,
         }
+    }
+
+    /// The login method to `authenticate` with in an environment whose variables `get` returns. `None` if it needs no such request.
+    pub fn auth_method(&self, get: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+        let selected = self.auth_methods.iter().find(|(variable, value, _)| get(variable).as_deref() == Some(*value));
+        selected.map(|(.., method)| *method)
     }
 
     /// The value of [`Preset::config_variable`], which makes the agent ask, for one whose own configuration in that variable is `own`.

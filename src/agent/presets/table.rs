@@ -100,6 +100,7 @@ pub(super) static PRESETS: &[Preset] = &[
         login: "run `gemini` once, or set GEMINI_API_KEY for the server",
         env: GEMINI_ENV,
         keys: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+        auth_methods: &[("GOOGLE_GENAI_USE_VERTEXAI", "true", "vertex-ai")],
         resumes: false,
         dialect: dialects::GEMINI,
         quirks: "ignores `mcp_servers` in a directory that it does not trust, unless GEMINI_CLI_TRUST_WORKSPACE is `true`; retries a failing \
@@ -210,6 +211,7 @@ impl Preset {
         login: "",
         env: &[],
         keys: &[],
+        auth_methods: &[],
         config_variable: None,
         resumes: true,
         mcp_servers: true,

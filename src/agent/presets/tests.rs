@@ -64,6 +64,19 @@ fn a_mode_that_a_preset_does_not_keep_is_refused_unless_the_operator_states_othe
 }
 
 #[test]
+fn a_login_method_is_selected_by_the_variable_that_needs_it() {
+    let method = |name: &str, value: &str| {
+        Preset::find(name).unwrap().auth_method(|variable| (variable == "GOOGLE_GENAI_USE_VERTEXAI").then(|| value.to_owned()))
+    };
+    assert_eq!(method("gemini", "true"), Some("vertex-ai"));
+    assert_eq!(method("gemini", "false"), None);
+    assert_eq!(method("qwen", "true"), None);
+    for preset in Preset::all() {
+        assert!(preset.auth_methods.iter().all(|(variable, ..)| preset.env.contains(variable)), "{}", preset.name);
+    }
+}
+
+#[test]
 fn a_preset_is_configured_to_ask_by_its_own_variable() {
     let invocation = |own: Option<&str>| {
         let definition = Definition::of_preset(Preset::find("kilo").unwrap());
@@ -138,6 +151,7 @@ const MATRIX: &[(&str, &str, u64, &[&str], usize, usize, usize)] = &[
     ("gemini_error_401",           "not_logged_in", 0, &[], 0, 0, 0),
     ("gemini_load_session_fails",  "bad_arguments", 0, &[], 0, 0, 0),
     ("gemini_not_logged_in",       "not_logged_in", 0, &[], 0, 0, 0),
+    ("gemini_read_only",           "ok",            2, &[], 0, 0, 0),
     ("gemini_shell",               "ok",            2, &["run_shell_command"], 0, 1, 0),
     ("gemini_text",                "ok",            1, &[], 0, 0, 0),
     ("grok_cancel_stream",         "ok",            1, &[], 0, 0, 0),
