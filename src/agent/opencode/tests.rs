@@ -320,14 +320,13 @@ fn a_preview_of_version_2_asks_and_reports_its_tool_calls() {
         .filter_map(|event| match event {
             StreamEvent::ToolCall(call) => Some(format!("call of {}", call.tool)),
             StreamEvent::PermissionRequest { .. } => Some("request".to_owned()),
-            StreamEvent::PermissionResolved { .. } => Some("resolved".to_owned()),
             StreamEvent::ToolResult { .. } => Some("result".to_owned()),
             StreamEvent::Notice { code, .. } => Some(format!("{code:?}")),
             StreamEvent::Raw { .. } => Some("raw".to_owned()),
             _ => None,
         })
         .collect();
-    assert_eq!(kinds, ["call of write", "request", "resolved", "result"]);
+    assert_eq!(kinds, ["call of write", "request", "result"]);
     assert_eq!(replayed.verdict.cause, Cause::Ok);
 }
 
