@@ -568,7 +568,7 @@ impl Registered {
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let variant = inspection.map_or("", |inspection| inspection.variant);
         AgentReport {
-            capabilities: self.known_capabilities(),
+            capabilities: program.map_or_else(Capabilities::default, |program| program.capabilities(variant)),
             tested: program.is_none_or(|program| program.is_tested(variant)),
             agent_type: name.to_owned(),
             available: error.is_none(),

@@ -286,15 +286,15 @@ const INITIALIZED: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion"
 async fn another_major_version_is_driven_over_acp_and_reported_as_not_tested() {
     let v2 = "opencode v2.0.31";
     let npm = NPM_HELP.replace("[message..]", "[message..]'; echo '  opencode acp   start ACP server");
-    for (help, version, name) in [
-        (help_of_version_2("opencode"), v2, "opencode-ai"),
-        (help_of_version_2("opencode2"), "opencode2 v0.0.0-next-16350", "@opencode-ai/cli-linux-x64"),
-        (help_of_version_2("opencode"), "vlocal", "@opencode/cli"),
-        (npm, "3.0.0", "opencode-ai"),
+    for (help, version, name, package) in [
+        (help_of_version_2("opencode"), v2, "opencode-ai", "2.0.31"),
+        (help_of_version_2("opencode2"), "opencode2 v0.0.0-next-16350", "@opencode-ai/cli-linux-x64", "1.18.18"),
+        (help_of_version_2("opencode"), "vlocal", "@opencode/cli", "1.0.0"),
+        (npm, "3.0.0", "opencode-ai", "3.0.0"),
     ] {
         let sandbox = Sandbox::new();
         let binary = sandbox.program(&format!("{help} ;;\nacp) read -r request; echo '{INITIALIZED}'"), version);
-        sandbox.write("package.json", &format!(r#"{{"name":"{name}","version":"1.18.33"}}"#));
+        sandbox.write("package.json", &format!(r#"{{"name":"{name}","version":"{package}"}}"#));
         let found = sandbox.inspect(&binary, &[]).await;
         assert_eq!((found.variant, found.version.as_deref(), found.error), (variant::UNTESTED, Some("2.0.31"), None), "{version}");
         assert!(!OpenCode::default().is_tested(found.variant));
@@ -358,6 +358,19 @@ async fn a_program_is_identified_again_only_when_its_file_changes() {
     assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 1);
     let binary = counting("1.18.100");
     assert_eq!(version(&binary).await.as_deref(), Some("1.18.100"));
+}
+
+#[tokio::test]
+async fn only_the_tested_package_in_its_tested_major_version_is_known_without_being_run() {
+    let sandbox = Sandbox::new();
+    let binary = sandbox.program("exit 99", "0");
+    sandbox.write("package.json", r#"{"name":"opencode-ai","version":"1.18.33"}"#);
+    let found = sandbox.inspect(&binary, &[]).await;
+    assert_eq!((found.variant, found.version.as_deref(), found.error), (variant::NPM, Some("1.18.33"), None));
+    for package in [r#"{"name":"something-else","version":"1.18.33"}"#, r#"{"name":"opencode-ai","version":"2.0.0"}"#, "{}"] {
+        sandbox.write("package.json", package);
+        assert!(sandbox.inspect(&binary, &[]).await.error.is_some(), "{package}");
+    }
 }
 
 #[tokio::test]

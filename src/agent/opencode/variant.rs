@@ -1,6 +1,9 @@
-//! Distinguishes the programs named `opencode`: by what they print and answer, never by the name of the package that they come from.
+//! Distinguishes the programs named `opencode`: by what they print and answer. Only the tested package in its tested major version is known
+//! without being run.
 
 use std::path::Path;
+
+use serde_json::Value;
 
 use crate::agent::acp::{initialize_request, initialized};
 use crate::agent::probe::Prober;
@@ -31,8 +34,11 @@ impl Detection {
 }
 
 /// Determines the variant and version of `binary` by its `--help` and `--version`, and of an unknown one by whether it answers `initialize`.
-/// Each takes the program up to 2 s and 190 MB.
+/// Each takes the program up to 2 s and 190 MB, so the tested package is recognized by its `package.json`.
 pub(super) async fn detect(binary: &Path, prober: &Prober) -> Detection {
+    if let Some(version) = tested_package(binary, prober).await {
+        return Detection { variant: NPM, version: Some(version), error: None };
+    }
     let (help, version) = tokio::join!(prober.run(binary, &["--help"]), prober.run(binary, &["--version"]));
     let help = match help {
         // Without a terminal, version 1 prints its help to stderr.
@@ -95,6 +101,19 @@ async fn confirm(binary: &Path, prober: &Prober, version: Option<String>) -> Det
         Ok(stated) => Detection { variant: UNTESTED, version: stated.or(version), error: None },
         Err(error) => Detection { variant: UNTESTED, version, error: Some(error) },
     }
+}
+
+/// The version of the tested npm package, if it contains `binary` and has a tested major version. Packages of other names or versions say
+/// nothing about the program in them.
+async fn tested_package(binary: &Path, prober: &Prober) -> Option<String> {
+    let binary = tokio::fs::canonicalize(binary).await.ok()?;
+    let package = binary.parent()?.parent()?.join("package.json");
+    let package: Value = serde_json::from_str(&prober.read(&package).await?).ok()?;
+    let name = package.get("name")?.as_str()?;
+    let version = package.get("version")?.as_str()?;
+    let is_tested = (name == "opencode-ai" || name.starts_with("opencode-linux-") || name.starts_with("opencode-darwin-"))
+        && major(version) == Some(TESTED_MAJOR);
+    is_tested.then(|| version.to_owned())
 }
 
 /// The version in the output of `--version`: a bare number, or one after the program's name.
