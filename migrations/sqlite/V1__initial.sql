@@ -20,6 +20,10 @@ CREATE TABLE users (
     -- Daily budget. NULL: the server's setting applies; -1: unlimited.
     tokens_per_day      INTEGER,
     cost_per_day_micros INTEGER,
+    -- Limits of each run, in the same way
+    tokens_per_run      INTEGER,
+    cost_per_run_micros INTEGER,
+    turns_per_run       INTEGER,
     -- Quotas, in the same way
     quota_stored_bytes    INTEGER,
     quota_workspace_bytes INTEGER,

@@ -33,7 +33,7 @@ pub use env::is_kept_from_agents;
 pub use isolation::{BadIsolation, IsolationPolicy};
 pub use prepared::PreparedAgent;
 pub use private_home::LoginFile;
-pub use program_info::{Capabilities, Environment, Install, Location, ProgramInfo};
+pub use program_info::{Capabilities, Environment, Install, Location, ProgramInfo, ReportInterval, UsageReports};
 pub use registry::Registry;
 pub use traits::{
     Agent, Authenticated, InputFile, Inspection, Installed, Invocation, Item, LineOutcome, Mode, Output, Parser, Program, Result, Started,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::agent::flags::Flag;
 use crate::agent::versions;
+use crate::types::SpendKind;
 
 /// Everything about a program that depends neither on a run nor on the installation.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +108,8 @@ pub struct Capabilities {
     pub mcp_servers: bool,
     /// Add instructions to its system prompt.
     pub instructions: bool,
+    /// What it reports about its usage, and so which spend limits a run may have.
+    pub usage: UsageReports,
 }
 
 impl Capabilities {
@@ -122,5 +125,69 @@ impl Capabilities {
         models: false,
         mcp_servers: false,
         instructions: false,
+        usage: UsageReports::NONE,
     };
+}
+
+/// What an agent reports about its usage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct UsageReports {
+    /// Its cost (`max_cost_usd`).
+    pub cost: ReportInterval,
+    /// Its tokens (`max_tokens`).
+    pub tokens: ReportInterval,
+    /// The number of its model calls (`max_turns`).
+    pub turns: ReportInterval,
+    /// Whether its sub-agents are included.
+    pub sub_agents: bool,
+    /// Whether its cost is also known in runs that continue a session.
+    pub continued_cost: bool,
+}
+
+impl UsageReports {
+    /// None.
+    pub const NONE: Self = Self {
+        cost: ReportInterval::Never,
+        tokens: ReportInterval::Never,
+        turns: ReportInterval::Never,
+        sub_agents: false,
+        continued_cost: false,
+    };
+    /// Its tokens at the end of each turn.
+    pub const TOKENS_PER_TURN: Self = Self { tokens: ReportInterval::Turn, ..Self::NONE };
+
+    /// Whether a limit of this kind can be enforced, in a run that continues a session or starts one.
+    pub fn covers(&self, kind: SpendKind, continues: bool) -> bool {
+        self.interval(kind) != ReportInterval::Never && (kind != SpendKind::Cost || self.continued_cost || !continues)
+    }
+
+    /// What weakens a limit of this kind. `None` if it is exceeded by at most one model call.
+    pub fn weakness(&self, kind: SpendKind) -> Option<String> {
+        let late = (self.interval(kind) == ReportInterval::Turn).then_some("only at the end of each turn");
+        let partial = (!self.sub_agents).then_some("without its sub-agents");
+        let how: Vec<&str> = [late, partial].into_iter().flatten().collect();
+        (!how.is_empty()).then(|| format!("the agent reports its {} {}", kind.noun(), how.join(" and ")))
+    }
+
+    /// How often it reports what a limit of this kind counts.
+    pub fn interval(&self, kind: SpendKind) -> ReportInterval {
+        match kind {
+            SpendKind::Cost => self.cost,
+            SpendKind::Tokens => self.tokens,
+            SpendKind::Turns => self.turns,
+        }
+    }
+}
+
+/// How often an agent reports a part of its usage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportInterval {
+    /// Not at all: a run with such a limit is rejected.
+    #[default]
+    Never,
+    /// At the end of each turn: a limit may be exceeded by one turn.
+    Turn,
+    /// After each model call: a limit may be exceeded by one call.
+    Call,
 }

@@ -193,6 +193,8 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
         BadRun::RulesTooLong => (invalid(), within("permission_rules"), FaultCode::TooLong),
         BadRun::TooManyRules => (invalid(), within("permission_rules"), FaultCode::TooMany),
         BadRun::Timeout { field } => (invalid(), within(field), FaultCode::OutOfRange),
+        BadRun::ZeroSpendLimit(kind) => (invalid(), within(kind.limit_name()), FaultCode::OutOfRange),
+        BadRun::SpendNotReported { kind, .. } => (invalid(), within(kind.limit_name()), FaultCode::NotSupported),
         BadRun::TooManyLabels => (invalid(), within("labels"), FaultCode::TooMany),
         BadRun::LabelName => (invalid(), within("labels"), FaultCode::Invalid),
         BadRun::LabelTooLong(name) => (invalid(), within(&format!("labels.{name}")), FaultCode::TooLong),

@@ -83,7 +83,13 @@ impl Accounts {
                 if let Some(password) = password {
                     body.insert("password".to_owned(), json!(password));
                 }
-                let limits = [("tokens_per_day", limit_json(budget.tokens_per_day)), ("cost_per_day_usd", limit_json(budget.cost_per_day))];
+                let limits = [
+                    ("tokens_per_day", limit_json(budget.tokens_per_day)),
+                    ("cost_per_day_usd", limit_json(budget.cost_per_day)),
+                    ("tokens_per_run", limit_json(budget.tokens_per_run)),
+                    ("cost_per_run_usd", limit_json(budget.cost_per_run)),
+                    ("turns_per_run", limit_json(budget.turns_per_run)),
+                ];
                 let limits: Map<String, Value> = limits.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
                 if !limits.is_empty() {
                     body.insert("budget".to_owned(), limits.into());

@@ -95,6 +95,16 @@ settings! {
         /// The same as an amount of money, as far as agents report what they cost.
         cost_per_day_usd: Money => "OPENRUNNER_COST_PER_DAY_USD", unset "no limit",
             expects "a number of dollars from 0 to 1000000", unit "US dollars, at most a million";
+        /// Tokens that each run may use, unless [its owner has a limit of their own](api.md#patch-apiusersname): [spend
+        /// limits](api.md#spend-limits). A run may ask for a lower limit.
+        tokens_per_run: Tokens => "OPENRUNNER_TOKENS_PER_RUN", unset "no limit",
+            expects "a whole number of tokens, at most 10^15", unit "tokens, at most 10^15";
+        /// The same as an amount of money. Agents that do not report what they cost cannot be used then.
+        cost_per_run_usd: Money => "OPENRUNNER_COST_PER_RUN_USD", unset "no limit",
+            expects "a number of dollars from 0 to 1000000", unit "US dollars, at most a million";
+        /// The same as a number of model calls. Agents that do not report them cannot be used then.
+        turns_per_run: Amount => "OPENRUNNER_TURNS_PER_RUN", unset "no limit",
+            expects "a whole number of model calls, at most 10^15", unit "model calls";
         /// How long a permission request or a question waits for an answer. After that it is denied, or answered as unanswered.
         permission_timeout_secs: Seconds => "OPENRUNNER_PERMISSION_TIMEOUT_SECS", default "600",
             expects "a whole number of seconds", unit "seconds, at most 86400";
@@ -232,9 +242,15 @@ impl Settings {
         self.run_memory_mb.map(|mebibytes| u64::from(mebibytes.get()) * 1024 * 1024)
     }
 
-    /// Daily budget of users without one of their own.
+    /// Budget of users without one of their own.
     pub fn budget(&self) -> Budget {
-        Budget { tokens_per_day: self.tokens_per_day.map(Limit::At), cost_per_day_usd: self.cost_per_day_usd.map(Limit::At) }
+        Budget {
+            tokens_per_day: self.tokens_per_day.map(Limit::At),
+            cost_per_day_usd: self.cost_per_day_usd.map(Limit::At),
+            tokens_per_run: self.tokens_per_run.map(Limit::At),
+            cost_per_run_usd: self.cost_per_run_usd.map(Limit::At),
+            turns_per_run: self.turns_per_run.map(Limit::At),
+        }
     }
 
     /// How long a request waits for an answer.

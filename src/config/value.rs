@@ -16,7 +16,7 @@ use super::{
     AccountName, AgentsSettings, BadItem, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin,
     RetryDelay, Secret, VariableName, WebhookDestination,
 };
-use crate::types::{HostPattern, IsolationLevel, Money, OnShutdown, RuleSpec, Tokens};
+use crate::types::{Amount, HostPattern, IsolationLevel, Money, OnShutdown, RuleSpec, Tokens};
 
 /// A number of seconds from 0 to 86400. The bound keeps arithmetic on clocks far from an overflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -87,7 +87,7 @@ macro_rules! parsed {
 
 parsed! {
     Text: SocketAddr;
-    Number: NonZeroU32, NonZeroUsize, usize, Tokens, Money, Seconds, CpuWeight;
+    Number: NonZeroU32, NonZeroUsize, usize, Tokens, Money, Amount, Seconds, CpuWeight;
 }
 
 /// An error of a parser as a rejection: only our own say more than "unexpected".
@@ -110,7 +110,13 @@ macro_rules! without_detail {
     )+};
 }
 
-without_detail!(std::net::AddrParseError, std::num::ParseIntError, <Tokens as FromStr>::Err, <Money as FromStr>::Err);
+without_detail!(
+    std::net::AddrParseError,
+    std::num::ParseIntError,
+    <Tokens as FromStr>::Err,
+    <Money as FromStr>::Err,
+    <Amount as FromStr>::Err
+);
 
 /// Types with a closed set of names, which are those of their serialized form.
 macro_rules! names {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::store::{DailyUsage, StoreError, UsageStore};
-use crate::types::{Budget, Cause, Clock, Day, Failure, Limit, Money, Timestamp, Tokens, UserName, UserRef};
+use crate::types::{Amount, Budget, Cause, Clock, Day, Failure, Limit, Money, SpendLimits, Timestamp, Tokens, UserName, UserRef};
 
 /// Checks budgets against the usage in the store. Clones are handles to the same store.
 #[derive(Clone)]
@@ -33,6 +33,22 @@ pub struct BudgetState {
     pub cost_usd: Allowance<Money>,
     /// Whether new runs and messages are rejected until the day ends.
     pub is_used_up: bool,
+    /// Limits of each run.
+    pub per_run: RunAllowance,
+}
+
+/// Limits of each run of a user. Absent if unlimited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RunAllowance {
+    /// Maximum of `max_tokens`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Tokens>,
+    /// Maximum of `max_cost_usd`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<Money>,
+    /// Maximum of `max_turns`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turns: Option<Amount>,
 }
 
 /// Usage and limit of one resource.
@@ -125,18 +141,20 @@ impl Budgets {
         let tokens = Allowance::new(tokens, budget.tokens_per_day, self.default.tokens_per_day);
         let cost_usd = Allowance::new(cost, budget.cost_per_day_usd, self.default.cost_per_day_usd);
         let is_used_up = tokens.is_used_up() || cost_usd.is_used_up();
-        Ok(BudgetState { owner: user.name.clone(), day, resets_at: day.end(), tokens, cost_usd, is_used_up })
+        let SpendLimits { max_cost_usd, max_tokens, max_turns } = SpendLimits::from(&budget.or(self.default));
+        let per_run = RunAllowance { tokens: max_tokens, cost_usd: max_cost_usd, turns: max_turns };
+        Ok(BudgetState { owner: user.name.clone(), day, resets_at: day.end(), tokens, cost_usd, is_used_up, per_run })
     }
 
-    /// Checks whether the user may start a run or send a message. Work in progress is not stopped, so usage can exceed the budget by what
-    /// was in progress when the limit was reached.
+    /// Checks whether the user may start a run or send a message, and returns the limits of each run of the user. Work in progress is not
+    /// stopped, so usage can exceed the daily budget by what was in progress when the limit was reached.
     ///
     /// # Errors
     /// [`BudgetError`], by cause.
-    pub(super) async fn check(&self, user: &UserRef) -> Result<(), BudgetError> {
-        let BudgetState { owner: user, day, resets_at, tokens, cost_usd, is_used_up } = self.state(user).await?;
+    pub(super) async fn check(&self, user: &UserRef) -> Result<SpendLimits, BudgetError> {
+        let BudgetState { owner: user, day, resets_at, tokens, cost_usd, is_used_up, per_run } = self.state(user).await?;
         if !is_used_up {
-            return Ok(());
+            return Ok(SpendLimits { max_cost_usd: per_run.cost_usd, max_tokens: per_run.tokens, max_turns: per_run.turns });
         }
         Err(BudgetError::Over(Box::new(OverBudget { user, day, resets_at, tokens, cost: cost_usd, at: self.clock.now() })))
     }

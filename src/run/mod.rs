@@ -33,7 +33,7 @@ mod workspace;
 mod workspace_size;
 
 pub use crate::agent::{AgentReport, AgentSummary, Authenticated, BadIsolation, Capabilities};
-pub use budgets::{Allowance, BudgetError, BudgetState, OverBudget};
+pub use budgets::{Allowance, BudgetError, BudgetState, OverBudget, RunAllowance};
 pub use config::{RetentionPolicy, RunConfig};
 pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SearchError, SessionError};
 pub use feed::{BadCursor, Feed, FeedCursor, FeedEvent, FeedItem};

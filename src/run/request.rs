@@ -11,7 +11,7 @@ use super::webhooks::{BadWebhook, WebhookRequest};
 use super::workspace::WorkspaceError;
 use crate::agent::BadIsolation;
 use crate::agent::flags::BadArgs;
-use crate::types::{IsolationLevel, McpServer, PermissionMode, ProjectConfig, RuleSpec, SessionId, TraceParent};
+use crate::types::{IsolationLevel, McpServer, PermissionMode, ProjectConfig, RuleSpec, SessionId, SpendKind, SpendLimits, TraceParent};
 
 /// Maximum number of permission rules per run.
 pub(super) const MAX_RULES: usize = 256;
@@ -78,6 +78,8 @@ pub struct NewRun {
     pub timeout: Option<Duration>,
     /// Time limit without output; `None` for no limit.
     pub idle_timeout: Option<Duration>,
+    /// The requested spend limits. The owner's limits apply as well.
+    pub spend_limits: SpendLimits,
     /// Labels for filtering.
     pub labels: BTreeMap<String, String>,
     /// The caller's span, which becomes the parent of the run's span.
@@ -145,6 +147,23 @@ pub enum BadRun {
     Timeout {
         /// Name of the field.
         field: &'static str,
+    },
+    /// A spend limit is zero.
+    #[error("must be greater than 0")]
+    ZeroSpendLimit(SpendKind),
+    /// The agent does not report what a spend limit counts.
+    #[error(
+        "agent {agent} does not report its {}, so this limit cannot be enforced; {}",
+        kind.noun(),
+        if *is_requested { "omit it, or use another agent" } else { "it is set for your user; use another agent, or ask an admin" }
+    )]
+    SpendNotReported {
+        /// Name of the agent.
+        agent: String,
+        /// What it does not report.
+        kind: SpendKind,
+        /// Whether the request contains the limit; otherwise it is the owner's.
+        is_requested: bool,
     },
     /// The session uses another agent.
     #[error("the session uses agent {0}; omit agent_type or set it to {0}")]

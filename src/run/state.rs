@@ -60,6 +60,8 @@ string_enum! {
         StartupTimeout = "startup_timeout",
         /// The server shuts down.
         Shutdown = "shutdown",
+        /// A spend limit was exceeded.
+        SpendLimit = "spend_limit",
         /// The log could not be written.
         Storage = "storage",
         /// The server that drove the run died.
@@ -141,6 +143,8 @@ impl StopReason {
             ),
             Self::Shutdown => (RunStatus::Interrupted, Cause::Shutdown, "the server was shut down during the run"),
             Self::Storage => (RunStatus::Failed, Cause::Storage, "the server stopped the run because it could not write the run's log"),
+            // The driver replaces the message by one with the values.
+            Self::SpendLimit => (RunStatus::Failed, Cause::SpendLimit, "the run exceeded a spend limit"),
             Self::NodeLost => (RunStatus::Interrupted, Cause::NodeLost, "the server that drove the run died"),
         };
         Outcome { status, cause, message: Some(message.to_owned()) }

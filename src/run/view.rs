@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::store::{RunRecord, SessionRecord};
 use crate::types::{
-    Cause, HostPattern, IsolationLevel, PermissionMode, ProjectConfig, RuleSpec, RunDone, RunId, RunStatus, SessionId, Timestamp, Usage,
-    UserName,
+    Cause, HostPattern, IsolationLevel, PermissionMode, ProjectConfig, RuleSpec, RunDone, RunId, RunStatus, SessionId, SpendLimits,
+    Timestamp, Usage, UserName,
 };
 
 /// A run: its specification, status and outcome.
@@ -65,6 +65,9 @@ pub struct RunView {
     /// Time limit without output, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_secs: Option<u64>,
+    /// Spend limits in effect: the stricter ones of the request and of the owner.
+    #[serde(flatten)]
+    pub spend_limits: SpendLimits,
     /// Requested isolation level; absent for the server's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isolation: Option<IsolationLevel>,
@@ -197,6 +200,7 @@ impl RunView {
             widened,
             timeout_secs: spec.timeout.as_secs(),
             idle_timeout_secs: spec.idle_timeout.map(|limit| limit.as_secs()),
+            spend_limits: spec.spend_limits,
             labels: spec.labels,
             created_at,
             started_at,

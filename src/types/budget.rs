@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Money, Usage};
+use super::{Amount, Money, Usage};
 
 /// A number of tokens, as counted by budgets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -93,7 +93,7 @@ impl<T> Limit<T> {
     }
 }
 
-/// Daily budget of a user, per UTC day. Limits that are not set default to the server's settings.
+/// Budget of a user: per UTC day, and per run. Limits that are not set default to the server's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = OwnBudget)]
 pub struct Budget {
@@ -103,12 +103,33 @@ pub struct Budget {
     /// Maximum cost in US dollars, as far as agents report their cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_per_day_usd: Option<Limit<Money>>,
+    /// Maximum number of tokens of one run. A run may ask for a lower one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_per_run: Option<Limit<Tokens>>,
+    /// Maximum cost of one run in US dollars. A run may ask for a lower one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_per_run_usd: Option<Limit<Money>>,
+    /// Maximum number of model calls of one run. A run may ask for a lower one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turns_per_run: Option<Limit<Amount>>,
 }
 
 impl Budget {
     /// Whether no limit is set.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// These limits, and those of `default` where none is set.
+    #[must_use]
+    pub fn or(self, default: Self) -> Self {
+        Self {
+            tokens_per_day: self.tokens_per_day.or(default.tokens_per_day),
+            cost_per_day_usd: self.cost_per_day_usd.or(default.cost_per_day_usd),
+            tokens_per_run: self.tokens_per_run.or(default.tokens_per_run),
+            cost_per_run_usd: self.cost_per_run_usd.or(default.cost_per_run_usd),
+            turns_per_run: self.turns_per_run.or(default.turns_per_run),
+        }
     }
 }
 
@@ -149,6 +170,12 @@ pub struct BudgetChange {
     pub tokens_per_day: LimitChange<Tokens>,
     /// Change of the cost limit.
     pub cost_per_day: LimitChange<Money>,
+    /// Change of the token limit of one run.
+    pub tokens_per_run: LimitChange<Tokens>,
+    /// Change of the cost limit of one run.
+    pub cost_per_run: LimitChange<Money>,
+    /// Change of the limit of model calls of one run.
+    pub turns_per_run: LimitChange<Amount>,
 }
 
 impl BudgetChange {
@@ -161,9 +188,15 @@ impl BudgetChange {
 /// The form in the audit log: `tokens_per_day=5000 cost_per_day_usd=unlimited`.
 impl fmt::Display for BudgetChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tokens = self.tokens_per_day.describe(|tokens| tokens.get().to_string());
-        let cost = self.cost_per_day.describe(|cost| cost.dollars().to_string());
-        let changes = [("tokens_per_day", tokens), ("cost_per_day_usd", cost)];
+        let tokens = |change: LimitChange<Tokens>| change.describe(|tokens| tokens.get().to_string());
+        let cost = |change: LimitChange<Money>| change.describe(|cost| cost.dollars().to_string());
+        let changes = [
+            ("tokens_per_day", tokens(self.tokens_per_day)),
+            ("cost_per_day_usd", cost(self.cost_per_day)),
+            ("tokens_per_run", tokens(self.tokens_per_run)),
+            ("cost_per_run_usd", cost(self.cost_per_run)),
+            ("turns_per_run", self.turns_per_run.describe(|turns| turns.get().to_string())),
+        ];
         let changes = changes.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
         f.write_str(&changes.collect::<Vec<_>>().join(" "))
     }

@@ -486,6 +486,9 @@ pub struct Usage {
     pub cost_usd: Option<f64>,
     /// Whether the cost is computed from list prices rather than billed.
     pub cost_is_estimate: bool,
+    /// Number of model calls, including those of sub-agents, if the agent reports them one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_calls: Option<u64>,
 }
 
 /// Severity of a notice.
@@ -532,6 +535,8 @@ pub enum NoticeCode {
     SessionMoved,
     /// The agent reached a limit of the server, once per limit and run. `data`: `limit`, `max`.
     LimitReached,
+    /// The run exceeded spend limits and is stopped. `data`: `limits`, each with `limit`, `max` and `used`.
+    SpendLimit,
     /// The reader of the stream lost access, and the stream ends. Not part of the log. `data`: `reason` (`expired`, `revoked`, `forbidden`).
     AccessEnded,
     /// A warning from the agent.

@@ -2,6 +2,7 @@
 //!
 //! No I/O, no async; only [`SystemClock`] reads a clock. Imports no other module of the crate.
 
+mod amount;
 mod audit_action;
 pub mod bounds;
 mod budget;
@@ -28,6 +29,7 @@ mod secret;
 mod session_update;
 mod shutdown;
 mod spec;
+mod spend;
 mod string_enum;
 mod task;
 mod text;
@@ -35,6 +37,7 @@ mod tool;
 mod trace;
 mod withheld;
 
+pub use amount::{Amount, BadAmount};
 pub use audit_action::AuditAction;
 pub use budget::{BadTokens, Budget, BudgetChange, Limit, LimitChange, Tokens, Unlimited};
 pub use caller::{Caller, UserRef, UserRole};
@@ -56,13 +59,14 @@ pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
 pub use permission::{PermissionMode, RuleSpec, RuleVerdict};
 pub use project_config::ProjectConfig;
 pub use question::{Question, QuestionOption};
-pub use quota::{Amount, BadAmount, PerQuota, Quota, QuotaChange};
+pub use quota::{PerQuota, Quota, QuotaChange};
 pub use recent::Recent;
 pub use scope::{BadScope, Scope};
 pub use secret::Secret;
 pub use session_update::{AgentCommand, ContextUse, SessionUpdate};
 pub use shutdown::OnShutdown;
 pub use spec::{McpServer, McpTransport, RunSpec};
+pub use spend::{ExceededLimit, SpendKind, SpendLimits};
 pub(crate) use string_enum::string_enum;
 pub use task::{TaskKind, TaskStatus};
 pub use text::is_unsafe_to_display;

@@ -78,6 +78,8 @@ string_enum! {
         Protocol = "protocol",
         /// The owner's daily budget was used up when the run was about to start.
         BudgetExceeded = "budget_exceeded",
+        /// The run exceeded one of its spend limits (`max_cost_usd`, `max_tokens`, `max_turns`).
+        SpendLimit = "spend_limit",
         /// The server failed by its own fault while it drove the run.
         Internal = "internal",
     }

@@ -2,12 +2,10 @@
 
 use std::fmt;
 use std::ops::{Index, IndexMut};
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{LimitChange, string_enum};
+use super::{Amount, LimitChange, string_enum};
 
 string_enum! {
     /// What a quota limits, per user.
@@ -63,48 +61,6 @@ impl<T> IndexMut<Quota> for PerQuota<T> {
     }
 }
 
-/// Number of things or bytes that a quota allows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(try_from = "u64")]
-#[schema(value_type = u64, minimum = 0, maximum = 1_000_000_000_000_000_u64)]
-pub struct Amount(u64);
-
-/// The number is too large for a quota.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid amount; expected an integer from 0 to 10^15")]
-pub struct BadAmount;
-
-impl Amount {
-    /// Maximum amount. Exactly representable by every JSON parser.
-    const MAX: u64 = 1_000_000_000_000_000;
-
-    /// This amount, at most 10^15.
-    pub fn new(amount: u64) -> Self {
-        Self(amount.min(Self::MAX))
-    }
-
-    /// The number.
-    pub fn get(self) -> u64 {
-        self.0
-    }
-}
-
-impl TryFrom<u64> for Amount {
-    type Error = BadAmount;
-
-    fn try_from(amount: u64) -> Result<Self, BadAmount> {
-        if amount <= Self::MAX { Ok(Self(amount)) } else { Err(BadAmount) }
-    }
-}
-
-impl FromStr for Amount {
-    type Err = BadAmount;
-
-    fn from_str(text: &str) -> Result<Self, BadAmount> {
-        text.parse::<u64>().map_err(|_error| BadAmount)?.try_into()
-    }
-}
-
 /// Changes of a user's quotas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuotaChange(pub PerQuota<LimitChange<Amount>>);
@@ -144,7 +100,7 @@ mod tests {
     fn a_change_states_what_is_set() {
         let mut change = QuotaChange::default();
         assert!(!change.is_some());
-        (change.0[Quota::Runs], change.0[Quota::Keys]) = (LimitChange::Set(Limit::At(Amount(5))), LimitChange::Set(Limit::NONE));
+        (change.0[Quota::Runs], change.0[Quota::Keys]) = (LimitChange::Set(Limit::At(Amount::new(5))), LimitChange::Set(Limit::NONE));
         change.0[Quota::StoredBytes] = LimitChange::Reset;
         assert_eq!(change.to_string(), "stored_bytes=default runs=5 keys=unlimited");
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostPattern, IsolationLevel, PermissionMode, ProjectConfig, RuleSpec, TraceParent};
+use super::{HostPattern, IsolationLevel, PermissionMode, ProjectConfig, RuleSpec, SpendLimits, TraceParent};
 
 /// An MCP server for an agent.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,6 +95,9 @@ pub struct RunSpec {
     /// Time limit without output; `None` for no limit.
     #[serde(with = "optional_duration_secs")]
     pub idle_timeout: Option<Duration>,
+    /// The spend limits in effect: the stricter ones of the request and of the owner's.
+    #[serde(default, skip_serializing_if = "SpendLimits::is_empty")]
+    pub spend_limits: SpendLimits,
     /// The requested isolation level; `None` for the server's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<IsolationLevel>,

@@ -63,6 +63,7 @@ mod sessions;
 mod settings;
 mod shim;
 mod shutdown;
+mod spend_limits;
 mod streams;
 mod support;
 mod terminal;

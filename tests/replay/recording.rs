@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::agent::{Installed, Task};
 use crate::process::Exit;
-use crate::types::{PermissionMode, ProjectConfig, RunSpec};
+use crate::types::{PermissionMode, ProjectConfig, RunSpec, SpendLimits};
 
 /// One run of a real program.
 pub(crate) struct Recording {
@@ -112,6 +112,7 @@ pub(crate) fn task(agent: &str) -> Task {
             mcp_servers: vec![],
             timeout: Duration::from_mins(5),
             idle_timeout: None,
+            spend_limits: SpendLimits::default(),
             isolation: None,
             project_config: ProjectConfig::Ignore,
             labels: std::collections::BTreeMap::new(),

@@ -787,7 +787,7 @@ export interface components {
             role: components["schemas"]["UserRole"];
             /** @description Whether the user still has the default password, which works only on the server's own machine. */
             default_password: boolean;
-            /** @description The user's own daily budget; absent if the server's default applies. */
+            /** @description The user's own budget; absent if the server's default applies. */
             budget?: components["schemas"]["OwnBudget"];
         };
         /** @description One page of a list. */
@@ -887,12 +887,12 @@ export interface components {
         QuotaAllowance: {
             /**
              * Format: u-int64
-             * @description Number of things or bytes that a quota allows.
+             * @description Number of things or bytes that a quota or limit allows.
              */
             used: number;
             /**
              * Format: u-int64
-             * @description Number of things or bytes that a quota allows.
+             * @description Number of things or bytes that a quota or limit allows.
              */
             allowed?: number;
             /** @description Whether the limit was set for this user rather than taken from the server's settings. */
@@ -928,6 +928,11 @@ export interface components {
             /** @description Whether the limit was set for this user rather than taken from the server's settings. */
             is_own: boolean;
         };
+        /**
+         * Format: u-int64
+         * @description Number of things or bytes that a quota or limit allows.
+         */
+        Amount: number;
         /** @description A decision on a permission request, or the answers to a question. */
         AnswerRequest: {
             decision?: components["schemas"]["Decision"] | null;
@@ -1046,11 +1051,16 @@ export interface components {
             cost_usd: components["schemas"]["CostBudget"];
             /** @description Whether new runs and messages are rejected until the day ends. */
             is_used_up: boolean;
+            /** @description Limits of each run. */
+            per_run: components["schemas"]["RunAllowance"];
         };
-        /** @description Changes to a daily budget (UTC). Absent fields stay unchanged; null restores the server's default. */
+        /** @description Changes to a budget: per day (UTC), and per run. Absent fields stay unchanged; null restores the server's default. */
         BudgetRequest: {
             tokens_per_day?: components["schemas"]["TokenLimit"] | null;
             cost_per_day_usd?: components["schemas"]["CostLimit"] | null;
+            tokens_per_run?: components["schemas"]["TokenLimit"] | null;
+            cost_per_run_usd?: components["schemas"]["CostLimit"] | null;
+            turns_per_run?: components["schemas"]["QuotaLimit"] | null;
         };
         /** @description What a client can do with an agent besides giving it a prompt. */
         Capabilities: {
@@ -1074,18 +1084,20 @@ export interface components {
             mcp_servers: boolean;
             /** @description Add instructions to its system prompt. */
             instructions: boolean;
+            /** @description What it reports about its usage, and so which spend limits a run may have. */
+            usage: components["schemas"]["UsageReports"];
         };
         /**
          * @description Why a run ended.
          * @enum {string}
          */
-        Cause: "ok" | "agent_error" | "not_logged_in" | "rate_limited" | "model_not_found" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "timeout" | "startup_timeout" | "idle_timeout" | "cancelled" | "shutdown" | "node_lost" | "storage" | "protocol" | "budget_exceeded" | "internal";
+        Cause: "ok" | "agent_error" | "not_logged_in" | "rate_limited" | "model_not_found" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "timeout" | "startup_timeout" | "idle_timeout" | "cancelled" | "shutdown" | "node_lost" | "storage" | "protocol" | "budget_exceeded" | "spend_limit" | "internal";
         /** @description Changes to a user. Absent fields stay unchanged. */
         ChangeUserRequest: {
             /** @description New password. It must differ from the user name. All tokens of the user are revoked. */
             password?: string | null;
             role?: components["schemas"]["UserRole"] | null;
-            /** @description Changes to the daily budget. */
+            /** @description Changes to the budget. */
             budget?: components["schemas"]["BudgetRequest"];
             /** @description Changes to the quotas. */
             quotas?: components["schemas"]["QuotasRequest"];
@@ -1830,7 +1842,7 @@ export interface components {
          * @description Code of a notice.
          * @enum {string}
          */
-        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "session_changed" | "session_moved" | "limit_reached" | "access_ended" | "agent_warning" | "other";
+        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "session_changed" | "session_moved" | "limit_reached" | "spend_limit" | "access_ended" | "agent_warning" | "other";
         /**
          * @description A notice that does not end the run.
          * @example {
@@ -1906,12 +1918,18 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
-        /** @description Daily budget of a user, per UTC day. Limits that are not set default to the server's settings. */
+        /** @description Budget of a user: per UTC day, and per run. Limits that are not set default to the server's settings. */
         OwnBudget: {
             /** @description Maximum number of tokens. */
             tokens_per_day?: components["schemas"]["TokenLimit"];
             /** @description Maximum cost in US dollars, as far as agents report their cost. */
             cost_per_day_usd?: components["schemas"]["CostLimit"];
+            /** @description Maximum number of tokens of one run. A run may ask for a lower one. */
+            tokens_per_run?: components["schemas"]["TokenLimit"];
+            /** @description Maximum cost of one run in US dollars. A run may ask for a lower one. */
+            cost_per_run_usd?: components["schemas"]["CostLimit"];
+            /** @description Maximum number of model calls of one run. A run may ask for a lower one. */
+            turns_per_run?: components["schemas"]["QuotaLimit"];
         };
         /** @description A password change. */
         PasswordRequest: {
@@ -2072,7 +2090,7 @@ export interface components {
              * @description Stable code for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
+            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "spend_limit" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
             /** @description All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault. */
             errors?: components["schemas"]["FieldError"][];
         };
@@ -2220,6 +2238,11 @@ export interface components {
             /** @description The text without its newline. Invalid UTF-8 is replaced. */
             line: string;
         };
+        /**
+         * @description How often an agent reports a part of its usage.
+         * @enum {string}
+         */
+        ReportInterval: "never" | "turn" | "call";
         /** @description The content of a request. */
         RequestKind: {
             /** @description ID of the tool call that needs permission. */
@@ -2265,7 +2288,7 @@ export interface components {
          */
         RuleVerdict: "allow" | "ask" | "deny";
         /** @description A run: its specification, status and outcome. */
-        Run: components["schemas"]["RunEnd"] & {
+        Run: components["schemas"]["SpendLimits"] & components["schemas"]["RunEnd"] & {
             /** @description ID of the run. */
             run_id: components["schemas"]["RunId"];
             /** @description Session that the run belongs to. */
@@ -2336,6 +2359,15 @@ export interface components {
              * @description Sequence number of the last event.
              */
             last_seq: number;
+        };
+        /** @description Limits of each run of a user. Absent if unlimited. */
+        RunAllowance: {
+            /** @description Maximum of `max_tokens`. */
+            tokens?: components["schemas"]["Tokens"];
+            /** @description Maximum of `max_cost_usd`. */
+            cost_usd?: components["schemas"]["Money"];
+            /** @description Maximum of `max_turns`. */
+            turns?: components["schemas"]["Amount"];
         };
         /** @description Ended runs by status. */
         RunCounts: {
@@ -2485,6 +2517,9 @@ export interface components {
              * @description Time limit in seconds without any output of the agent.
              */
             idle_timeout_secs?: number | null;
+            max_cost_usd?: components["schemas"]["Money"] | null;
+            max_tokens?: components["schemas"]["Tokens"] | null;
+            max_turns?: components["schemas"]["Amount"] | null;
             /** @description The model, as the agent names it. */
             model?: string | null;
             /** @description Additional command-line arguments for the agent. */
@@ -2727,6 +2762,15 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
+        /** @description The spend limits of one run. They cover everything that the agent reports, including its sub-agents. */
+        SpendLimits: {
+            /** @description Maximum cost in US dollars. */
+            max_cost_usd?: components["schemas"]["Money"];
+            /** @description Maximum number of tokens, as budgets count them: without reads from the provider's cache. */
+            max_tokens?: components["schemas"]["Tokens"];
+            /** @description Maximum number of model calls. */
+            max_turns?: components["schemas"]["Amount"];
+        };
         /** @description An MCP server that the agent starts. */
         StdioServer: {
             /** @description Name of the server. */
@@ -2895,6 +2939,11 @@ export interface components {
              */
             type: "token";
         };
+        /**
+         * Format: u-int64
+         * @description A number of tokens, as counted by budgets.
+         */
+        Tokens: number;
         /** @description A tool call. */
         ToolCall: {
             /** @description ID of the call, referenced by results and permission requests. */
@@ -3042,6 +3091,11 @@ export interface components {
             cost_usd?: number;
             /** @description Whether the cost is computed from list prices rather than billed. */
             cost_is_estimate: boolean;
+            /**
+             * Format: u-int64
+             * @description Number of model calls, including those of sub-agents, if the agent reports them one by one.
+             */
+            model_calls?: number;
         };
         /**
          * @description Total usage of the run so far. Each event replaces the previous one.
@@ -3107,6 +3161,19 @@ export interface components {
             total: components["schemas"]["UsageTotals"];
             /** @description What the caller keeps and may keep; with `owner`, that user. */
             quotas: components["schemas"]["Quotas"];
+        };
+        /** @description What an agent reports about its usage. */
+        UsageReports: {
+            /** @description Its cost (`max_cost_usd`). */
+            cost: components["schemas"]["ReportInterval"];
+            /** @description Its tokens (`max_tokens`). */
+            tokens: components["schemas"]["ReportInterval"];
+            /** @description The number of its model calls (`max_turns`). */
+            turns: components["schemas"]["ReportInterval"];
+            /** @description Whether its sub-agents are included. */
+            sub_agents: boolean;
+            /** @description Whether its cost is also known in runs that continue a session. */
+            continued_cost: boolean;
         };
         /** @description Totals. */
         UsageTotals: {

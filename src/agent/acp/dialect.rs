@@ -3,6 +3,7 @@
 use agent_client_protocol_schema::v1::ToolKind;
 use serde_json::Value;
 
+use crate::agent::UsageReports;
 use crate::process::Exit;
 use crate::types::{Failure, StreamEvent};
 
@@ -59,6 +60,8 @@ pub struct Dialect {
     pub(crate) trims_answers: bool,
     /// The agent reports the usage of every turn in which the model has answered.
     pub(crate) reports_usage: bool,
+    /// What it reports about its usage.
+    pub(crate) usage: UsageReports,
     /// The agent ends a turn without any output if the model could not be called.
     pub(crate) fails_silently: bool,
     /// Classifies chunks without a message id, for an agent that writes messages about itself into its answers.
@@ -86,6 +89,7 @@ impl Dialect {
         asks_under_own_ids: false,
         trims_answers: false,
         reports_usage: false,
+        usage: UsageReports::NONE,
         fails_silently: false,
         chunk_role: None,
         notification: None,

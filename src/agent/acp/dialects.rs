@@ -4,27 +4,31 @@ use agent_client_protocol_schema::v1::ToolKind;
 use serde_json::{Value, json};
 
 use super::dialect::{ChunkRole, Dialect, ToolHint};
+use crate::agent::{ReportInterval, UsageReports};
 use crate::types::{Level, NoticeCode, StreamEvent};
 
+/// An agent that reports the tokens of every turn, as the sum of its model calls.
+const PER_TURN: Dialect = Dialect { reports_usage: true, usage: UsageReports::TOKENS_PER_TURN, ..Dialect::UNKNOWN };
+
 /// Gemini CLI: no input of tools, so names are in ids, and commands in titles; changes of the session mode are in the answer.
-pub(crate) const GEMINI: Dialect = Dialect {
-    tool_name: Some(name_in_id),
-    command_of_title: Some(whole_title),
-    reports_usage: true,
-    chunk_role: Some(gemini_chunk),
+pub(crate) const GEMINI: Dialect =
+    Dialect { tool_name: Some(name_in_id), command_of_title: Some(whole_title), chunk_role: Some(gemini_chunk), ..PER_TURN };
+
+/// Qwen Code: reports the tokens of each model call.
+pub(crate) const QWEN: Dialect = Dialect {
+    noise: &["qwen/notify/", "craft/"],
+    plan_tool: Some("todo_write"),
+    usage: UsageReports { tokens: ReportInterval::Call, turns: ReportInterval::Call, ..UsageReports::NONE },
     ..Dialect::UNKNOWN
 };
 
-/// Qwen Code.
-pub(crate) const QWEN: Dialect = Dialect { noise: &["qwen/notify/", "craft/"], plan_tool: Some("todo_write"), ..Dialect::UNKNOWN };
-
 /// GitHub Copilot CLI: retries and errors are part of the answer.
-pub(crate) const COPILOT: Dialect = Dialect { chunk_role: Some(copilot_chunk), reports_usage: true, ..Dialect::UNKNOWN };
+pub(crate) const COPILOT: Dialect = Dialect { chunk_role: Some(copilot_chunk), ..PER_TURN };
 
 /// Grok: details in notifications of its own.
-pub(crate) const GROK: Dialect = Dialect { notification: Some(grok_notification), reports_usage: true, ..Dialect::UNKNOWN };
+pub(crate) const GROK: Dialect = Dialect { notification: Some(grok_notification), ..PER_TURN };
 
-/// Kilo: a fork of `OpenCode`.
+/// Kilo: a fork of `OpenCode`. The tokens of a turn are those of its last model call (recording `acp/kilo_tool_unasked`).
 pub(crate) const KILO: Dialect = Dialect {
     tool_name: Some(opencode_name),
     plan_tool: Some("todowrite"),
@@ -42,8 +46,7 @@ pub(crate) const HERMES: Dialect = Dialect {
     command_of_title: Some(title_after_colon),
     asks_under_own_ids: true,
     trims_answers: true,
-    reports_usage: true,
-    ..Dialect::UNKNOWN
+    ..PER_TURN
 };
 
 /// The ACP adapter of pi: a banner, no usage, and silence if the model cannot be called.

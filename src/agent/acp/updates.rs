@@ -78,7 +78,9 @@ impl Acp {
         let Ok(update) = serde_json::from_str::<Value>(update) else { return out.emit_raw(line) };
         let Some(applied) = self.state.apply(kind, &update) else { return out.emit_raw(line) };
         if !is_history {
-            self.usage.update(&update);
+            if self.usage.update(&update) {
+                self.emit_usage(out);
+            }
             // Codex's adapter reports it in its metadata.
             if let Some(status) = update.pointer("/_meta/codex/threadStatus/type").and_then(Value::as_str) {
                 self.turn.system_error = status == "systemError";
@@ -108,6 +110,9 @@ impl Acp {
     fn handle_text(&mut self, update: &str, out: &mut Output) -> Option<LineOutcome> {
         // Most chunks have no metadata, and are then read only once.
         let counted = update.contains("\"_meta\"") && self.usage.add_call(&serde_json::from_str(update).ok()?);
+        if counted {
+            self.emit_usage(out);
+        }
         let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(update) else { return self.handle_other_content(update, out) };
         let (id, text) = (chunk.message_id.as_deref(), &*chunk.content.text);
         let role = match self.dialect.chunk_role.filter(|_| id.is_none()).map_or(ChunkRole::Answer, |role| role(text)) {
@@ -141,6 +146,13 @@ impl Acp {
             }
         }
         Some(if counted { LineOutcome::Buffered } else { LineOutcome::Ignored })
+    }
+
+    /// Emits what is known of the usage during a turn, by which a run is stopped that exceeds its limits.
+    fn emit_usage(&self, out: &mut Output) -> LineOutcome {
+        let Some(usage) = self.usage.total() else { return LineOutcome::Ignored };
+        out.emit(StreamEvent::Usage(usage));
+        LineOutcome::Emitted
     }
 
     /// Images and other content in an answer, by their description.

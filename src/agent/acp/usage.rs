@@ -21,22 +21,25 @@ impl UsageTotals {
         Self { resumed, ..Self::default() }
     }
 
-    /// Processes `usage_update`: the session's cost so far. Returns whether it contained one.
+    /// Processes `usage_update`: the session's cost so far. Returns whether it contained one that differs from the last.
     pub(super) fn update(&mut self, update: &Value) -> bool {
         let Some(cost) = update.get("cost") else { return false };
+        let before = self.total.cost_usd;
         let amount = cost.get("amount").and_then(Value::as_f64).filter(|amount| amount.is_finite() && *amount >= 0.0);
         let Some(amount) = amount.filter(|_| cost.get("currency").and_then(Value::as_str) == Some("USD")) else { return false };
         if !self.resumed {
             self.total.cost_usd = Some(amount);
             self.known = true;
         }
-        true
+        self.total.cost_usd != before
     }
 
     /// Adds the usage of one model call of the current turn, from the metadata of a chunk. Returns whether there was one.
     pub(super) fn add_call(&mut self, update: &Value) -> bool {
         let Some(usage) = update.pointer("/_meta/usage").and_then(usage_in) else { return false };
-        add(self.calls.get_or_insert_default(), &usage);
+        let calls = self.calls.get_or_insert_default();
+        add(calls, &usage);
+        calls.model_calls = Some(calls.model_calls.unwrap_or(0).saturating_add(1));
         true
     }
 
@@ -47,15 +50,28 @@ impl UsageTotals {
         let reported = ["/usage", "/_meta/usage", "/_meta/quota/token_count"];
         let of_result = reported.iter().find_map(|pointer| usage_in(result.pointer(pointer)?));
         let of_calls = self.calls.take();
+        let calls = of_calls.as_ref().and_then(|calls| calls.model_calls);
         let Some(usage) = of_result.or(of_calls) else { return false };
         add(&mut self.total, &usage);
+        add_calls(&mut self.total, calls);
         self.known = true;
         true
     }
 
-    /// The totals, if any usage was reported. The cost is the agent's estimate from list prices.
+    /// The totals with those of the running turn, if any usage was reported. The cost is the agent's estimate from list prices.
     pub(super) fn total(&self) -> Option<Usage> {
-        self.known.then(|| Usage { cost_is_estimate: self.total.cost_usd.is_some(), ..self.total.clone() })
+        let mut total = Usage { cost_is_estimate: self.total.cost_usd.is_some(), ..self.total.clone() };
+        if let Some(calls) = &self.calls {
+            add(&mut total, calls);
+            add_calls(&mut total, calls.model_calls);
+        }
+        (self.known || self.calls.is_some()).then_some(total)
+    }
+}
+
+fn add_calls(sum: &mut Usage, more: Option<u64>) {
+    if let Some(more) = more {
+        sum.model_calls = Some(sum.model_calls.unwrap_or(0).saturating_add(more));
     }
 }
 
@@ -143,8 +159,10 @@ mod tests {
         for _ in 0..2 {
             assert!(totals.add_call(&json!({ "_meta": { "usage": { "inputTokens": 3, "outputTokens": 4 } } })));
         }
+        let during = totals.total().unwrap();
+        assert_eq!((during.input_tokens, during.model_calls), (6, Some(2)), "known before the end of the turn");
         assert!(totals.add_turn(&json!({ "stopReason": "end_turn" })));
-        assert_eq!(totals.total().unwrap().input_tokens, 6);
+        assert_eq!(totals.total(), Some(during));
         assert!(!totals.add_turn(&json!({ "stopReason": "end_turn" })), "each call counts once");
     }
 
@@ -153,7 +171,9 @@ mod tests {
         let mut totals = UsageTotals::default();
         assert_eq!(totals.total(), None);
         for amount in [0.5, 0.75] {
-            assert!(totals.update(&json!({ "cost": { "amount": amount, "currency": "USD" } })));
+            let update = json!({ "cost": { "amount": amount, "currency": "USD" } });
+            assert!(totals.update(&update));
+            assert!(!totals.update(&update), "nothing has changed");
             totals.add_turn(&json!({ "usage": { "inputTokens": 10, "outputTokens": u64::MAX, "totalTokens": 1 } }));
         }
         let total = totals.total().unwrap();

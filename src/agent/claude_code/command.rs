@@ -97,6 +97,9 @@ impl Program for ClaudeCode {
         args.extend(task.resume.iter().map(|session| format!("--resume={session}")));
         // Last, so that a flag in `extra_args` that lacks its value cannot consume one of the adapter's flags.
         args.extend(task.spec.extra_args.iter().cloned());
+        // The program computes its cost after each call, but reports it only at the end of a turn. It counts what this process spends, also
+        // if it continues a conversation (tested with 2.1.332). After `extra_args`, because the last of two such flags counts.
+        args.extend(task.spec.spend_limits.max_cost_usd.map(|max| format!("--max-budget-usd={}", max.dollars())));
         let env = [
             // The updater would replace the program while agents are running, and the tested version by another one.
             ("DISABLE_AUTOUPDATER", "1"),

@@ -23,7 +23,10 @@ pub(super) fn turn_end(result: TurnResult, code: Option<&str>, interrupted: bool
         Some(text) if !text.is_empty() => text,
         _ => result.errors.join("; "),
     };
-    let cause = classify(result.api_error_status, code, &text);
+    let cause = match result.subtype.as_str() {
+        "error_max_budget_usd" | "error_max_turns" => Cause::SpendLimit,
+        _ => classify(result.api_error_status, code, &text),
+    };
     let message = if text.is_empty() { format!("the turn ended with {}", result.subtype) } else { text };
     Err(Failure { cause, message })
 }

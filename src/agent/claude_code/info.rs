@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::flags;
-use crate::agent::{Capabilities, Environment, Install, Location, Mode, ProgramInfo};
+use crate::agent::{Capabilities, Environment, Install, Location, Mode, ProgramInfo, ReportInterval, UsageReports};
 
 /// The facts about the program when it is driven in `mode`.
 pub(super) fn for_mode(mode: Mode) -> &'static ProgramInfo {
@@ -39,6 +39,14 @@ const fn info(mode: Mode) -> ProgramInfo {
             models: true,
             mcp_servers: two_way,
             instructions: two_way,
+            // The program itself enforces the limit of its cost after each call, and reports it at the end of a turn.
+            usage: UsageReports {
+                cost: ReportInterval::Call,
+                tokens: ReportInterval::Call,
+                turns: ReportInterval::Call,
+                sub_agents: true,
+                continued_cost: true,
+            },
         },
     }
 }

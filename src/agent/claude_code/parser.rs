@@ -48,6 +48,8 @@ pub(super) struct ClaudeParser {
     plan_changes: Remembered<PlanChange>,
     /// The id of the message being streamed, by the tool call of the sub-agent that writes it, which is empty for the agent itself.
     streaming: Remembered<String>,
+    /// The last message of each sub-agent whose usage was counted, by the tool call of the sub-agent.
+    counted: Remembered<String>,
     /// Messages of this turn whose thinking was streamed and must not be emitted again.
     streamed_thinking: Remembered<()>,
     permissions: Permissions,
@@ -120,6 +122,11 @@ impl ClaudeParser {
                 "the plan lacks the oldest of its unfinished changes",
             )),
             streaming: Remembered::new(Limit::new("sub_agents", MAX_SUB_AGENTS, "tokens of the oldest messages have no message id")),
+            counted: Remembered::new(Limit::new(
+                "sub_agents",
+                MAX_SUB_AGENTS,
+                "the usage of messages of the oldest sub-agents may be counted twice until the end of the turn",
+            )),
             streamed_thinking: Remembered::new(Limit::new(
                 "streamed_messages",
                 MAX_STREAMED_MESSAGES,
@@ -306,7 +313,9 @@ impl ClaudeParser {
     fn handle_assistant(&mut self, line: &str, parsed: &MessageLine<'_>, out: &mut Output) -> Option<LineOutcome> {
         let before = out.items.len();
         let mut unknown = false;
-        for block in parsed.message.blocks()? {
+        let blocks = parsed.message.blocks()?;
+        self.count_sub_agent_response(parsed, out);
+        for block in blocks {
             let message_id = parsed.message.id.clone();
             let parent_tool_call_id = self.parent_id(parsed.parent_tool_use_id.as_deref());
             match block {
@@ -345,6 +354,18 @@ impl ClaudeParser {
             }
         }
         Some(if unknown { out.emit_raw(line) } else { outcome_since(before, out) })
+    }
+
+    /// Counts a model response of a sub-agent, once for all lines of its message. Those that are streamed are counted at their end.
+    fn count_sub_agent_response(&mut self, parsed: &MessageLine<'_>, out: &mut Output) {
+        if let (Some(parent), Some(id), Some(usage)) = (&parsed.parent_tool_use_id, &parsed.message.id, &parsed.message.usage)
+            && parsed.error.is_none()
+            && self.streaming.get(parent) != Some(id)
+            && self.counted.get(parent) != Some(id)
+        {
+            self.counted.insert(parent, id.clone(), out);
+            out.emit(StreamEvent::Usage(self.totals.add_response(usage)));
+        }
     }
 
     fn emit_tool_call(&mut self, id: String, name: String, input: Value, parent_tool_call_id: Option<String>, out: &mut Output) {

@@ -1,7 +1,8 @@
 //! The usage of one process over all of its turns.
 //!
-//! The `result` of a turn is authoritative. Until it arrives, the model's responses supply the tokens of the main conversation, so that a
-//! run stopped in the middle of a turn still has a usage.
+//! The `result` of a turn is authoritative. Until it arrives, the model's responses supply the tokens, so that a run is stopped in the
+//! middle of a turn if it exceeds its limits, and then still has a usage. Of a sub-agent's responses the program prints only the beginning
+//! with its usage: their input counts at once, their output at the end of the turn.
 
 use super::wire::{ModelUsage, TurnResult, TurnUsage};
 use crate::types::Usage;
@@ -20,13 +21,15 @@ pub(super) struct UsageTotals {
 impl UsageTotals {
     pub(super) fn new(resumed: bool) -> Self {
         // The program computes its cost from list prices.
-        let completed_turns = Usage { cost_is_estimate: true, ..Usage::default() };
+        let completed_turns = Usage { cost_is_estimate: true, model_calls: Some(0), ..Usage::default() };
         Self { resumed, completed_turns, current_turn: Usage::default() }
     }
 
     /// Adds the usage of one model response and returns the totals. The cost is known only at the end of the turn.
     pub(super) fn add_response(&mut self, usage: &TurnUsage) -> Usage {
         add_tokens(&mut self.current_turn, &usage.into());
+        let calls = &mut self.completed_turns.model_calls;
+        *calls = calls.map(|calls| calls.saturating_add(1));
         let mut totals = self.completed_turns.clone();
         add_tokens(&mut totals, &self.current_turn);
         totals
@@ -104,6 +107,7 @@ mod tests {
             reasoning_tokens: 2,
             cost_usd: Some(1.5),
             cost_is_estimate: true,
+            model_calls: Some(0),
             ..Usage::default()
         };
         assert_eq!(totals.add_turn(&turn(line)), expected);
@@ -115,7 +119,7 @@ mod tests {
         let mut totals = UsageTotals::new(false);
         assert_eq!((totals.add_response(&usage).input_tokens, totals.add_response(&usage).input_tokens), (5, 10));
         let total = totals.add_turn(&turn(r#"{"total_cost_usd":0.5,"usage":{"input_tokens":10}}"#));
-        assert_eq!((total.input_tokens, total.cost_usd), (10, Some(0.5)));
+        assert_eq!((total.input_tokens, total.cost_usd, total.model_calls), (10, Some(0.5), Some(2)));
     }
 
     #[test]

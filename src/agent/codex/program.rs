@@ -10,7 +10,8 @@ use super::parser::AppServer;
 use super::{command, flags, login};
 use crate::agent::probe::Prober;
 use crate::agent::{
-    Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, LoginFile, Mode, Parser, Program, ProgramInfo, Task,
+    Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, LoginFile, Mode, Parser, Program, ProgramInfo,
+    ReportInterval, Task, UsageReports,
 };
 use crate::types::{Failure, PermissionMode};
 
@@ -69,6 +70,12 @@ const fn make_info(mode: Mode) -> ProgramInfo {
             models: true,
             mcp_servers: two_way,
             instructions: two_way,
+            // It knows no prices. In one-shot mode it reports no usage if it continues a conversation.
+            usage: if two_way {
+                UsageReports { tokens: ReportInterval::Call, turns: ReportInterval::Call, sub_agents: true, ..UsageReports::NONE }
+            } else {
+                UsageReports::NONE
+            },
         },
     }
 }

@@ -9,6 +9,8 @@ use crate::types::Usage;
 #[derive(Debug, Default)]
 pub(super) struct UsageTotals {
     process_total: Tokens,
+    /// Number of reports that contained something new: one follows each model call.
+    calls: u64,
     /// The last reported totals of each thread.
     totals: HashMap<String, Tokens>,
 }
@@ -38,7 +40,8 @@ impl UsageTotals {
             output: self.process_total.output.saturating_add(increase.output),
             reasoning: self.process_total.reasoning.saturating_add(increase.reasoning),
         };
-        Some(to_usage(self.process_total))
+        self.calls = self.calls.saturating_add(1);
+        Some(Usage { model_calls: Some(self.calls), ..to_usage(self.process_total) })
     }
 }
 
@@ -79,7 +82,7 @@ mod tests {
         assert!(totals.add_report("a", &report(1, 1)).is_some());
         assert_eq!(totals.add_report("a", &report(1, 1)), None);
         let used = totals.add_report("a", &report(3, 2)).unwrap();
-        assert_eq!((used.input_tokens, used.cache_read_tokens, used.output_tokens), (18, 12, 3));
+        assert_eq!((used.input_tokens, used.cache_read_tokens, used.output_tokens, used.model_calls), (18, 12, 3, Some(2)));
     }
 
     #[test]

@@ -14,7 +14,8 @@ use crate::agent::acp::{Acp, Dialect, SessionOptions, initialize_request, initia
 use crate::agent::presets::Preset;
 use crate::agent::probe::Prober;
 use crate::agent::{
-    Authenticated, Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, Parser, Program, ProgramInfo, Task,
+    Authenticated, Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, Parser, Program, ProgramInfo,
+    ReportInterval, Task, UsageReports,
 };
 use crate::process::probe_command::ProbeError;
 use crate::redact::is_secret_name;
@@ -108,11 +109,27 @@ fn info(definition: &Definition) -> ProgramInfo {
                 mcp_servers: definition.preset.is_none_or(|preset| preset.mcp_servers),
                 // The protocol has no field for them.
                 instructions: false,
+                usage: definition.preset.map_or(UsageReports::NONE, |preset| preset.dialect.usage),
             },
-            WireFormat::Text | WireFormat::Jsonl(_) => {
-                Capabilities { resume: !definition.resume_args.is_empty(), models: !definition.model_args.is_empty(), ..Capabilities::NONE }
-            }
+            WireFormat::Text => base_capabilities(definition),
+            WireFormat::Jsonl(_) => Capabilities { usage: jsonl_usage(&definition.wire_format), ..base_capabilities(definition) },
         },
+    }
+}
+
+fn base_capabilities(definition: &Definition) -> Capabilities {
+    Capabilities { resume: !definition.resume_args.is_empty(), models: !definition.model_args.is_empty(), ..Capabilities::NONE }
+}
+
+/// What lines report whose fields are configured: totals, whenever they contain them.
+fn jsonl_usage(format: &WireFormat) -> UsageReports {
+    let WireFormat::Jsonl(fields) = format else { return UsageReports::NONE };
+    let interval = |is_reported| if is_reported { ReportInterval::Turn } else { ReportInterval::Never };
+    UsageReports {
+        cost: interval(fields.cost_usd.is_some()),
+        tokens: interval(fields.input_tokens.is_some() && fields.output_tokens.is_some()),
+        continued_cost: true,
+        ..UsageReports::NONE
     }
 }
 

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use super::parser::DemoParser;
 use crate::agent::probe::Prober;
 use crate::agent::{
-    Authenticated, Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, Parser, Program, ProgramInfo, Task,
+    Authenticated, Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, Parser, Program, ProgramInfo,
+    ReportInterval, Task, UsageReports,
 };
 use crate::types::Failure;
 
@@ -36,6 +37,13 @@ static INFO: ProgramInfo = ProgramInfo {
         questions: true,
         move_session: true,
         instructions: true,
+        usage: UsageReports {
+            cost: ReportInterval::Call,
+            tokens: ReportInterval::Turn,
+            sub_agents: true,
+            continued_cost: true,
+            ..UsageReports::NONE
+        },
         ..Capabilities::NONE
     },
 };

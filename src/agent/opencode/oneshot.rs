@@ -147,6 +147,7 @@ impl OneShot {
             self.usage.cost_usd = Some(self.usage.cost_usd.unwrap_or(0.0) + cost);
             self.usage.cost_is_estimate = true;
         }
+        self.usage.model_calls = Some(self.usage.model_calls.unwrap_or(0).saturating_add(1));
         out.emit(StreamEvent::Usage(self.usage.clone()));
         Some(LineOutcome::Emitted)
     }

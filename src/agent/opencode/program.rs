@@ -12,7 +12,8 @@ use super::{command, diagnose, flags, login, tools, variant};
 use crate::agent::acp::{Acp, Dialect, SessionOptions};
 use crate::agent::probe::Prober;
 use crate::agent::{
-    Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, LoginFile, Mode, Parser, Program, ProgramInfo, Task,
+    Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, LoginFile, Mode, Parser, Program, ProgramInfo,
+    ReportInterval, Task, UsageReports,
 };
 use crate::types::Failure;
 
@@ -96,6 +97,13 @@ const fn make_info(mode: Mode) -> ProgramInfo {
             models: true,
             mcp_servers: two_way,
             instructions: true,
+            // In two-way mode its tokens are those of the last call only.
+            usage: if two_way {
+                UsageReports { cost: ReportInterval::Turn, ..UsageReports::NONE }
+            } else {
+                let interval = ReportInterval::Call;
+                UsageReports { cost: interval, tokens: interval, turns: interval, sub_agents: false, continued_cost: true }
+            },
         },
     }
 }

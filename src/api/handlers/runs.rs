@@ -22,8 +22,8 @@ use crate::auth::{ClientOrigin, Principal, Target};
 use crate::run::store::{OwnerFilter, RunFilter, SearchText};
 use crate::run::{NewRun, OnBusy, RunView, WebhookRequest};
 use crate::types::{
-    AuditAction, IsolationLevel, McpServer, McpTransport, PermissionMode, ProjectConfig, RuleSpec, RunId, RunStatus, SessionId, Timestamp,
-    UserName,
+    Amount, AuditAction, IsolationLevel, McpServer, McpTransport, Money, PermissionMode, ProjectConfig, RuleSpec, RunId, RunStatus,
+    SessionId, SpendLimits, Timestamp, Tokens, UserName,
 };
 
 const FIELDS: RunFields = RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
@@ -76,6 +76,16 @@ struct RunMetadata {
     /// Time limit in seconds without any output of the agent.
     #[schema(minimum = 1, maximum = 604_800)]
     idle_timeout_secs: Option<u64>,
+    /// Maximum cost in US dollars, as the agent reports it, including sub-agents. A run that exceeds it is stopped and fails with cause
+    /// `spend_limit`. If the owner has a lower limit, that applies.
+    #[schema(exclusive_minimum = 0, maximum = 1_000_000)]
+    max_cost_usd: Option<Money>,
+    /// Maximum number of tokens: uncached input, writes to the provider's cache, and output.
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_u64)]
+    max_tokens: Option<Tokens>,
+    /// Maximum number of model calls, which agents call turns.
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_u64)]
+    max_turns: Option<Amount>,
     /// The model, as the agent names it.
     #[schema(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:/@+\[\]-]{0,127}$")]
     model: Option<String>,
@@ -265,6 +275,11 @@ impl CreateRunRequest {
             mcp_servers: metadata.mcp_servers.unwrap_or_default().into_iter().map(McpServer::from).collect(),
             timeout: metadata.timeout_secs.map(Duration::from_secs),
             idle_timeout: metadata.idle_timeout_secs.map(Duration::from_secs),
+            spend_limits: SpendLimits {
+                max_cost_usd: metadata.max_cost_usd,
+                max_tokens: metadata.max_tokens,
+                max_turns: metadata.max_turns,
+            },
             labels: metadata.labels.unwrap_or_default(),
             trace_parent: None,
             webhook: metadata.webhook.map(WebhookRequest::from),

@@ -30,7 +30,7 @@ pub(in crate::api) struct AccountView {
     role: UserRole,
     /// Whether the user still has the default password, which works only on the server's own machine.
     default_password: bool,
-    /// The user's own daily budget; absent if the server's default applies.
+    /// The user's own budget; absent if the server's default applies.
     #[serde(skip_serializing_if = "Budget::is_default")]
     #[schema(required = false)]
     budget: Budget,
@@ -124,7 +124,7 @@ pub(in crate::api) struct ChangeUserRequest {
     password: Option<String>,
     /// New role.
     role: Option<UserRole>,
-    /// Changes to the daily budget.
+    /// Changes to the budget.
     #[serde(default, deserialize_with = "object")]
     budget: BudgetRequest,
     /// Changes to the quotas.
@@ -132,7 +132,7 @@ pub(in crate::api) struct ChangeUserRequest {
     quotas: QuotasRequest,
 }
 
-/// Changes to a daily budget (UTC). Absent fields stay unchanged; null restores the server's default.
+/// Changes to a budget: per day (UTC), and per run. Absent fields stay unchanged; null restores the server's default.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BudgetRequest {
@@ -144,6 +144,18 @@ struct BudgetRequest {
     #[serde(default)]
     #[schema(value_type = Option<Limit<Money>>)]
     cost_per_day_usd: LimitChange<Money>,
+    /// Limit of each run in tokens. Runs may ask for a lower one.
+    #[serde(default)]
+    #[schema(value_type = Option<Limit<Tokens>>)]
+    tokens_per_run: LimitChange<Tokens>,
+    /// Limit of each run in US dollars. Runs may ask for a lower one.
+    #[serde(default)]
+    #[schema(value_type = Option<Limit<Money>>)]
+    cost_per_run_usd: LimitChange<Money>,
+    /// Limit of each run in model calls. Runs may ask for a lower one.
+    #[serde(default)]
+    #[schema(value_type = Option<Limit<Amount>>)]
+    turns_per_run: LimitChange<Amount>,
 }
 
 /// Changes to quotas. Absent fields stay unchanged; null restores the server's default.
@@ -186,7 +198,13 @@ impl From<QuotasRequest> for QuotaChange {
 
 impl From<BudgetRequest> for BudgetChange {
     fn from(request: BudgetRequest) -> Self {
-        Self { tokens_per_day: request.tokens_per_day, cost_per_day: request.cost_per_day_usd }
+        Self {
+            tokens_per_day: request.tokens_per_day,
+            cost_per_day: request.cost_per_day_usd,
+            tokens_per_run: request.tokens_per_run,
+            cost_per_run: request.cost_per_run_usd,
+            turns_per_run: request.turns_per_run,
+        }
     }
 }
 

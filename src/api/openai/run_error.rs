@@ -30,6 +30,7 @@ pub(super) fn cause_error(cause: Cause, detail: String) -> Option<ApiError> {
         Cause::Protocol => ApiError::new(StatusCode::BAD_GATEWAY, "protocol", detail),
         Cause::RateLimited => ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail),
         Cause::BudgetExceeded => ApiError::new(StatusCode::TOO_MANY_REQUESTS, "budget_exceeded", detail),
+        Cause::SpendLimit => ApiError::new(StatusCode::TOO_MANY_REQUESTS, "spend_limit", detail),
         Cause::ModelNotFound => ApiError::new(StatusCode::NOT_FOUND, "model_not_found", detail).with_field("model", FaultCode::NotFound),
         Cause::Timeout => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail),
         Cause::StartupTimeout => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "startup_timeout", detail),

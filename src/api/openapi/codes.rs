@@ -69,6 +69,7 @@ pub(super) const ALL: &[Code] = &[
     code(429, "too_many_searches", "the user has too many searches in progress"),
     code(429, "too_many_streams", "the user has too many open streams"),
     code(429, "rate_limited", "the provider's rate or usage limit is reached"),
+    code(429, "spend_limit", "the run exceeded one of its spend limits"),
     code(500, "internal", "internal error; `detail` contains the id of the entry in the server's log"),
     code(502, "agent_error", "the agent, or the model behind it, reported an error"),
     code(502, "not_logged_in", "the agent is not logged in, or the provider rejected its key"),

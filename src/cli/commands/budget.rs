@@ -11,14 +11,14 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::format::field;
 use crate::cli::output::print_json;
-use crate::types::{BudgetChange, Limit, LimitChange, Money, Tokens, UserName};
+use crate::types::{Amount, BudgetChange, Limit, LimitChange, Money, Tokens, UserName};
 
-/// Commands on daily budgets (UTC days).
+/// Commands on budgets: per day (UTC), and per run.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum BudgetCommand {
-    /// Show the daily budget and today's usage
+    /// Show the budget and today's usage
     Show(BudgetShowArgs),
-    /// Set the daily budget of a user (admin)
+    /// Set the budget of a user (admin)
     Set(BudgetSetArgs),
 }
 
@@ -53,6 +53,15 @@ pub(in crate::cli) struct LimitArgs {
     /// US dollars per day: an amount, `unlimited`, or `default`
     #[arg(long, value_name = "USD", value_parser = limit::<Money>, allow_negative_numbers = true)]
     cost_per_day_usd: Option<LimitChange<Money>>,
+    /// Tokens per run: a number, `unlimited`, or `default`; runs may ask for less
+    #[arg(long, value_name = "N", value_parser = limit::<Tokens>, allow_negative_numbers = true)]
+    tokens_per_run: Option<LimitChange<Tokens>>,
+    /// US dollars per run: an amount, `unlimited`, or `default`
+    #[arg(long, value_name = "USD", value_parser = limit::<Money>, allow_negative_numbers = true)]
+    cost_per_run_usd: Option<LimitChange<Money>>,
+    /// Model calls per run: a number, `unlimited`, or `default`
+    #[arg(long, value_name = "N", value_parser = limit::<Amount>, allow_negative_numbers = true)]
+    turns_per_run: Option<LimitChange<Amount>>,
 }
 
 impl LimitArgs {
@@ -61,6 +70,9 @@ impl LimitArgs {
         let change = BudgetChange {
             tokens_per_day: self.tokens_per_day.unwrap_or_default(),
             cost_per_day: self.cost_per_day_usd.unwrap_or_default(),
+            tokens_per_run: self.tokens_per_run.unwrap_or_default(),
+            cost_per_run: self.cost_per_run_usd.unwrap_or_default(),
+            turns_per_run: self.turns_per_run.unwrap_or_default(),
         };
         change.is_some().then_some(change)
     }
@@ -84,7 +96,7 @@ pub(in crate::cli) async fn budget(context: &Context, command: BudgetCommand) ->
         BudgetCommand::Set(BudgetSetArgs { name, limits, offline }) => {
             let change = limits
                 .change()
-                .ok_or_else(|| CliError::usage("nothing to change").hint("give --tokens-per-day, --cost-per-day-usd, or both"))?;
+                .ok_or_else(|| CliError::usage("nothing to change").hint("give a limit, such as --tokens-per-day or --cost-per-run-usd"))?;
             set(context, name, change, offline).await?;
         }
     }
@@ -102,7 +114,14 @@ pub(super) async fn show(context: &Context, name: Option<UserName>, offline: Off
                 return print_json(&user["budget"]);
             }
             let limit = |name: &str| if user["budget"][name].is_null() { "default".to_owned() } else { field(&user["budget"], name) };
-            return print_fields(&[("user", name.to_string()), ("tokens", limit("tokens_per_day")), ("USD", limit("cost_per_day_usd"))]);
+            return print_fields(&[
+                ("user", name.to_string()),
+                ("tokens", limit("tokens_per_day")),
+                ("USD", limit("cost_per_day_usd")),
+                ("tokens per run", limit("tokens_per_run")),
+                ("USD per run", limit("cost_per_run_usd")),
+                ("model calls per run", limit("turns_per_run")),
+            ]);
         }
     };
     if context.output.json {
@@ -113,12 +132,19 @@ pub(super) async fn show(context: &Context, name: Option<UserName>, offline: Off
         let allowed = if part["allowed"].is_null() { "unlimited".to_owned() } else { field(part, "allowed") };
         format!("{} of {allowed}", field(part, "used"))
     };
+    let per_run = |name: &str| {
+        let limit = &budget["per_run"][name];
+        if limit.is_null() { "unlimited".to_owned() } else { limit.to_string() }
+    };
     print_fields(&[
         ("user", owner(&budget)),
         ("day", field(&budget, "day")),
         ("tokens", usage("tokens")),
         ("USD", usage("cost_usd")),
         ("resets", field(&budget, "resets_at")),
+        ("tokens per run", per_run("tokens")),
+        ("USD per run", per_run("cost_usd")),
+        ("model calls per run", per_run("turns")),
     ])
 }
 
@@ -135,7 +161,7 @@ pub(super) async fn set(context: &Context, name: Option<UserName>, change: Budge
         (None, Accounts::Server(client)) => field(&client.get("/api/auth/me").await?, "username").parse()?,
     };
     let user = accounts.change_user(&name, None, None, change).await?;
-    context.output.confirm(&format!("Set the daily budget of {name}: {change}"), &user)
+    context.output.confirm(&format!("Set the budget of {name}: {change}"), &user)
 }
 
 #[cfg(test)]

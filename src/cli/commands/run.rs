@@ -16,7 +16,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{print_json, print_line};
 use crate::cli::terminal;
 use crate::cli::watch::{DetachMode, Screen, Watch};
-use crate::types::{IsolationLevel, PermissionMode, ProjectConfig, SessionId};
+use crate::types::{Amount, IsolationLevel, Money, PermissionMode, ProjectConfig, SessionId, Tokens};
 
 /// Arguments of `run` with a prompt.
 #[derive(Debug, Args)]
@@ -42,6 +42,15 @@ pub(in crate::cli) struct StartArgs {
     /// Time limit, such as 90, 90s, 15m or 2h (default: 5m)
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(in crate::cli) timeout: Option<Duration>,
+    /// Maximum cost in US dollars, such as 0.50; the run is stopped when it is exceeded
+    #[arg(long, value_name = "USD")]
+    pub(in crate::cli) max_cost_usd: Option<Money>,
+    /// Maximum number of tokens
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) max_tokens: Option<Tokens>,
+    /// Maximum number of model calls
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) max_turns: Option<Amount>,
     /// How permissions are decided: `auto` allows everything, `ask` asks a person, `read_only` allows reading [default: auto]
     #[arg(long, short, value_name = "MODE", value_parser = permission_mode)]
     pub(in crate::cli) permission_mode: Option<PermissionMode>,
@@ -149,6 +158,9 @@ async fn metadata(args: &StartArgs, client: &Client, env: Map<String, Value>) ->
         ("model", args.model.clone().map(Value::from)),
         ("working_dir", dir.map(Value::from)),
         ("timeout_secs", args.timeout.map(|timeout| timeout.as_secs().into())),
+        ("max_cost_usd", args.max_cost_usd.map(|max| json!(max))),
+        ("max_tokens", args.max_tokens.map(|max| json!(max))),
+        ("max_turns", args.max_turns.map(|max| json!(max))),
         ("permission_mode", args.permission_mode.map(|mode| json!(mode))),
         ("isolation", args.isolation.map(|level| json!(level))),
         ("egress", (!args.egress.is_empty()).then(|| json!(args.egress))),

@@ -33,7 +33,7 @@ pub(in crate::cli) enum UserCommand {
     /// Delete users with their tokens and keys; their runs stay, for admins
     #[command(alias = "remove")]
     Rm(UserRmArgs),
-    /// Show or set the daily budget of a user
+    /// Show or set the budget of a user
     Budget(UserBudgetArgs),
     /// Show or set the quotas of a user
     Quota(UserQuotaArgs),
@@ -148,7 +148,7 @@ async fn ls(context: &Context, args: UserLsArgs) -> anyhow::Result<()> {
         return print_json(&json!({ "items": users, "next_cursor": null }));
     }
     let rows: Vec<_> = users.iter().map(|user| [field(user, "username"), field(user, "role"), login(user), budget(user)]).collect();
-    table::print(context.output, ["user", "role", "login", "daily budget"], &rows)
+    table::print(context.output, ["user", "role", "login", "budget"], &rows)
 }
 
 async fn show(context: &Context, args: UserNameArgs) -> anyhow::Result<()> {
@@ -199,7 +199,14 @@ fn budget(user: &Value) -> String {
         Value::String(unlimited) => Some(format!("{unlimited} {unit}")),
         amount => Some(format!("{amount} {unit}")),
     };
-    [limit("tokens_per_day", "tokens"), limit("cost_per_day_usd", "USD")].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let limits = [
+        limit("tokens_per_day", "tokens"),
+        limit("cost_per_day_usd", "USD"),
+        limit("tokens_per_run", "tokens per run"),
+        limit("cost_per_run_usd", "USD per run"),
+        limit("turns_per_run", "model calls per run"),
+    ];
+    limits.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -208,8 +215,8 @@ mod tests {
 
     #[test]
     fn own_budgets_are_shown() {
-        let user = json!({ "budget": { "tokens_per_day": 5, "cost_per_day_usd": "unlimited" } });
-        assert_eq!(budget(&user), "5 tokens, unlimited USD");
+        let user = json!({ "budget": { "tokens_per_day": 5, "cost_per_day_usd": "unlimited", "turns_per_run": 9 } });
+        assert_eq!(budget(&user), "5 tokens, unlimited USD, 9 model calls per run");
         assert_eq!(budget(&json!({})), "");
     }
 }

@@ -87,7 +87,7 @@ impl RunManager {
         audit: Option<Audited>,
     ) -> Result<RunView, CreateError> {
         let inner = &self.inner;
-        inner.context.budgets.check(&caller.user).await?;
+        let owner_limits = inner.context.budgets.check(&caller.user).await?;
         let session = match new.session {
             Some(id) => Some(self.find_visible_session(caller, id).await.map_err(|error| match error {
                 SessionError::NotFound(id) => CreateError::NoSession(id),
@@ -98,7 +98,7 @@ impl RunManager {
         let (id, on_busy) = (RunId::new(), new.on_busy);
         let weak_guarantee = new.default_passwords && new.permission_mode != PermissionMode::Auto;
         // Only if needed, because an agent that was just installed must be probed first.
-        let capabilities = if validate::needs_capabilities(&new) {
+        let capabilities = if validate::needs_capabilities(&new) || !owner_limits.is_empty() {
             inner.context.agents.capabilities(validate::agent_type_of(&new, session.as_ref())).await
         } else {
             Capabilities::default()
@@ -106,7 +106,7 @@ impl RunManager {
         let (shared, owner, continued) = (Arc::clone(inner), caller.clone(), session.clone());
         let validation = tokio::task::spawn_blocking(move || {
             let context = ValidationContext { agents: &shared.context.agents, workspaces: &shared.workspaces, config: &shared.config };
-            let checked = validate::validate(new, id, &owner, continued.as_ref(), capabilities, &context);
+            let checked = validate::validate(new, id, &owner, continued.as_ref(), capabilities, owner_limits, &context);
             // On the blocking thread, because the values may be megabytes.
             checked.map(|checked| {
                 let of_agent = shared.context.agents.secrets(&checked.spec.agent_type);

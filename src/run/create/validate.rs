@@ -15,7 +15,10 @@ use crate::run::request::{
 use crate::run::run_secrets::RunSecrets;
 use crate::run::store::{NewWebhook, SessionRecord};
 use crate::run::workspace::{DirectoryRequest, Requester, WorkspaceError, Workspaces};
-use crate::types::{Caller, HostPattern, IsolationLevel, McpServer, McpTransport, PermissionMode, ProjectConfig, RuleSpec, RunId, RunSpec};
+use crate::types::{
+    Caller, HostPattern, IsolationLevel, McpServer, McpTransport, PermissionMode, ProjectConfig, RuleSpec, RunId, RunSpec, SpendKind,
+    SpendLimits,
+};
 
 /// Default of `agent_type`.
 const DEFAULT_AGENT: &str = "claude_code";
@@ -78,14 +81,10 @@ pub(super) fn validate(
     caller: &Caller,
     session: Option<&SessionRecord>,
     capabilities: Capabilities,
+    owner_limits: SpendLimits,
     context: &ValidationContext<'_>,
 ) -> Result<Checked, Vec<BadRun>> {
-    let mut faults = Vec::new();
-    if new.prompt.trim().is_empty() {
-        faults.push(BadRun::PromptEmpty);
-    } else if new.prompt.contains('\0') {
-        faults.push(BadRun::PromptNul);
-    }
+    let mut faults = Vec::from_iter(check_prompt(&new.prompt));
     let agent_type = agent_type_of(&new, session).to_owned();
     let (mut widened, mut level) = (Vec::new(), None);
     let requester = Requester { is_admin: caller.is_admin(), is_local: new.is_local };
@@ -94,7 +93,7 @@ pub(super) fn validate(
     if context.agents.contains(&agent_type) {
         if let Some(session) = session {
             match check_session(&agent_type, new.working_dir.as_deref(), session, capabilities) {
-                Ok(moved) => moves = moved,
+                Ok(is_elsewhere) => moves = is_elsewhere,
                 Err(fault) => faults.push(fault),
             }
         }
@@ -103,16 +102,13 @@ pub(super) fn validate(
             Ok(allowed) => widened = allowed.0,
             Err(error) => faults.push(error.into()),
         }
-        if (new.permission_mode != PermissionMode::Auto || !new.permission_rules.is_empty()) && !capabilities.permissions {
-            faults.push(BadRun::CannotAsk { agent: agent_type.clone() });
-        } else if let Some(reason) = context.agents.unsupported_mode(&agent_type, new.permission_mode) {
-            faults.push(BadRun::CannotKeepMode { agent: agent_type.clone(), reason });
-        }
+        faults.extend(check_permissions(&new, &agent_type, capabilities, context.agents));
         match context.agents.check_isolation(&agent_type, new.permission_mode, new.isolation, caller.is_admin()) {
             Ok(isolation) => level = isolation.map(|isolation| isolation.level),
             Err(error) => faults.push(error.into()),
         }
         faults.extend(new.instructions.as_deref().and_then(|text| check_instructions(text, &agent_type, capabilities).err()));
+        check_spend_limits(new.spend_limits, owner_limits, &agent_type, session.is_some(), capabilities, &mut faults);
         if !new.mcp_servers.is_empty() {
             check_mcp_servers(&new.mcp_servers, &agent_type, caller, capabilities, &mut faults);
             widened.push("mcp_servers".to_owned());
@@ -127,12 +123,7 @@ pub(super) fn validate(
     }
     check_rules(&new.permission_rules, &mut faults);
     check_env(&new.env, caller, &context.config.user_env, &mut faults);
-    let is_valid = |limit: Duration| !limit.is_zero() && limit <= MAX_TIMEOUT;
-    for (field, limit) in [("timeout_secs", new.timeout), ("idle_timeout_secs", new.idle_timeout)] {
-        if !limit.is_none_or(is_valid) {
-            faults.push(BadRun::Timeout { field });
-        }
-    }
+    check_timeouts(&new, &mut faults);
     check_labels(&new.labels, &mut faults);
     let is_sandbox = level == Some(IsolationLevel::Sandbox);
     let egress = check_egress(new.egress.as_deref(), is_sandbox, &context.config.egress, &mut faults);
@@ -177,6 +168,7 @@ pub(super) fn validate(
         mcp_servers: new.mcp_servers.iter().map(|server| server.name.clone()).collect(),
         timeout: new.timeout.unwrap_or(DEFAULT_TIMEOUT),
         idle_timeout: new.idle_timeout,
+        spend_limits: new.spend_limits.stricter(owner_limits),
         isolation: new.isolation,
         // Decided once: the agent can change the configuration of its repository.
         egress: is_sandbox.then(|| egress.unwrap_or_else(|| default_egress(known_dir.as_deref(), &context.config.egress))),
@@ -204,6 +196,7 @@ pub(super) fn needs_capabilities(new: &NewRun) -> bool {
         || !new.permission_rules.is_empty()
         || !new.mcp_servers.is_empty()
         || new.instructions.is_some()
+        || !new.spend_limits.is_empty()
 }
 
 /// The agent of a request, with defaults applied.
@@ -241,6 +234,46 @@ fn check_instructions(text: &str, agent: &str, capabilities: Capabilities) -> Re
         text if text.trim().is_empty() || text.contains('\0') => Err(BadRun::Instructions),
         _ => Ok(()),
     }
+}
+
+fn check_prompt(prompt: &str) -> Option<BadRun> {
+    if prompt.trim().is_empty() {
+        return Some(BadRun::PromptEmpty);
+    }
+    prompt.contains('\0').then_some(BadRun::PromptNul)
+}
+
+/// Checks that the agent keeps the permission mode and the rules.
+fn check_permissions(new: &NewRun, agent: &str, capabilities: Capabilities, agents: &Agents) -> Option<BadRun> {
+    if (new.permission_mode != PermissionMode::Auto || !new.permission_rules.is_empty()) && !capabilities.permissions {
+        return Some(BadRun::CannotAsk { agent: agent.to_owned() });
+    }
+    let reason = agents.unsupported_mode(agent, new.permission_mode)?;
+    Some(BadRun::CannotKeepMode { agent: agent.to_owned(), reason })
+}
+
+fn check_timeouts(new: &NewRun, faults: &mut Vec<BadRun>) {
+    let is_valid = |limit: Duration| !limit.is_zero() && limit <= MAX_TIMEOUT;
+    for (field, limit) in [("timeout_secs", new.timeout), ("idle_timeout_secs", new.idle_timeout)] {
+        if !limit.is_none_or(is_valid) {
+            faults.push(BadRun::Timeout { field });
+        }
+    }
+}
+
+/// Checks that the agent reports what the limits of the request and of the owner count.
+fn check_spend_limits(
+    requested: SpendLimits,
+    of_owner: SpendLimits,
+    agent: &str,
+    continues: bool,
+    capabilities: Capabilities,
+    faults: &mut Vec<BadRun>,
+) {
+    faults.extend(requested.zero().map(BadRun::ZeroSpendLimit));
+    let limits = requested.stricter(of_owner);
+    let unreported = SpendKind::ALL.into_iter().filter(|kind| limits.has(*kind) && !capabilities.usage.covers(*kind, continues));
+    faults.extend(unreported.map(|kind| BadRun::SpendNotReported { agent: agent.to_owned(), kind, is_requested: requested.has(kind) }));
 }
 
 /// Compiles the rules. They are compiled again when the run starts: compiled ones of all queued runs would take much memory.

@@ -61,10 +61,11 @@ impl Driver {
             }
         };
         let succeeded = outcome.cause == Cause::Ok;
+        let spend_message = (outcome.cause == Cause::SpendLimit).then(|| self.spend_message()).flatten();
         let done = RunDone {
             status: outcome.status,
             cause: outcome.cause,
-            message: outcome.message,
+            message: spend_message.or(outcome.message),
             exit_code: end.exit.and_then(Exit::code),
             signal: end.exit.and_then(Exit::signal),
             out_of_memory: end.out_of_memory,

@@ -19,8 +19,12 @@ impl Driver {
             self.add_item(item, &mut batch);
         }
         self.note_activity();
+        let overspent = self.must_stop_spending(&mut batch);
         if !self.store_batch(&mut batch, agent).await {
             return;
+        }
+        if overspent {
+            return self.stop_spending(batch.turn, agent).await;
         }
         // Answered only now: a decision is stored before the agent acts on it.
         for (request, answer) in batch.answers {
@@ -40,6 +44,7 @@ impl Driver {
         if let Some(turn) = batch.turn.take() {
             self.last_turn = Some(turn);
         }
+        self.note_overspending_at_end(&mut batch);
         self.held.add(batch);
         let outcome = Outcome::from_agent_end(self.last_turn.as_ref(), &end);
         self.transition(Input::AgentEnded(outcome));

@@ -19,6 +19,7 @@ mod outage;
 mod phase;
 mod requests;
 mod restore;
+mod spend;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -55,7 +56,7 @@ use crate::egress::Proxy;
 use crate::metrics::RunMetrics;
 use crate::types::bounds::MAX_TIMED_CALLS;
 use crate::types::{
-    NoticeCode, OnShutdown, PermissionMode, ProjectConfig, Recent, RunSpec, RunStatus, SessionId, StreamEvent, TurnEnd, Usage,
+    NoticeCode, OnShutdown, PermissionMode, ProjectConfig, Recent, RunSpec, RunStatus, SessionId, SpendLimits, StreamEvent, TurnEnd, Usage,
 };
 
 /// What all drivers of a server share.
@@ -150,6 +151,7 @@ struct SpecSummary {
     project_config: ProjectConfig,
     timeout: Duration,
     idle_timeout: Option<Duration>,
+    spend_limits: SpendLimits,
 }
 
 impl From<&RunSpec> for SpecSummary {
@@ -162,6 +164,7 @@ impl From<&RunSpec> for SpecSummary {
             project_config: spec.project_config,
             timeout: spec.timeout,
             idle_timeout: spec.idle_timeout,
+            spend_limits: spec.spend_limits,
         }
     }
 }

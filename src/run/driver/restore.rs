@@ -87,8 +87,14 @@ impl Driver {
         if let Some(reason) = stopped {
             self.transition(Input::StopRequested(reason));
         }
+        // An earlier server may have died between the two.
+        let overspent = self.must_stop_spending(&mut batch);
         if !self.store_batch(&mut batch, agent).await {
             return;
+        }
+        if overspent {
+            let ended = history.turn.filter(|_| history.turn_is_over);
+            return self.stop_spending(ended, agent).await;
         }
         if let Some(reason) = stopped {
             return agent.stop(reason.as_str().to_owned(), self.context.config.stop_grace).await;

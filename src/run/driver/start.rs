@@ -117,6 +117,7 @@ impl Driver {
             let data = Some(json!({ "agent_session": agent_session }));
             events.push(StreamEvent::Notice { level: Level::Info, code: NoticeCode::Resumed, message: message.into(), data });
         }
+        events.extend(self.weak_limit_notices());
         let change = RunChange { launched_at: Some(self.log.now()), ..RunChange::default() };
         if let Err(error) = self.store(&events, change, None).await {
             return self.fail_start(Failure::new(Cause::Storage, error.to_string()));

@@ -33,10 +33,10 @@ class QuotaAllowance(TypedDict):
     """
 
     used: int
-    """Number of things or bytes that a quota allows."""
+    """Number of things or bytes that a quota or limit allows."""
 
     allowed: NotRequired[int]
-    """Number of things or bytes that a quota allows."""
+    """Number of things or bytes that a quota or limit allows."""
 
     is_own: bool
     """Whether the limit was set for this user rather than taken from the server's settings."""
@@ -70,6 +70,9 @@ class TokenBudget(TypedDict):
 
     is_own: bool
     """Whether the limit was set for this user rather than taken from the server's settings."""
+
+
+Amount: TypeAlias = int
 
 
 class AssistantMessage(TypedDict):
@@ -108,42 +111,6 @@ AuditAction: TypeAlias = Literal[
 Authenticated: TypeAlias = Literal["yes", "no", "unknown"]
 
 
-class Capabilities(TypedDict):
-    """
-    What a client can do with an agent besides giving it a prompt.
-    """
-
-    resume: bool
-    """Continue a conversation in a later run."""
-
-    move_session: bool
-    """Continue a conversation in another working directory."""
-
-    messages: bool
-    """Send a further message in the same run, once its turn has ended."""
-
-    steer: bool
-    """Add a message to a running turn without interrupting it."""
-
-    interrupt: bool
-    """Stop a turn without ending the process."""
-
-    permissions: bool
-    """Be asked for permission before it uses a tool."""
-
-    questions: bool
-    """Be asked a question."""
-
-    models: bool
-    """Choose its model."""
-
-    mcp_servers: bool
-    """Give it MCP servers."""
-
-    instructions: bool
-    """Add instructions to its system prompt."""
-
-
 Cause: TypeAlias = Literal[
     "ok",
     "agent_error",
@@ -163,6 +130,7 @@ Cause: TypeAlias = Literal[
     "storage",
     "protocol",
     "budget_exceeded",
+    "spend_limit",
     "internal",
 ]
 
@@ -522,6 +490,7 @@ NoticeCode: TypeAlias = Literal[
     "session_changed",
     "session_moved",
     "limit_reached",
+    "spend_limit",
     "access_ended",
     "agent_warning",
     "other",
@@ -663,6 +632,7 @@ class Problem(TypedDict):
         "too_many_searches",
         "too_many_streams",
         "rate_limited",
+        "spend_limit",
         "internal",
         "agent_error",
         "not_logged_in",
@@ -712,6 +682,9 @@ class QuestionOption(TypedDict):
 
     preview: NotRequired[str]
     """Text that shows the outcome of the option, such as a mockup or code."""
+
+
+ReportInterval: TypeAlias = Literal["never", "turn", "call"]
 
 
 Role: TypeAlias = Literal["assistant", "user", "system"]
@@ -894,6 +867,9 @@ class TokenEvent(Delta):
     type: Literal["token"]
 
 
+Tokens: TypeAlias = int
+
+
 ToolKind: TypeAlias = Literal["read", "edit", "delete", "move", "search", "execute", "think", "fetch", "other"]
 
 
@@ -944,6 +920,9 @@ class Usage(TypedDict):
     cost_is_estimate: bool
     """Whether the cost is computed from list prices rather than billed."""
 
+    model_calls: NotRequired[int]
+    """Number of model calls, including those of sub-agents, if the agent reports them one by one."""
+
 
 class UsageEvent(Usage):
     """
@@ -956,6 +935,27 @@ class UsageEvent(Usage):
 
 
 UsageGroup: TypeAlias = Literal["day", "owner", "agent_type", "model", "session", "run"]
+
+
+class UsageReports(TypedDict):
+    """
+    What an agent reports about its usage.
+    """
+
+    cost: ReportInterval
+    """Its cost (`max_cost_usd`)."""
+
+    tokens: ReportInterval
+    """Its tokens (`max_tokens`)."""
+
+    turns: ReportInterval
+    """The number of its model calls (`max_turns`)."""
+
+    sub_agents: bool
+    """Whether its sub-agents are included."""
+
+    continued_cost: bool
+    """Whether its cost is also known in runs that continue a session."""
 
 
 class UsageTotals(TypedDict):
@@ -1123,36 +1123,6 @@ class AgentReportPage(TypedDict):
     """The `cursor` of the next page; null on the last page."""
 
 
-class AgentSummary(TypedDict):
-    """
-    What a client can do with one agent, to choose between agents.
-    """
-
-    agent_type: str
-    """The agent's registered name."""
-
-    protocol: str
-    """How it is driven: `stream-json`, `app-server`, `acp`, `text`, `jsonl`, `demo` or `in-process`."""
-
-    capabilities: Capabilities
-    """What a client can do with it besides giving it a prompt."""
-
-    available: bool
-    """Whether a run can be started with it."""
-
-
-class AgentSummaryPage(TypedDict):
-    """
-    One page of a list.
-    """
-
-    items: list[AgentSummary]
-    """The items."""
-
-    next_cursor: str | None
-    """The `cursor` of the next page; null on the last page."""
-
-
 class AnswerRequest(TypedDict):
     """
     A decision on a permission request, or the answers to a question.
@@ -1284,28 +1254,43 @@ class AuditEntryPage(TypedDict):
     """The `cursor` of the next page; null on the last page."""
 
 
-class Budget(TypedDict):
+class Capabilities(TypedDict):
     """
-    A user's budget and usage today.
+    What a client can do with an agent besides giving it a prompt.
     """
 
-    owner: UserName
-    """The user whose budget this is."""
+    resume: bool
+    """Continue a conversation in a later run."""
 
-    day: Day
-    """Current day, in UTC."""
+    move_session: bool
+    """Continue a conversation in another working directory."""
 
-    resets_at: Timestamp
-    """When the day ends and usage starts from zero."""
+    messages: bool
+    """Send a further message in the same run, once its turn has ended."""
 
-    tokens: TokenBudget
-    """Budget in tokens. Counts uncached input, writes to the provider's cache, and output; reads from the cache do not count."""
+    steer: bool
+    """Add a message to a running turn without interrupting it."""
 
-    cost_usd: CostBudget
-    """Budget in US dollars, as far as agents report their cost."""
+    interrupt: bool
+    """Stop a turn without ending the process."""
 
-    is_used_up: bool
-    """Whether new runs and messages are rejected until the day ends."""
+    permissions: bool
+    """Be asked for permission before it uses a tool."""
+
+    questions: bool
+    """Be asked a question."""
+
+    models: bool
+    """Choose its model."""
+
+    mcp_servers: bool
+    """Give it MCP servers."""
+
+    instructions: bool
+    """Add instructions to its system prompt."""
+
+    usage: UsageReports
+    """What it reports about its usage, and so which spend limits a run may have."""
 
 
 ChatContent: TypeAlias = str | list[ContentPart]
@@ -1625,21 +1610,6 @@ class LoginOptions(TypedDict):
 McpServer: TypeAlias = StdioServer | HttpServer
 
 
-class Me(TypedDict):
-    """
-    The caller, with their budget.
-    """
-
-    username: UserName
-    """User name."""
-
-    role: UserRole
-    """Role of the user."""
-
-    budget: Budget
-    """Today's budget."""
-
-
 class MessageEvent(TypedDict):
     """
     A complete message. Its `token` events precede it.
@@ -1754,7 +1724,7 @@ class OpenRequest4(OpenRequest1, OpenRequest3):
 
 class OwnBudget(TypedDict):
     """
-    Daily budget of a user, per UTC day. Limits that are not set default to the server's settings.
+    Budget of a user: per UTC day, and per run. Limits that are not set default to the server's settings.
     """
 
     tokens_per_day: NotRequired[TokenLimit]
@@ -1762,6 +1732,15 @@ class OwnBudget(TypedDict):
 
     cost_per_day_usd: NotRequired[CostLimit]
     """Maximum cost in US dollars, as far as agents report their cost."""
+
+    tokens_per_run: NotRequired[TokenLimit]
+    """Maximum number of tokens of one run. A run may ask for a lower one."""
+
+    cost_per_run_usd: NotRequired[CostLimit]
+    """Maximum cost of one run in US dollars. A run may ask for a lower one."""
+
+    turns_per_run: NotRequired[QuotaLimit]
+    """Maximum number of model calls of one run. A run may ask for a lower one."""
 
 
 class PermissionRequestEvent(TypedDict):
@@ -2006,6 +1985,21 @@ class RuleSpec(TypedDict):
     """Decision of the rule."""
 
 
+class RunAllowance(TypedDict):
+    """
+    Limits of each run of a user. Absent if unlimited.
+    """
+
+    tokens: NotRequired[Tokens]
+    """Maximum of `max_tokens`."""
+
+    cost_usd: NotRequired[Money]
+    """Maximum of `max_cost_usd`."""
+
+    turns: NotRequired[Amount]
+    """Maximum of `max_turns`."""
+
+
 class RunDone(TypedDict):
     """
     Outcome of a run.
@@ -2228,6 +2222,21 @@ class SettingPage(TypedDict):
     """The `cursor` of the next page; null on the last page."""
 
 
+class SpendLimits(TypedDict):
+    """
+    The spend limits of one run. They cover everything that the agent reports, including its sub-agents.
+    """
+
+    max_cost_usd: NotRequired[Money]
+    """Maximum cost in US dollars."""
+
+    max_tokens: NotRequired[Tokens]
+    """Maximum number of tokens, as budgets count them: without reads from the provider's cache."""
+
+    max_turns: NotRequired[Amount]
+    """Maximum number of model calls."""
+
+
 class TaskEndedEvent(TypedDict):
     """
     A task in the background ended.
@@ -2404,7 +2413,7 @@ class Account(TypedDict):
     """Whether the user still has the default password, which works only on the server's own machine."""
 
     budget: NotRequired[OwnBudget]
-    """The user's own daily budget; absent if the server's default applies."""
+    """The user's own budget; absent if the server's default applies."""
 
 
 class AccountPage(TypedDict):
@@ -2419,13 +2428,73 @@ class AccountPage(TypedDict):
     """The `cursor` of the next page; null on the last page."""
 
 
+class AgentSummary(TypedDict):
+    """
+    What a client can do with one agent, to choose between agents.
+    """
+
+    agent_type: str
+    """The agent's registered name."""
+
+    protocol: str
+    """How it is driven: `stream-json`, `app-server`, `acp`, `text`, `jsonl`, `demo` or `in-process`."""
+
+    capabilities: Capabilities
+    """What a client can do with it besides giving it a prompt."""
+
+    available: bool
+    """Whether a run can be started with it."""
+
+
+class AgentSummaryPage(TypedDict):
+    """
+    One page of a list.
+    """
+
+    items: list[AgentSummary]
+    """The items."""
+
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last page."""
+
+
+class Budget(TypedDict):
+    """
+    A user's budget and usage today.
+    """
+
+    owner: UserName
+    """The user whose budget this is."""
+
+    day: Day
+    """Current day, in UTC."""
+
+    resets_at: Timestamp
+    """When the day ends and usage starts from zero."""
+
+    tokens: TokenBudget
+    """Budget in tokens. Counts uncached input, writes to the provider's cache, and output; reads from the cache do not count."""
+
+    cost_usd: CostBudget
+    """Budget in US dollars, as far as agents report their cost."""
+
+    is_used_up: bool
+    """Whether new runs and messages are rejected until the day ends."""
+
+    per_run: RunAllowance
+    """Limits of each run."""
+
+
 class BudgetRequest(TypedDict):
     """
-    Changes to a daily budget (UTC). Absent fields stay unchanged; null restores the server's default.
+    Changes to a budget: per day (UTC), and per run. Absent fields stay unchanged; null restores the server's default.
     """
 
     tokens_per_day: NotRequired[TokenLimit | None]
     cost_per_day_usd: NotRequired[CostLimit | None]
+    tokens_per_run: NotRequired[TokenLimit | None]
+    cost_per_run_usd: NotRequired[CostLimit | None]
+    turns_per_run: NotRequired[QuotaLimit | None]
 
 
 class ChangeUserRequest(TypedDict):
@@ -2438,7 +2507,7 @@ class ChangeUserRequest(TypedDict):
 
     role: NotRequired[UserRole | None]
     budget: NotRequired[BudgetRequest]
-    """Changes to the daily budget."""
+    """Changes to the budget."""
 
     quotas: NotRequired[QuotasRequest]
     """Changes to the quotas."""
@@ -2583,6 +2652,21 @@ class LoginResponse(TypedDict):
     """The user."""
 
 
+class Me(TypedDict):
+    """
+    The caller, with their budget.
+    """
+
+    username: UserName
+    """User name."""
+
+    role: UserRole
+    """Role of the user."""
+
+    budget: Budget
+    """Today's budget."""
+
+
 class OpenRequest2(TypedDict):
     """
     Questions to the user. Answered with `answers`.
@@ -2618,7 +2702,7 @@ class OpenRequestPage(TypedDict):
     """The `cursor` of the next page; null on the last page."""
 
 
-class Run(RunEnd):
+class Run(SpendLimits, RunEnd):
     """
     A run: its specification, status and outcome.
     """
@@ -2734,6 +2818,9 @@ class RunMetadata(TypedDict):
     idle_timeout_secs: NotRequired[int | None]
     """Time limit in seconds without any output of the agent."""
 
+    max_cost_usd: NotRequired[Money | None]
+    max_tokens: NotRequired[Tokens | None]
+    max_turns: NotRequired[Amount | None]
     model: NotRequired[str | None]
     """The model, as the agent names it."""
 

@@ -39,8 +39,13 @@ export function UsersView() {
 
 /** @param {any} budget */
 function budgetText(budget) {
-  const limits = [[budget?.tokens_per_day, (/** @type {number} */ count) => t('users.budget_tokens', { count, value: compact(count) })], [budget?.cost_per_day_usd, money]]
-    .filter(([limit]) => limit !== undefined && limit !== null).map(([limit, format]) => (limit === 'unlimited' ? t('users.unlimited') : format(limit)));
+  const tokens = (/** @type {number} */ count) => t('users.budget_tokens', { count, value: compact(count) });
+  const turns = (/** @type {number} */ count) => t('users.budget_turns', { count, value: compact(count) });
+  /** @param {any[]} limits @returns {string[]} */
+  const texts = (limits) => limits.filter(([limit]) => limit !== undefined && limit !== null)
+    .map(([limit, format]) => (limit === 'unlimited' ? t('users.unlimited') : format(limit)));
+  const perRun = texts([[budget?.tokens_per_run, tokens], [budget?.cost_per_run_usd, money], [budget?.turns_per_run, turns]]);
+  const limits = [...texts([[budget?.tokens_per_day, tokens], [budget?.cost_per_day_usd, money]]), ...perRun.map((limit) => t('users.per_run', { limit }))];
   return limits.length > 0 ? limits.join(', ') : t('users.server_default');
 }
 
@@ -123,10 +128,18 @@ const limitText = (limit) => (limit === undefined || limit === null ? '' : limit
 function BudgetDialog({ user, onClose }) {
   const [tokens, setTokens] = useState(limitText(user.budget?.tokens_per_day));
   const [cost, setCost] = useState(limitText(user.budget?.cost_per_day_usd));
-  const names = ['budget.tokens_per_day', 'budget.cost_per_day_usd'];
+  const [runTokens, setRunTokens] = useState(limitText(user.budget?.tokens_per_run));
+  const [runCost, setRunCost] = useState(limitText(user.budget?.cost_per_run_usd));
+  const [runTurns, setRunTurns] = useState(limitText(user.budget?.turns_per_run));
+  const names = ['budget.tokens_per_day', 'budget.cost_per_day_usd', 'budget.tokens_per_run', 'budget.cost_per_run_usd', 'budget.turns_per_run'];
+  const budget = () => ({ tokens_per_day: parseLimit(tokens), cost_per_day_usd: parseLimit(cost), tokens_per_run: parseLimit(runTokens),
+    cost_per_run_usd: parseLimit(runCost), turns_per_run: parseLimit(runTurns) });
   return html`<${FormDialog} title=${t('users.budget_of', { name: user.username })} action=${t('save')} onClose=${onClose} names=${names}
-    send=${() => request('PATCH', `/api/users/${encodeURIComponent(user.username)}`, { budget: { tokens_per_day: parseLimit(tokens), cost_per_day_usd: parseLimit(cost) } })}
+    send=${() => request('PATCH', `/api/users/${encodeURIComponent(user.username)}`, { budget: budget() })}
     fields=${(/** @type {(name: string) => string | null} */ errorOf) => html`<p class="muted">${t('users.budget_text')}</p>
       <${TextField} label=${t('users.tokens_per_day')} value=${tokens} onInput=${setTokens} error=${errorOf(names[0])} inputmode="numeric" pattern="[0-9]*|∞" />
-      <${TextField} label=${t('users.cost_per_day')} value=${cost} onInput=${setCost} error=${errorOf(names[1])} inputmode="decimal" pattern="[0-9]*([.][0-9]+)?|∞" />`} />`;
+      <${TextField} label=${t('users.cost_per_day')} value=${cost} onInput=${setCost} error=${errorOf(names[1])} inputmode="decimal" pattern="[0-9]*([.][0-9]+)?|∞" />
+      <${TextField} label=${t('users.tokens_per_run')} value=${runTokens} onInput=${setRunTokens} error=${errorOf(names[2])} inputmode="numeric" pattern="[0-9]*|∞" />
+      <${TextField} label=${t('users.cost_per_run')} value=${runCost} onInput=${setRunCost} error=${errorOf(names[3])} inputmode="decimal" pattern="[0-9]*([.][0-9]+)?|∞" />
+      <${TextField} label=${t('users.turns_per_run')} value=${runTurns} onInput=${setRunTurns} error=${errorOf(names[4])} inputmode="numeric" pattern="[0-9]*|∞" />`} />`;
 }

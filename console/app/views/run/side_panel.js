@@ -37,6 +37,7 @@ function Usage({ usage }) {
     ['run.usage.cache_write', usage.cache_write_tokens ? number(usage.cache_write_tokens) : ''],
     ['run.usage.output', number(usage.output_tokens)],
     ['run.usage.reasoning', usage.reasoning_tokens ? number(usage.reasoning_tokens) : ''],
+    ['run.usage.model_calls', usage.model_calls === undefined ? '' : number(usage.model_calls)],
     ['run.usage.cost', usage.cost_usd === undefined ? '' : `${usage.cost_is_estimate ? '≈ ' : ''}${money(usage.cost_usd)}`],
   ];
   return html`<section><h2>${t('run.usage')}</h2><${Table} rows=${rows} /></section>`;
@@ -57,6 +58,9 @@ function Details({ run }) {
     ['run.detail.created', html`<${RelativeTime} time=${record.created_at} />`],
     ['run.detail.duration', done ? duration(done.duration_ms) : ''],
     ['run.detail.timeout', record.timeout_secs ? duration(record.timeout_secs * 1000) : ''],
+    ['run.detail.max_cost', record.max_cost_usd === undefined ? '' : money(record.max_cost_usd)],
+    ['run.detail.max_tokens', record.max_tokens === undefined ? '' : number(record.max_tokens)],
+    ['run.detail.max_turns', record.max_turns === undefined ? '' : number(record.max_turns)],
     ['run.detail.labels', labels],
     ['run.detail.session', html`<a href=${`#/sessions/${encodeURIComponent(record.session_id)}`}>${record.session_id.slice(0, 12)}…</a>`],
   ];

@@ -179,6 +179,9 @@ pub(super) struct MessageLine<'a> {
 pub(super) struct Message<'a> {
     #[serde(default, deserialize_with = "lenient")]
     pub(super) id: Option<String>,
+    /// The usage at the start of the model's response.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) usage: Option<TurnUsage>,
     #[serde(borrow)]
     pub(super) content: &'a RawValue,
 }

@@ -6,6 +6,7 @@ mod bounds;
 mod faults;
 mod phases;
 mod restore;
+mod spend;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -11,11 +11,17 @@ use crate::types::{DecidedBy, MessageMode, Question, RunStarted, SessionId};
 impl Bench {
     /// A run whose log contains `events`, and whose agent was reattached with this history.
     async fn restored(events: &[StreamEvent], history: History) -> (Self, ScriptedAgent) {
+        Self::restored_with(|_| {}, events, history).await
+    }
+
+    /// The same with this specification.
+    pub(super) async fn restored_with(spec: impl FnOnce(&mut RunSpec), events: &[StreamEvent], history: History) -> (Self, ScriptedAgent) {
         let dir = tempfile::tempdir().unwrap();
         let manager = RunManager::without_agents(dir.path());
         let store = FaultStore::in_memory();
         let mut record = contract::record("admin", "scripted", None);
         record.spec.permission_mode = PermissionMode::Ask;
+        spec(&mut record.spec);
         let mut config = (*manager.inner.config).clone();
         config.permission_timeout = PERMISSION_TIMEOUT;
         let context = DriverContext { store: Arc::new(store.clone()), config: Arc::new(config), ..manager.inner.context.clone() };

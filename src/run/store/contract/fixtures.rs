@@ -8,7 +8,8 @@ use bytes::Bytes;
 
 use crate::run::store::{Chunk, RunRecord, RunStore, SessionUse, StoreError};
 use crate::types::{
-    Cause, Lease, PermissionMode, ProjectConfig, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserRef, Withheld,
+    Cause, Lease, PermissionMode, ProjectConfig, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, SpendLimits, Timestamp, UserRef,
+    Withheld,
 };
 
 pub(super) fn at(millis: i64) -> Timestamp {
@@ -45,6 +46,7 @@ pub(in crate::run) fn record(owner: &str, agent_type: &str, label: Option<(&str,
             mcp_servers: vec![],
             timeout: Duration::from_mins(5),
             idle_timeout: None,
+            spend_limits: SpendLimits::default(),
             isolation: None,
             project_config: ProjectConfig::Ignore,
             labels: label.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect::<BTreeMap<_, _>>(),

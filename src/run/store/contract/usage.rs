@@ -6,7 +6,7 @@ use super::fixtures::{at, batch, contract, create, done, record};
 use crate::run::store::{
     Deleted, OwnerFilter, RunChange, RunRecord, RunStore, UsageFilter, UsageGroup, UsageStore, UsageSum, UserEdit, UserStore,
 };
-use crate::types::{Budget, BudgetChange, Limit, LimitChange, Money, RunDone, RunStatus, Timestamp, Tokens, Usage, UserRef};
+use crate::types::{Amount, Budget, BudgetChange, Limit, LimitChange, Money, RunDone, RunStatus, Timestamp, Tokens, Usage, UserRef};
 
 /// A time on the given day after 1970-01-01.
 fn on_day(day: u32) -> Timestamp {
@@ -142,18 +142,30 @@ async fn a_budget_is_set_kept_and_reset(store: &(impl UserStore + UsageStore)) {
         password_hash: "h".into(),
         default_password: false,
         generation: 1,
-        budget: Budget { tokens_per_day: Some(Limit::At(Tokens::new(9))), cost_per_day_usd: None },
+        budget: Budget { tokens_per_day: Some(Limit::At(Tokens::new(9))), ..Budget::default() },
     };
     store.add_user(user.clone(), None).await.unwrap();
-    let change = BudgetChange { tokens_per_day: LimitChange::Keep, cost_per_day: LimitChange::Set(Limit::NONE) };
+    let change = BudgetChange { cost_per_day: LimitChange::Set(Limit::NONE), ..BudgetChange::default() };
     store.change_user(id, UserEdit { budget: change, ..UserEdit::default() }, None).await.unwrap();
     let both = Budget { cost_per_day_usd: Some(Limit::NONE), ..user.budget };
     let day = crate::types::Day::from_timestamp(on_day(0));
     assert_eq!(store.user(&name).await.unwrap().unwrap().budget, both);
     assert_eq!(store.daily_usage(id, day).await.unwrap().budget, both);
-    let change = BudgetChange { tokens_per_day: LimitChange::Reset, cost_per_day: LimitChange::Set(Limit::At(Money::from_reported(2.5))) };
+    let change = BudgetChange {
+        tokens_per_day: LimitChange::Reset,
+        cost_per_day: LimitChange::Set(Limit::At(Money::from_reported(2.5))),
+        tokens_per_run: LimitChange::Set(Limit::At(Tokens::new(7))),
+        cost_per_run: LimitChange::Set(Limit::NONE),
+        turns_per_run: LimitChange::Set(Limit::At(Amount::new(3))),
+    };
     store.change_user(id, UserEdit { budget: change, ..UserEdit::default() }, None).await.unwrap();
-    let money = Budget { tokens_per_day: None, cost_per_day_usd: Some(Limit::At(Money::from_reported(2.5))) };
+    let money = Budget {
+        tokens_per_day: None,
+        cost_per_day_usd: Some(Limit::At(Money::from_reported(2.5))),
+        tokens_per_run: Some(Limit::At(Tokens::new(7))),
+        cost_per_run_usd: Some(Limit::NONE),
+        turns_per_run: Some(Limit::At(Amount::new(3))),
+    };
     let read = store.user(&name).await.unwrap().unwrap();
     assert_eq!((read.budget, read.generation), (money, 1), "a budget change invalidated tokens");
     store.change_user(id, UserEdit { role: Some(crate::types::UserRole::Admin), ..UserEdit::default() }, None).await.unwrap();

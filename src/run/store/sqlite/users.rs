@@ -11,13 +11,14 @@ use super::limits::{encode_bound, encode_change};
 use super::quotas;
 use super::sql::{execute, query_first, read_error};
 use crate::run::store::{Audited, StoreError, UserChange, UserEdit, UserRecord, UserStore};
-use crate::types::{Budget, Limit, Money, Tokens, UserId, UserName, UserRole};
+use crate::types::{Amount, Budget, Limit, Money, Tokens, UserId, UserName, UserRole};
 
 /// The columns of a user, in the order in which [`decode`] reads them.
-const COLUMNS: &str = "id, name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros";
+const COLUMNS: &str = "id, name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros, \
+     tokens_per_run, cost_per_run_micros, turns_per_run";
 
 /// The columns of a user's budget, in the order in which [`decode_budget`] reads them.
-pub(super) const BUDGET_COLUMNS: &str = "tokens_per_day, cost_per_day_micros";
+pub(super) const BUDGET_COLUMNS: &str = "tokens_per_day, cost_per_day_micros, tokens_per_run, cost_per_run_micros, turns_per_run";
 
 /// Whether the selected user is not the only admin.
 const NOT_THE_LAST_ADMIN: &str = "(role <> 'admin' OR (SELECT count(*) FROM users WHERE role = 'admin') > 1)";
@@ -49,10 +50,12 @@ impl UserStore for SqliteStore {
 
     async fn add_user(&self, user: UserRecord, audit: Option<Audited>) -> Result<bool, StoreError> {
         self.write_audited(audit, identity, move |connection| {
-            let sql = "INSERT INTO users (id, name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros)
-                           SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (SELECT 1 FROM former_users WHERE id = ?1)
-                           ON CONFLICT DO NOTHING";
-            let Budget { tokens_per_day, cost_per_day_usd } = user.budget;
+            let sql = format!(
+                "INSERT INTO users ({COLUMNS})
+                     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE NOT EXISTS (SELECT 1 FROM former_users WHERE id = ?1)
+                     ON CONFLICT DO NOTHING"
+            );
+            let Budget { tokens_per_day, cost_per_day_usd, tokens_per_run, cost_per_run_usd, turns_per_run } = user.budget;
             let values = params![
                 user.id.to_string(),
                 user.name.as_str(),
@@ -62,8 +65,11 @@ impl UserStore for SqliteStore {
                 user.generation,
                 tokens_per_day.map(|bound| encode_bound(bound, Tokens::get)),
                 cost_per_day_usd.map(|bound| encode_bound(bound, Money::micros)),
+                tokens_per_run.map(|bound| encode_bound(bound, Tokens::get)),
+                cost_per_run_usd.map(|bound| encode_bound(bound, Money::micros)),
+                turns_per_run.map(|bound| encode_bound(bound, Amount::get)),
             ];
-            Ok(execute(connection, sql, values)? == 1)
+            Ok(execute(connection, &sql, values)? == 1)
         })
         .await
     }
@@ -75,12 +81,31 @@ impl UserStore for SqliteStore {
             let sql = format!(
                 "UPDATE users SET role = coalesce(?2, role), password_hash = coalesce(?3, password_hash),
                      default_password = iif(?3 IS NULL, default_password, 0), generation = generation + (?3 IS NOT NULL),
-                     tokens_per_day = iif(?4, ?5, tokens_per_day), cost_per_day_micros = iif(?6, ?7, cost_per_day_micros)
+                     tokens_per_day = iif(?4, ?5, tokens_per_day), cost_per_day_micros = iif(?6, ?7, cost_per_day_micros),
+                     tokens_per_run = iif(?8, ?9, tokens_per_run), cost_per_run_micros = iif(?10, ?11, cost_per_run_micros),
+                     turns_per_run = iif(?12, ?13, turns_per_run)
                      WHERE id = ?1 AND (coalesce(?2, role) = 'admin' OR {NOT_THE_LAST_ADMIN})"
             );
             let (set_tokens, tokens) = encode_change(budget.tokens_per_day, Tokens::get);
             let (set_cost, cost) = encode_change(budget.cost_per_day, Money::micros);
-            let values = params![id, role.map(UserRole::as_str), password_hash, set_tokens, tokens, set_cost, cost];
+            let run_tokens = encode_change(budget.tokens_per_run, Tokens::get);
+            let run_cost = encode_change(budget.cost_per_run, Money::micros);
+            let run_turns = encode_change(budget.turns_per_run, Amount::get);
+            let values = params![
+                id,
+                role.map(UserRole::as_str),
+                password_hash,
+                set_tokens,
+                tokens,
+                set_cost,
+                cost,
+                run_tokens.0,
+                run_tokens.1,
+                run_cost.0,
+                run_cost.1,
+                run_turns.0,
+                run_turns.1
+            ];
             let changed = outcome(connection, &id, execute(connection, &sql, values)?)?;
             if changed == UserChange::Done {
                 quotas::change(connection, &id, &quotas)?;
@@ -142,10 +167,16 @@ fn decode(row: &Row<'_>) -> Result<UserRecord, StoreError> {
 
 /// Decodes [`BUDGET_COLUMNS`], the first of which has index `first`.
 pub(super) fn decode_budget(columns: &Columns<'_, '_>, first: usize) -> Result<Budget, StoreError> {
-    let bound = |column: usize| columns.get::<Option<i64>>(column);
     Ok(Budget {
-        tokens_per_day: bound(first)?.map(|number| u64::try_from(number).map_or(Limit::NONE, |max| Limit::At(Tokens::new(max)))),
-        cost_per_day_usd: bound(first + 1)?
-            .map(|number| u64::try_from(number).map_or(Limit::NONE, |max| Limit::At(Money::from_micros(max)))),
+        tokens_per_day: decode_bound(columns, first, Tokens::new)?,
+        cost_per_day_usd: decode_bound(columns, first + 1, Money::from_micros)?,
+        tokens_per_run: decode_bound(columns, first + 2, Tokens::new)?,
+        cost_per_run_usd: decode_bound(columns, first + 3, Money::from_micros)?,
+        turns_per_run: decode_bound(columns, first + 4, Amount::new)?,
     })
+}
+
+fn decode_bound<T>(columns: &Columns<'_, '_>, column: usize, amount: impl Fn(u64) -> T) -> Result<Option<Limit<T>>, StoreError> {
+    let number = columns.get::<Option<i64>>(column)?;
+    Ok(number.map(|number| u64::try_from(number).map_or(Limit::NONE, |max| Limit::At(amount(max)))))
 }
