@@ -44,7 +44,8 @@ pub struct Host {
     pub allowed_env: Vec<String>,
     /// The directory in which programs are searched for first.
     pub agents_dir: PathBuf,
-    /// An empty directory in which programs are inspected.
+    /// A directory of the server's own in which programs are inspected: in itself if they are not isolated, else each in a directory of
+    /// its own below it.
     pub empty_dir: PathBuf,
     /// Starts processes.
     pub spawner: Spawner,
@@ -133,6 +134,7 @@ pub struct AgentSummary {
 impl Agents {
     /// The agents of `registry` on this host. Runs no program yet.
     pub fn new(registry: &Registry, host: &Host) -> Self {
+        let isolation = Arc::new(host.isolation.clone());
         let by_name = registry
             .entries()
             .map(|(name, entry)| {
@@ -142,12 +144,13 @@ impl Agents {
                         let server = host.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
                         let env = env::build(server, &program.info().environment, &host.allowed_env);
                         let mut own_env = env.clone();
-                        let account = host.isolation.inspecting_account();
-                        if let Some(account) = account {
+                        if let Some(account) = isolation.inspecting_account() {
                             env::change_account(&mut own_env, account);
                         }
                         let home = PathBuf::from(own_env.get("HOME").cloned().unwrap_or_else(|| "/".into()));
-                        let prober = Prober::new(own_env, home, host.empty_dir.clone()).under(account.cloned());
+                        let prober = Prober::new(own_env, home, host.empty_dir.clone());
+                        let launcher = host.spawner.launcher().clone();
+                        let prober = prober.isolated(Arc::clone(&isolation), launcher, program.command_files());
                         let detector = Detector::new(Arc::clone(program), prober, search_path(&host.agents_dir, &env));
                         Registered::Program(Box::new(RegisteredProgram { program: Arc::clone(program), detector, env }))
                     }
@@ -161,7 +164,7 @@ impl Agents {
             grace: host.grace,
             max_output: host.max_output,
             limits_policy: host.limits_policy.clone(),
-            isolation: Arc::new(host.isolation.clone()),
+            isolation,
             tasks: host.tasks.clone(),
             refreshed: Arc::default(),
             #[cfg(test)]

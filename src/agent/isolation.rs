@@ -1,11 +1,12 @@
 //! Decides the isolation level of each run: what the operator has set, what the run asks for, and what this machine can hold.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::private_home::{self, LoginFile};
 use crate::process::isolation::{Egress, FileRules, SandboxView, View};
 use crate::process::isolation_probe::{Levels, Unavailable};
-use crate::process::{Account, CommandPrefix, WorkingDir};
+use crate::process::{Account, CommandPrefix, Containment, Scratch, WorkingDir};
 use crate::types::{IsolationLevel, RunIsolation, UserName};
 
 /// The isolation of a server's agents. The default isolates none.
@@ -170,8 +171,7 @@ impl IsolationPolicy {
     ///
     /// # Errors
     /// If the level cannot be held now.
-    pub(super) fn place(&self, level: IsolationLevel, run: &RunPlace<'_>) -> std::io::Result<Placed> {
-        let unheld = |unavailable: &Unavailable| std::io::Error::other(unavailable.clone());
+    pub(super) fn place(&self, level: IsolationLevel, run: &RunPlace<'_>) -> io::Result<Placed> {
         let RunPlace { working_dir, temp_dir, home, program, files, .. } = *run;
         let view = View { working_dir: working_dir.path(), temp_dir, home, program, files };
         let as_outside = Placed::default();
@@ -194,6 +194,39 @@ impl IsolationPolicy {
             }
         }
     }
+
+    /// Where and how a program is inspected: at the level of runs that do not ask for one, but in no sandbox, which hides what a login
+    /// depends on. `None` at level `none`.
+    ///
+    /// # Errors
+    /// If the level cannot be held now, or the directories cannot be created.
+    pub(super) fn place_probe(&self, probe: ProbePlace<'_>) -> io::Result<Option<PlacedProbe>> {
+        let ProbePlace { home, program, files, base } = probe;
+        let level = self.default_isolation(AgentFacts { home, has_own_sandbox: false }).level;
+        if level == IsolationLevel::None {
+            return Ok(None);
+        }
+        let account = self.inspecting_account();
+        let scratch = Scratch::new(base)?;
+        let (working_dir, temp_dir) = (scratch.make("work", account)?, scratch.make("tmp", account)?);
+        let view = View { working_dir: &working_dir, temp_dir: &temp_dir, home, program, files };
+        let mut containment = Containment { account: account.cloned(), ..Containment::default() };
+        let temp_dir = if level == IsolationLevel::Files {
+            containment.files = Some(self.levels.files.as_ref().map_err(unheld)?.rules(view)?);
+            if account.is_some() {
+                scratch.let_pass()?;
+            }
+            temp_dir
+        } else {
+            containment.prefix = Some(self.levels.guard.as_ref().map_err(unheld)?.prefix(view)?);
+            PathBuf::from("/tmp")
+        };
+        Ok(Some(PlacedProbe { containment, working_dir, temp_dir, _scratch: scratch }))
+    }
+}
+
+fn unheld(unavailable: &Unavailable) -> io::Error {
+    io::Error::other(unavailable.clone())
 }
 
 /// Why `level` cannot be held. `None` if it can.
@@ -233,6 +266,29 @@ pub(super) struct RunPlace<'a> {
 pub(super) struct Placed {
     pub(super) prefix: Option<CommandPrefix>,
     pub(super) files: Option<FileRules>,
+}
+
+/// The paths of an inspection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProbePlace<'a> {
+    /// The home directory of its account.
+    pub(super) home: &'a Path,
+    pub(super) program: &'a Path,
+    /// Files that the program's command line names.
+    pub(super) files: &'a [PathBuf],
+    /// The directory in which its own directories are created.
+    pub(super) base: &'a Path,
+}
+
+/// How a program is inspected. Its directories are removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct PlacedProbe {
+    pub(super) containment: Containment,
+    /// An empty directory.
+    pub(super) working_dir: PathBuf,
+    /// Its directory for temporary files, as it sees it.
+    pub(super) temp_dir: PathBuf,
+    _scratch: Scratch,
 }
 
 #[cfg(test)]

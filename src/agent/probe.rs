@@ -1,45 +1,75 @@
 //! What adapters use to inspect an installed program.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 
-use crate::process::probe_command::{self, ProbeContext, ProbeError, ProbeOutput};
-use crate::process::probe_dialog;
-use crate::process::{Account, Exit};
+use super::isolation::{IsolationPolicy, PlacedProbe, ProbePlace};
+use crate::process::launch::Launcher;
+use crate::process::probe_command::{self, ProbeContext, ProbeError, ProbeOutput, ProbeStart};
+use crate::process::{Account, Exit, probe_dialog};
 
 /// Runs short commands in an empty directory with the agent's environment, and reads small files below its home directory.
+///
+/// The commands are isolated as runs are by default, up to level `guard`: an agent may be able to replace the program that is run, and
+/// nothing that it leaves in their directories remains.
 #[derive(Clone, Debug)]
 pub struct Prober {
     env: BTreeMap<String, String>,
     home: PathBuf,
     empty_dir: PathBuf,
-    /// The account of the commands, if it is another one.
-    account: Option<Account>,
+    isolation: Option<Isolation>,
+}
+
+/// What isolates the commands.
+#[derive(Clone, Debug)]
+struct Isolation {
+    policy: Arc<IsolationPolicy>,
+    launcher: Launcher,
+    /// Files that the program's command line names.
+    files: Vec<PathBuf>,
 }
 
 /// Time limit of one command. `OpenCode` needs up to 2 s on an idle machine to print its version.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
+/// `ENOENT`.
+const NOT_FOUND: i32 = 2;
 
 impl Prober {
     /// A prober whose commands get exactly `env` and run in `empty_dir`, which contains nothing that a program could load.
     pub fn new(env: BTreeMap<String, String>, home: PathBuf, empty_dir: PathBuf) -> Self {
-        Self { env, home, empty_dir, account: None }
+        Self { env, home, empty_dir, isolation: None }
     }
 
-    /// The same, with commands that run under `account`, in its home directory.
+    /// The same, with commands that are isolated by `policy` and run under its account. They can read `files`, which the program's command
+    /// line names.
     #[must_use]
-    pub fn under(self, account: Option<Account>) -> Self {
-        Self { account, ..self }
+    pub fn isolated(self, policy: Arc<IsolationPolicy>, launcher: Launcher, files: Vec<PathBuf>) -> Self {
+        Self { isolation: Some(Isolation { policy, launcher, files }), ..self }
     }
 
-    /// Another account may not enter the server's directories.
-    fn context(&self) -> ProbeContext<'_> {
-        let dir = self.account.as_ref().map_or(&self.empty_dir, |account| &account.home);
-        ProbeContext { env: &self.env, dir, account: self.account.as_ref() }
+    /// Prepares the start of `binary`.
+    fn prepare<'a>(&'a self, binary: &Path) -> io::Result<Prepared<'a>> {
+        let Some(Isolation { policy, launcher, files }) = &self.isolation else {
+            return Ok(Prepared::open(&self.env, &self.empty_dir, None));
+        };
+        let account = policy.inspecting_account();
+        // Another account may not enter the server's directories.
+        let dir = account.map_or(&self.empty_dir, |account| &account.home);
+        let place = ProbePlace { home: &self.home, program: binary, files, base: &self.empty_dir };
+        Ok(match policy.place_probe(place)? {
+            None => Prepared::open(&self.env, dir, account),
+            Some(placed) => {
+                let mut env = self.env.clone();
+                env.insert("TMPDIR".to_owned(), placed.temp_dir.to_string_lossy().into_owned());
+                Prepared { env: Cow::Owned(env), start: Start::Contained(launcher, Box::new(placed)) }
+            }
+        })
     }
 
     /// A variable of the agent's environment; `None` if it is unset or empty.
@@ -57,7 +87,8 @@ impl Prober {
     /// # Errors
     /// [`ProbeError`] if it could not be started or did not end in time. In the latter case its process group is killed.
     pub async fn run(&self, binary: &Path, args: &[&str]) -> Result<ProbeOutput, ProbeError> {
-        probe_command::run(binary, args, self.context(), COMMAND_TIMEOUT).await
+        let prepared = self.prepare(binary)?;
+        probe_command::run(binary, args, prepared.context(), COMMAND_TIMEOUT).await
     }
 
     /// Runs `binary` with `args`, writes the line `question` to its stdin, and returns the first line of its output for which `is_answer` holds.
@@ -72,7 +103,8 @@ impl Prober {
         question: &str,
         is_answer: impl Fn(&str) -> bool,
     ) -> Result<String, ProbeError> {
-        probe_dialog::ask(binary, args, self.context(), question, COMMAND_TIMEOUT, is_answer).await
+        let prepared = self.prepare(binary)?;
+        probe_dialog::ask(binary, args, prepared.context(), question, COMMAND_TIMEOUT, is_answer).await
     }
 
     /// Runs `binary --version`. `name` is the program's name in messages.
@@ -84,8 +116,7 @@ impl Prober {
             Ok(output) if output.exit.is_success() => return Ok(output),
             // What a shell and `env` use for a command that they cannot find or execute.
             Ok(output) => (output_reason(&output), matches!(output.exit, Exit::Code(126 | 127))),
-            Err(ProbeError::Io(error)) => (format!("could not be started: {error}"), error.kind() == io::ErrorKind::NotFound),
-            Err(error) => (error.to_string(), false),
+            Err(error) => (error.to_string(), is_not_found(&error)),
         };
         let help = match interpreter(binary).await.filter(|_| is_missing) {
             Some(interpreter) => format!(
@@ -103,6 +134,42 @@ impl Prober {
             return None;
         }
         tokio::fs::read_to_string(path).await.ok()
+    }
+}
+
+/// Where and how one command is started.
+struct Prepared<'a> {
+    env: Cow<'a, BTreeMap<String, String>>,
+    start: Start<'a>,
+}
+
+enum Start<'a> {
+    /// In a directory, under another account if there is one.
+    Open(&'a Path, Option<&'a Account>),
+    Contained(&'a Launcher, Box<PlacedProbe>),
+}
+
+impl<'a> Prepared<'a> {
+    fn open(env: &'a BTreeMap<String, String>, dir: &'a Path, account: Option<&'a Account>) -> Self {
+        Self { env: Cow::Borrowed(env), start: Start::Open(dir, account) }
+    }
+
+    fn context(&self) -> ProbeContext<'_> {
+        let (dir, start) = match &self.start {
+            Start::Open(dir, account) => (*dir, ProbeStart::Direct(*account)),
+            Start::Contained(launcher, placed) => (placed.working_dir.as_path(), ProbeStart::Contained(launcher, &placed.containment)),
+        };
+        ProbeContext { env: &self.env, dir, start }
+    }
+}
+
+/// Whether a program, or the interpreter that its first line names, does not exist.
+fn is_not_found(error: &ProbeError) -> bool {
+    match error {
+        ProbeError::Io(error) => error.kind() == io::ErrorKind::NotFound,
+        // Across the process that has tried it, only the words remain.
+        ProbeError::NotStarted(reason) => *reason == io::Error::from_raw_os_error(NOT_FOUND).to_string(),
+        ProbeError::TimedOut(_) => false,
     }
 }
 

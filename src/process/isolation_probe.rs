@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::isolation::{Bubblewrap, Files, Guard, Hidden, Sandbox, SandboxView, Shared, View};
 use super::launch::Launcher;
-use super::probe_command::{self, ProbeError};
-use super::{Account, CommandPrefix, Containment, Exit};
+use super::probe_command::{self, ProbeContext, ProbeError, ProbeStart};
+use super::{Account, CommandPrefix, Containment, Exit, Scratch};
 
 /// How long a start may take. It usually takes a few milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -73,19 +73,19 @@ pub async fn find_levels(launcher: &Launcher, search: &[PathBuf], hidden: Hidden
 
 /// A level that bubblewrap sets up.
 trait BubblewrapLevel {
-    fn prefix_in(&self, scratch: &Scratch) -> io::Result<CommandPrefix>;
+    fn prefix_in(&self, dirs: &Directories) -> io::Result<CommandPrefix>;
 }
 
 impl BubblewrapLevel for Guard {
-    fn prefix_in(&self, scratch: &Scratch) -> io::Result<CommandPrefix> {
-        self.prefix(scratch.view())
+    fn prefix_in(&self, dirs: &Directories) -> io::Result<CommandPrefix> {
+        self.prefix(dirs.view())
     }
 }
 
 impl BubblewrapLevel for Sandbox {
-    fn prefix_in(&self, scratch: &Scratch) -> io::Result<CommandPrefix> {
+    fn prefix_in(&self, dirs: &Directories) -> io::Result<CommandPrefix> {
         // Nothing in the scratch directory leads elsewhere.
-        self.prefix(SandboxView { view: scratch.view(), private_home: &scratch.home, egress: None }).map(|(prefix, _mount_points)| prefix)
+        self.prefix(SandboxView { view: dirs.view(), private_home: &dirs.home, egress: None }).map(|(prefix, _mount_points)| prefix)
     }
 }
 
@@ -95,9 +95,9 @@ async fn try_bubblewrap<L: BubblewrapLevel>(
     level: impl Fn(Bubblewrap) -> L,
 ) -> Result<L, Unavailable> {
     let attempt = async |level: &L| {
-        let scratch = Scratch::new().map_err(|error| format!("no temporary directory can be created: {error}"))?;
-        let prefix = level.prefix_in(&scratch).map_err(|error| error.to_string())?;
-        start.version(&scratch, Containment { prefix: Some(prefix), ..Containment::default() }).await
+        let dirs = Directories::new().map_err(|error| format!("no temporary directory can be created: {error}"))?;
+        let prefix = level.prefix_in(&dirs).map_err(|error| error.to_string())?;
+        start.version(&dirs, Containment { prefix: Some(prefix), ..Containment::default() }).await
     };
     let mut found = level(bubblewrap.clone());
     let mut failure = match attempt(&found).await {
@@ -121,9 +121,9 @@ async fn try_files(start: Start<'_>, files: Files) -> Result<Files, Unavailable>
         return Err(Unavailable::new(reason, "run the server under an account of its own, or set OPENRUNNER_AGENT_USER"));
     }
     let attempt = async {
-        let scratch = Scratch::new().map_err(|error| format!("no temporary directory can be created: {error}"))?;
-        let rules = files.rules(scratch.view()).map_err(|error| error.to_string())?;
-        start.version(&scratch, Containment { files: Some(rules), ..Containment::default() }).await
+        let dirs = Directories::new().map_err(|error| format!("no temporary directory can be created: {error}"))?;
+        let rules = files.rules(dirs.view()).map_err(|error| error.to_string())?;
+        start.version(&dirs, Containment { files: Some(rules), ..Containment::default() }).await
     };
     let kernel = "use Linux 6.2 or later with `landlock` in its `lsm=` parameter (see /sys/kernel/security/lsm)";
     attempt.await.map_err(|failure| Unavailable::new(format!("Landlock does not work here: {failure}"), kernel))?;
@@ -144,15 +144,17 @@ impl Start<'_> {
     }
 
     /// Starts this program, which only prints its version, in `containment`.
-    async fn version(self, scratch: &Scratch, containment: Containment) -> Result<(), String> {
+    async fn version(self, dirs: &Directories, containment: Containment) -> Result<(), String> {
         let containment = Containment { account: self.account.cloned(), ..containment };
-        let command = self.launcher.command(&containment, scratch.view().program, ["--version"]).map_err(|error| error.to_string())?;
-        match probe_command::output(command, &BTreeMap::new(), &scratch.work, TIMEOUT).await {
+        let env = BTreeMap::new();
+        let context = ProbeContext { env: &env, dir: &dirs.work, start: ProbeStart::Contained(self.launcher, &containment) };
+        match probe_command::run(dirs.view().program, &["--version"], context, TIMEOUT).await {
             Ok(output) if output.exit == Exit::Code(0) => Ok(()),
             Ok(output) => {
                 let line = output.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("it fails without a message");
-                Err(line.strip_prefix("bwrap: ").unwrap_or(line).to_owned())
+                Err(line.to_owned())
             }
+            Err(ProbeError::NotStarted(reason)) => Err(reason.strip_prefix("isolation: ").map(str::to_owned).unwrap_or(reason)),
             Err(error @ (ProbeError::Io(_) | ProbeError::TimedOut(_))) => Err(error.to_string()),
         }
     }
@@ -178,35 +180,21 @@ fn remedy(failure: &str, read: &dyn Fn(&str) -> Option<String>) -> String {
     }
 }
 
-/// A private directory with a random name and a home directory in it, removed when dropped.
-struct Scratch {
-    path: PathBuf,
+/// The directories of an attempt.
+struct Directories {
+    scratch: Scratch,
     home: PathBuf,
     work: PathBuf,
 }
 
-impl Scratch {
+impl Directories {
     fn new() -> io::Result<Self> {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let name = random.iter().fold("openrunner-".to_owned(), |name, byte| format!("{name}{byte:02x}"));
-        let path = std::env::temp_dir().canonicalize()?.join(name);
-        let scratch = Self { home: path.join("home"), work: path.join("work"), path };
-        for dir in [&scratch.path, &scratch.home, &scratch.work] {
-            fs::DirBuilder::new().mode(0o700).create(dir)?;
-        }
-        Ok(scratch)
+        let scratch = Scratch::new(&std::env::temp_dir())?;
+        Ok(Self { home: scratch.make("home", None)?, work: scratch.make("work", None)?, scratch })
     }
 
     fn view(&self) -> View<'_> {
-        View { working_dir: &self.work, temp_dir: &self.path, home: &self.home, program: Path::new("/proc/self/exe"), files: &[] }
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Mount points may have been created in it.
-        let _ = fs::remove_dir_all(&self.path);
+        View { working_dir: &self.work, temp_dir: self.scratch.path(), home: &self.home, program: Path::new("/proc/self/exe"), files: &[] }
     }
 }
 

@@ -11,7 +11,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-use super::{Account, Exit};
+use super::launch::{self, Launcher};
+use super::{Account, Containment, Exit};
 
 /// Maximum size of each output, in bytes.
 const OUTPUT_CAP: u64 = 256 * 1024;
@@ -31,8 +32,11 @@ pub struct ProbeOutput {
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// It could not be started, or its output could not be read.
-    #[error("could not be started")]
+    #[error("could not be started: {0}")]
     Io(#[from] io::Error),
+    /// It could not be executed in its containment, for this reason.
+    #[error("could not be started: {0}")]
+    NotStarted(String),
     /// It did not exit in time.
     #[error("did not exit within {0:?}")]
     TimedOut(Duration),
@@ -45,8 +49,51 @@ pub struct ProbeContext<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// Its working directory.
     pub dir: &'a Path,
-    /// Its account, if it is another one.
-    pub account: Option<&'a Account>,
+    /// How it is started.
+    pub start: ProbeStart<'a>,
+}
+
+/// How a probe command is started.
+#[derive(Clone, Copy, Debug)]
+pub enum ProbeStart<'a> {
+    /// Directly, under another account if there is one.
+    Direct(Option<&'a Account>),
+    /// By the launcher, in a containment, which also names the account.
+    Contained(&'a Launcher, &'a Containment),
+}
+
+impl ProbeContext<'_> {
+    /// The command that becomes `program`, without its pipes. It leads a process group of its own, from its start or soon after.
+    ///
+    /// # Errors
+    /// If the containment contains a path that is not UTF-8.
+    pub(super) fn command(&self, program: &Path, args: &[&str]) -> io::Result<Command> {
+        let mut command = match self.start {
+            ProbeStart::Direct(account) => {
+                let mut command = std::process::Command::new(program);
+                command.args(args).process_group(0);
+                if let Some(account) = account {
+                    account.apply(&mut command);
+                }
+                command
+            }
+            // The launcher starts a session, which it cannot do as the leader of a group.
+            ProbeStart::Contained(launcher, containment) => launcher.command(containment, program, args)?,
+        };
+        command.env_clear().envs(self.env).current_dir(self.dir);
+        Ok(command.into())
+    }
+
+    /// Why the launcher or bubblewrap could not start the program, if that is what the exit and the first line of stderr mean.
+    fn refusal(&self, output: &ProbeOutput) -> Option<String> {
+        let ProbeStart::Contained(..) = self.start else { return None };
+        let line = output.stderr.lines().find(|line| !line.trim().is_empty()).filter(|_| output.stdout.is_empty())?;
+        match output.exit {
+            Exit::Code(launch::NOT_STARTED) => line.strip_prefix(launch::ERROR_PREFIX)?.strip_prefix(": ").map(str::to_owned),
+            Exit::Code(1) => line.strip_prefix(launch::PREFIX_ERROR).map(|reason| format!("isolation: {reason}")),
+            _ => None,
+        }
+    }
 }
 
 /// Runs `program` in `context`, without stdin, and waits for its exit. Dropping the future kills the whole process group.
@@ -54,33 +101,8 @@ pub struct ProbeContext<'a> {
 /// # Errors
 /// [`ProbeError`]. After [`ProbeError::TimedOut`] the whole process group has been killed.
 pub async fn run(program: &Path, args: &[&str], context: ProbeContext<'_>, limit: Duration) -> Result<ProbeOutput, ProbeError> {
-    let mut command = std::process::Command::new(program);
-    command.args(args).process_group(0);
-    if let Some(account) = context.account {
-        account.apply(&mut command);
-    }
-    output(command, context.env, context.dir, limit).await
-}
-
-/// Like [`run`], for a program with its arguments that leads a process group of its own, from its start or soon after.
-///
-/// # Errors
-/// Those of [`run`].
-pub(super) async fn output(
-    command: std::process::Command,
-    env: &BTreeMap<String, String>,
-    dir: &Path,
-    limit: Duration,
-) -> Result<ProbeOutput, ProbeError> {
-    let mut child = Command::from(command)
-        .env_clear()
-        .envs(env)
-        .current_dir(dir)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
+    let mut child =
+        context.command(program, args)?.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
     // Declared after the child, so that the group is killed before the leader is reaped.
     let mut group = GroupGuard(child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())));
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -88,7 +110,11 @@ pub(super) async fn output(
         let (stdout, stderr) = tokio::join!(head(stdout), head(stderr));
         let status = child.wait().await?;
         group.0 = None;
-        Ok(ProbeOutput { exit: status.into(), stdout: stdout?, stderr: stderr? })
+        let output = ProbeOutput { exit: status.into(), stdout: stdout?, stderr: stderr? };
+        match context.refusal(&output) {
+            Some(reason) => Err(ProbeError::NotStarted(reason)),
+            None => Ok(output),
+        }
     };
     match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer,

@@ -1,13 +1,11 @@
 //! A probe command that is asked one question over its stdin, such as the `initialize` of a protocol.
 
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::Command;
 
 use super::probe_command::{ProbeContext, ProbeError};
 
@@ -27,12 +25,8 @@ pub async fn ask(
     limit: Duration,
     is_answer: impl Fn(&str) -> bool,
 ) -> Result<String, ProbeError> {
-    let mut command = std::process::Command::new(program);
-    command.args(args).env_clear().envs(context.env).current_dir(context.dir).process_group(0);
-    if let Some(account) = context.account {
-        account.apply(&mut command);
-    }
-    let mut child = Command::from(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn()?;
+    let mut command = context.command(program, args)?;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn()?;
     let group = Group(child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())));
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let answer = async {
@@ -85,10 +79,11 @@ async fn find_line(output: impl AsyncRead + Unpin, is_answer: impl Fn(&str) -> b
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::probe_command::ProbeStart;
 
     async fn ask_shell(script: &str, limit: Duration) -> Result<String, ProbeError> {
         let env = std::collections::BTreeMap::from([("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())]);
-        let context = ProbeContext { env: &env, dir: Path::new("/"), account: None };
+        let context = ProbeContext { env: &env, dir: Path::new("/"), start: ProbeStart::Direct(None) };
         ask(Path::new("/bin/sh"), &["-c", script], context, "hello", limit, |line| line.starts_with("answer")).await
     }
 

@@ -70,15 +70,10 @@ impl ProcessDir {
     /// # Errors
     /// If the modes cannot be changed.
     pub fn let_pass(&self) -> std::io::Result<()> {
-        use std::os::unix::fs::PermissionsExt;
-
         let runs = self.path.parent();
         let data = runs.and_then(Path::parent);
         let workspaces = data.map(|data| data.join("workspaces"));
-        for dir in [Some(self.path.as_path()), runs, data, workspaces.as_deref()].into_iter().flatten() {
-            std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o711))?;
-        }
-        Ok(())
+        let_pass([Some(self.path.as_path()), runs, data, workspaces.as_deref()].into_iter().flatten())
     }
 
     /// Removes the directory. It is not an error if it does not exist.
@@ -104,6 +99,16 @@ impl ProcessDir {
         // Last, because an agent can make its removal fail.
         remove_tree(&self.temp())
     }
+}
+
+/// Lets other accounts pass through directories of this account, but not list them.
+///
+/// # Errors
+/// If the modes cannot be changed.
+pub(super) fn let_pass<'a>(dirs: impl IntoIterator<Item = &'a Path>) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+
+    dirs.into_iter().try_for_each(|dir| std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o711)))
 }
 
 /// Removes a directory that an agent has filled, including directories in it that may not be written. It is not an error if it does not

@@ -19,7 +19,7 @@ use super::shim::{CommandSender, ProcessDir, ReportReceiver, begin};
 #[derive(Clone, Debug)]
 pub struct Spawner {
     requests: mpsc::Sender<Request>,
-    umask: u32,
+    launcher: Launcher,
 }
 
 #[derive(Debug)]
@@ -37,20 +37,25 @@ impl Spawner {
     pub fn new(launcher: Launcher) -> io::Result<Self> {
         // Requests are served one at a time; eight may wait before callers wait for capacity.
         let (requests, mut inbox) = mpsc::channel::<Request>(8);
-        let (runtime, umask) = (tokio::runtime::Handle::current(), launcher.umask());
+        let (runtime, in_thread) = (tokio::runtime::Handle::current(), launcher.clone());
         std::thread::Builder::new().name("spawner".into()).spawn(move || {
             let _entered = runtime.enter();
             while let Some(Request { dir, working_dir, answer }) = inbox.blocking_recv() {
                 // If the caller is gone, the connection is dropped, and a shim without a start command exits.
-                let _ = answer.send(start(&launcher, &dir, &working_dir));
+                let _ = answer.send(start(&in_thread, &dir, &working_dir));
             }
         })?;
-        Ok(Self { requests, umask })
+        Ok(Self { requests, launcher })
     }
 
     /// The file mode mask of agents.
     pub fn umask(&self) -> u32 {
-        self.umask
+        self.launcher.umask()
+    }
+
+    /// What starts the agents.
+    pub fn launcher(&self) -> &Launcher {
+        &self.launcher
     }
 
     /// Starts a shim that stores its files in the directory, which is created, and whose agent works in `working_dir`. The shim waits for a

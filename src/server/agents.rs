@@ -41,8 +41,8 @@ pub fn build_registry(settings: &AgentsSettings, get: impl Fn(&str) -> Option<Os
     definitions.fold(register_in_process(with_presets), |registry, definition| registry.with_program(configured(definition)))
 }
 
-/// The host environment of agents: this process's environment, no resource limits, no isolation, and a task tracker of its own. Probe commands run in
-/// `empty_dir`, which must contain nothing that could affect their output.
+/// The host environment of agents: this process's environment, no resource limits, no isolation, and a task tracker of its own. Probe
+/// commands run in `empty_dir` or below it. It must contain nothing that could affect their output.
 pub fn host(settings: &Settings, empty_dir: PathBuf, spawner: Spawner) -> Host {
     Host {
         env: std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect(),

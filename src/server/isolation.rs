@@ -52,6 +52,20 @@ pub(super) fn secret_paths(settings: &Settings, origins: &Origins, get: impl Fn(
         .collect()
 }
 
+/// The directory in which programs are inspected, in the data directory.
+pub(super) const INSPECTION_DIR: &str = "empty";
+
+/// How a command without a server inspects programs: the directory, and the isolation, as a server with these settings does it. `None`
+/// if no server was ever started with this data directory, or if this account may not write to it: then there are no files to hide,
+/// or they are out of reach anyway.
+pub fn inspection(settings: &Settings, levels: Levels, accounts: Vec<Account>) -> Option<(PathBuf, IsolationPolicy)> {
+    let dir = settings.data_dir.join(INSPECTION_DIR);
+    let is_usable = dir.is_dir() && rustix::fs::access(&dir, rustix::fs::Access::WRITE_OK).is_ok();
+    // A level that is required and cannot be held is another finding.
+    let policy = IsolationPolicy::new(settings.isolation.level, false, levels).ok().filter(|_| is_usable)?;
+    Some((dir, policy.with_accounts(accounts)))
+}
+
 /// The isolation of agents, as far as the settings want it and this machine can hold it.
 ///
 /// # Errors

@@ -20,7 +20,7 @@ mod write_timeout;
 
 pub use agents::{build_registry, host};
 pub use hardening::deny_inspection;
-pub use isolation::{accounts, try_isolation};
+pub use isolation::{accounts, inspection, try_isolation};
 pub use listen::{Drained, Listening, OTHER_DESCRIPTORS, serve};
 pub use logs::{LogsError, init_logging};
 pub use service::{ServiceManager, inherited_listener};

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::isolation::{accounts, isolation_policy, secret_paths};
+use super::isolation::{INSPECTION_DIR, accounts, isolation_policy, secret_paths};
 use super::listen::{Drained, Listening, adopt, listen, serve};
 use super::run_config::run_config;
 use super::signals::Stop;
@@ -23,7 +23,7 @@ use crate::auth::{Audit, Auth, SigningKey};
 use crate::config::{ControlGroup, Origins, Settings};
 use crate::metrics::Metrics;
 use crate::process::launch::Launcher;
-use crate::process::{Groups, LimitsPolicy, ProcessLimits, Spawner};
+use crate::process::{Groups, LimitsPolicy, ProcessLimits, Spawner, remove_tree};
 use crate::run::store::{SqliteStore, StoreError};
 use crate::run::{Recovered, Retention, RunManager};
 use crate::types::{Clock, OnShutdown, SystemClock};
@@ -93,7 +93,7 @@ impl Server {
             .await
             .map_err(StartError::Isolation)?;
         let spawner = Spawner::new(launcher).map_err(StartError::Spawner)?;
-        let host = super::host(settings, private_directory(&settings.data_dir, "empty")?, spawner);
+        let host = super::host(settings, inspection_directory(&settings.data_dir)?, spawner);
         let host = Host { limits_policy: limits_policy(settings)?, isolation, tasks: tasks.clone(), ..host };
         let agents = Agents::new(registry, &host);
         agents.refresh();
@@ -239,6 +239,15 @@ pub fn limits_policy(settings: &Settings) -> Result<LimitsPolicy, StartError> {
         tracing::warn!(?unenforceable, "cannot enforce these limits: no control group with the required controllers is available");
     }
     Ok(limits_policy)
+}
+
+/// The directory in which programs are inspected, without what inspections of an earlier server have left.
+fn inspection_directory(data_dir: &Path) -> Result<PathBuf, StartError> {
+    let path = data_dir.join(INSPECTION_DIR);
+    match remove_tree(&path) {
+        Ok(()) => private_directory(data_dir, INSPECTION_DIR),
+        Err(source) => Err(StartError::Directory { path, source }),
+    }
 }
 
 /// A directory in the data directory that only this account can access; created if it does not exist.

@@ -6,14 +6,15 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
 
-use crate::agent::{AgentReport, Agents, Authenticated};
+use crate::agent::{AgentReport, Agents, Authenticated, Host, IsolationPolicy};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::finding::{self, Finding, Level};
 use crate::cli::output::print_json;
-use crate::config::{self, Flags, Settings};
-use crate::process::Spawner;
+use crate::config::{self, Flags, Origins, Settings};
+use crate::process::isolation_probe::{Levels, Unavailable};
+use crate::process::{Account, Spawner};
 use crate::server;
 
 /// Arguments of `agent check`.
@@ -26,9 +27,13 @@ pub(in crate::cli) struct CheckArgs {
 
 /// Probes one agent on this machine, as the server does. The exit code is 1 if the agent cannot be used.
 pub(in crate::cli) async fn check(context: &Context, args: CheckArgs) -> anyhow::Result<Exit> {
-    let settings = config::load(Flags::default(), &|name| std::env::var_os(name))?;
+    let (settings, origins) = config::load_with_origins(Flags::default(), &|name| std::env::var_os(name))?;
     let name = args.name.replace('-', "_");
-    let agents = agents(context, &settings)?;
+    let accounts =
+        server::accounts(&settings).map_err(|cause| CliError::failed(format!("OPENRUNNER_AGENT_USER: {cause}")).hint(cause.remedy))?;
+    let levels = isolation_levels(context, &settings, &origins, &accounts).await?;
+    let levels = levels.transpose().map_err(|cause| CliError::failed(format!("isolation: {cause}")).hint(cause.remedy))?;
+    let agents = agents(context, &settings, levels, accounts)?;
     let known: Vec<String> = agents.names().map(str::to_owned).collect();
     if !agents.contains(&name) {
         return Err(CliError::not_found(format!("NAME: unknown agent `{}`; expected one of {}", args.name, known.join(", "))).into());
@@ -44,14 +49,33 @@ pub(in crate::cli) async fn check(context: &Context, args: CheckArgs) -> anyhow:
     Ok(if is_usable(&findings) { Exit::Success } else { Exit::Failed })
 }
 
-/// The agents of a server with these settings.
+/// Tries the levels of isolation with these settings, or why that is impossible. `None` if the data directory does not exist.
 ///
 /// # Errors
 /// If agents cannot be started.
-pub(super) fn agents(context: &Context, settings: &Settings) -> anyhow::Result<Agents> {
+pub(super) async fn isolation_levels(
+    context: &Context,
+    settings: &Settings,
+    origins: &Origins,
+    accounts: &[Account],
+) -> anyhow::Result<Option<Result<Levels, Unavailable>>> {
+    if !settings.data_dir.is_dir() {
+        return Ok(None);
+    }
+    let launcher = context.launcher()?;
+    Ok(Some(server::try_isolation(settings, origins, &launcher, accounts, |name| std::env::var_os(name)).await))
+}
+
+/// The agents of a server with these settings, inspected as that server does it.
+///
+/// # Errors
+/// If agents cannot be started.
+pub(super) fn agents(context: &Context, settings: &Settings, levels: Option<Levels>, accounts: Vec<Account>) -> anyhow::Result<Agents> {
     let registry = server::build_registry(&settings.agents, |name| std::env::var_os(name));
     let spawner = Spawner::new(context.launcher()?).context("cannot start the thread that starts agents")?;
-    Ok(Agents::new(&registry, &server::host(settings, PathBuf::from("/"), spawner)))
+    let inspection = levels.and_then(|levels| server::inspection(settings, levels, accounts));
+    let (dir, isolation) = inspection.unwrap_or_else(|| (PathBuf::from("/"), IsolationPolicy::default()));
+    Ok(Agents::new(&registry, &Host { isolation, ..server::host(settings, dir, spawner) }))
 }
 
 /// Reports of all agents, after probing these to the end: a report alone does not wait for a slow program.

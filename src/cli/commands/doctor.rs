@@ -19,8 +19,8 @@ use crate::cli::format::count;
 use crate::cli::output::{Output, print_json};
 use crate::config::{self, ControlGroup, Flags, Isolation, Origins, Settings, SettingsError, UnknownVariable};
 use crate::ownership;
-use crate::process::isolation_probe::Unavailable;
-use crate::process::launch::Launcher;
+use crate::process::Account;
+use crate::process::isolation_probe::{Levels, Unavailable};
 use crate::run::RetentionPolicy;
 use crate::run::store::{SqliteStore, StoreStats, StoredLogins};
 use crate::server;
@@ -62,11 +62,14 @@ async fn check_all(context: &Context, settings: &Settings, origins: &Origins) ->
     let mut findings = vec![data_directory(&settings.data_dir)];
     findings.extend(server_and_address(settings).await);
     findings.extend(logins(settings));
-    let agents = agent_check::agents(context, settings)?;
+    let accounts = server::accounts(settings);
+    let usable = accounts.clone().unwrap_or_default();
+    let levels = agent_check::isolation_levels(context, settings, origins, &usable).await?;
+    let agents = agent_check::agents(context, settings, levels.clone().and_then(Result::ok), usable)?;
     let names: Vec<String> = agents.names().map(str::to_owned).collect();
     let reports = agent_check::reports(&agents, &names).await;
     findings.extend(reports.iter().filter(|report| report.agent_type != "demo").map(agent_check::summary));
-    findings.extend(isolation(settings, origins, &context.launcher()?).await);
+    findings.extend(isolation(settings.isolation, accounts, levels));
     findings.extend(limits(settings));
     findings.push(store(settings, SystemClock.now()));
     findings.push(disk(&settings.data_dir));
@@ -223,10 +226,14 @@ fn login_finding(with_default: &[String], is_new: bool, is_loopback: bool) -> Fi
 }
 
 /// Whether agents can be isolated: each level, tried by starting a program as agents are started, and the accounts that agents run under.
-async fn isolation(settings: &Settings, origins: &Origins, launcher: &Launcher) -> Vec<Finding> {
+fn isolation(
+    settings: Isolation,
+    accounts: Result<Vec<Account>, Unavailable>,
+    levels: Option<Result<Levels, Unavailable>>,
+) -> Vec<Finding> {
     let check = "isolation";
     let mut findings = Vec::new();
-    let accounts = match server::accounts(settings) {
+    let accounts = match accounts {
         Ok(accounts) => accounts,
         Err(Unavailable { reason, remedy }) => {
             findings.push(Finding::error("agent account", reason, remedy));
@@ -237,14 +244,14 @@ async fn isolation(settings: &Settings, origins: &Origins, launcher: &Launcher) 
         let names: Vec<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
         findings.push(Finding::ok("agent account", format!("agents run as {}", names.join(", "))));
     }
-    if !settings.data_dir.is_dir() {
-        findings.push(Finding::ok(check, "not tried, because the data directory does not exist yet"));
-        return findings;
-    }
-    let levels = match server::try_isolation(settings, origins, launcher, &accounts, |name| std::env::var_os(name)).await {
-        Ok(levels) => levels,
-        Err(Unavailable { reason, remedy }) => {
+    let levels = match levels {
+        Some(Ok(levels)) => levels,
+        Some(Err(Unavailable { reason, remedy })) => {
             findings.push(Finding::error(check, reason, remedy));
+            return findings;
+        }
+        None => {
+            findings.push(Finding::ok(check, "not tried, because the data directory does not exist yet"));
             return findings;
         }
     };
@@ -253,7 +260,7 @@ async fn isolation(settings: &Settings, origins: &Origins, launcher: &Launcher) 
         (IsolationLevel::Guard, levels.guard.err(), "agents cannot reach the server's files and processes"),
         (IsolationLevel::Files, levels.files.err(), "agents cannot open the server's files"),
     ];
-    let Isolation { level: wanted, is_required } = settings.isolation;
+    let Isolation { level: wanted, is_required } = settings;
     if wanted == IsolationLevel::None {
         let message = "off (OPENRUNNER_ISOLATION): agents can do everything that this account can do";
         findings.push(Finding::warning(check, message, "set OPENRUNNER_ISOLATION to guard or sandbox"));

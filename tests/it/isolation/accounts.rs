@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use crate::support::{Setup, last, live, of};
 
 /// The account of the agents in the test's list of accounts.
-const UID: u32 = 54321;
+pub(super) const UID: u32 = 54321;
 
 /// Reports who the agent is, and what it can open.
 const ATTEMPTS: &str = r#"
@@ -22,7 +22,7 @@ exec "$AGENT" "$@"
 
 /// A server of root with an account for its agents, in a mount namespace with its own list of accounts. `None` if this test does not run as
 /// root or another account cannot execute the programs.
-fn with_account() -> Option<Setup> {
+pub(super) fn with_account() -> Option<Setup> {
     let setup = Setup::new().agent_script(ATTEMPTS);
     let directory = setup.directory().to_owned();
     let reachable = std::process::Command::new("setpriv")

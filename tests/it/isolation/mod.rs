@@ -4,6 +4,7 @@ mod accounts;
 mod files;
 mod guard;
 mod levels;
+mod probes;
 mod sandbox;
 
 use std::os::unix::fs::chown;
