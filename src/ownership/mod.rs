@@ -5,6 +5,7 @@
 //! with it everything that the server's account may do.
 
 mod account;
+mod programs;
 mod walk;
 
 use std::fs::{File, Metadata};
@@ -12,6 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use account::{account_name, current_account, is_private_group, is_unmapped_root};
+pub use programs::check_programs;
 
 /// Set on a directory in which only the owner of a file can replace it, such as `/tmp`.
 const STICKY: u32 = 0o1000;
@@ -32,6 +34,8 @@ pub enum Protection {
 pub struct Insecure {
     path: PathBuf,
     fault: Fault,
+    /// The directory in which the command fixes everything.
+    tree: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +62,20 @@ impl Insecure {
 
     /// The command that fixes it.
     pub fn remedy(&self) -> String {
-        let path = quoted(&self.path);
+        let (recursively, path) = match &self.tree {
+            None => ("", quoted(&self.path)),
+            Some(tree) => ("-R ", quoted(tree)),
+        };
         match self.fault {
-            Fault::Owner { account, .. } => format!("chown {} {path}", account_name(account)),
-            Fault::Writable { .. } => format!("chmod go-w {path}"),
-            Fault::Readable { .. } => format!("chmod 600 {path}"),
+            Fault::Owner { account, .. } => format!("chown {recursively}{} {path}", account_name(account)),
+            Fault::Writable { .. } => format!("chmod {recursively}go-w {path}"),
+            Fault::Readable { .. } => format!("chmod {recursively}600 {path}"),
         }
+    }
+
+    /// With a command that fixes everything in `tree`.
+    fn everywhere_in(self, tree: &Path) -> Self {
+        Self { tree: Some(tree.to_owned()), ..self }
     }
 
     /// What is wrong, without the command.
@@ -139,7 +151,7 @@ pub fn check_above(path: &Path) -> Result<(), Insecure> {
 }
 
 fn check_metadata(path: &Path, metadata: &Metadata, protection: Protection, relation: Relation) -> Result<(), Insecure> {
-    let insecure = |fault| Err(Insecure { path: path.to_owned(), fault });
+    let insecure = |fault| Err(Insecure { path: path.to_owned(), fault, tree: None });
     let (file_type, account, owner, mode) = (metadata.file_type(), current_account(), metadata.uid(), metadata.mode() & 0o7777);
     // Devices and pipes, such as /dev/null, are not stored.
     if !(file_type.is_file() || file_type.is_dir() || file_type.is_symlink()) {

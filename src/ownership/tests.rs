@@ -118,3 +118,35 @@ fn a_path_is_quoted_for_a_shell() {
     assert_eq!(quoted(Path::new("/srv/openrunner-1/a_b.toml")), "/srv/openrunner-1/a_b.toml");
     assert_eq!(quoted(Path::new("/home/o'neil/my data")), r"'/home/o'\''neil/my data'");
 }
+
+#[test]
+fn everything_in_a_directory_with_programs_counts_and_the_command_fixes_all_of_it() {
+    let (directory, _file) = private();
+    let agents = directory.path().join("agents");
+    let package = agents.join("lib/node_modules/agent/dist");
+    fs::create_dir_all(&package).unwrap();
+    fs::create_dir(agents.join("bin")).unwrap();
+    let (script, elsewhere) = (package.join("cli.js"), directory.path().join("elsewhere"));
+    for file in [&script, &elsewhere] {
+        fs::write(file, "").unwrap();
+        set_mode(file, 0o755);
+    }
+    symlink("../lib/node_modules/agent/dist/cli.js", agents.join("bin/agent")).unwrap();
+    symlink(&elsewhere, agents.join("bin/other")).unwrap();
+    check_programs(&agents).unwrap();
+    check_programs(&directory.path().join("missing")).unwrap();
+    set_mode(&elsewhere, 0o777);
+    check_programs(&agents).unwrap();
+    for (path, mode) in [(&script, 0o755), (&package, 0o755), (&agents.join("bin"), 0o755)] {
+        set_mode(path, 0o777);
+        let insecure = check_programs(&agents).unwrap_err();
+        assert!(insecure.finding().contains("is writable by other accounts"), "{insecure}");
+        assert!(insecure.to_string().starts_with(&path.display().to_string()), "{insecure}");
+        assert_eq!(insecure.remedy(), format!("chmod -R go-w {}", agents.display()));
+        set_mode(path, mode);
+    }
+    if current_account() == 0 {
+        chown(&script, Some(OTHER), None).unwrap();
+        assert_eq!(check_programs(&agents).unwrap_err().remedy(), format!("chown -R root {}", agents.display()));
+    }
+}

@@ -71,8 +71,8 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let started_at = clock.now();
         let store = SqliteStore::open(&settings.data_dir)?.with_default_quotas(settings.quotas());
-        // The directories in which agent programs are looked up first.
-        crate::ownership::check_above(&settings.agents_dir.join("bin/agent"))?;
+        // Where agent programs are looked up first.
+        crate::ownership::check_programs(&settings.agents_dir)?;
         let key = SigningKey::load(settings.jwt_secret.as_ref(), &settings.data_dir)?;
         let auth = Auth::start(Arc::new(store.clone()), Arc::clone(&clock), &key, settings.admin_password.as_ref()).await?;
         let listening = |source| StartError::Listen { addr: settings.addr, source };

@@ -86,6 +86,25 @@ fn a_directory_above_that_others_can_write_stops_the_start_unless_it_is_sticky()
 }
 
 #[test]
+fn an_agent_program_that_another_account_can_change_stops_the_start() {
+    live(async {
+        let server = stopped().await;
+        let agents = server.directory().join("agents");
+        let package = agents.join("lib/node_modules/agent");
+        fs::create_dir_all(&package).unwrap();
+        let script = package.join("cli.js");
+        fs::write(&script, "").unwrap();
+        for path in [&script, &package, &agents.join("bin")] {
+            let before = mode_of(path);
+            set_mode(path, before | 0o002);
+            refuses(&server, "is writable by other accounts", &format!("chmod -R go-w {}", agents.display())).await;
+            set_mode(path, before);
+        }
+        drop(server.again().start().await);
+    });
+}
+
+#[test]
 fn a_key_or_a_settings_file_with_secrets_that_others_can_read_stops_the_start() {
     live(async {
         let server = stopped().await;

@@ -60,6 +60,9 @@ pub(in crate::cli) async fn doctor(context: &Context, args: DoctorArgs) -> anyho
 
 async fn check_all(context: &Context, settings: &Settings, origins: &Origins) -> anyhow::Result<Vec<Finding>> {
     let mut findings = vec![data_directory(&settings.data_dir)];
+    if let Err(insecure) = ownership::check_programs(&settings.agents_dir) {
+        findings.push(Finding::error("agents directory", insecure.finding(), insecure.remedy()));
+    }
     findings.extend(server_and_address(settings).await);
     findings.extend(logins(settings));
     let accounts = server::accounts(settings);
