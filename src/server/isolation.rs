@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use crate::agent::IsolationPolicy;
@@ -38,18 +39,25 @@ pub async fn try_isolation(
     Ok(find_levels(launcher, &search, hidden, shared, accounts.first()).await)
 }
 
+/// The files with secrets that are hidden by themselves, and so only as long as no other file takes their name.
+fn hidden_alone(settings: &Settings, origins: &Origins, get: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    Hidden::new(&settings.data_dir, secret_paths(settings, origins, get)).and_then(|hidden| hidden.hidden_alone()).unwrap_or_default()
+}
+
 /// Files and directories with secrets of the server and of its operator outside the data directory: settings, and the logins of the command
 /// line.
 pub(super) fn secret_paths(settings: &Settings, origins: &Origins, get: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
-    let absolute = |name: &str| get(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+    let logins = logins_dir(get);
     let file = origins.file().and_then(|path| std::path::absolute(path).ok());
     let keys = settings.credentials.files().map(PathBuf::from);
-    [Some(PathBuf::from(SERVICE_SETTINGS)), config.map(|config| config.join("openrunner")), file]
-        .into_iter()
-        .flatten()
-        .chain(keys)
-        .collect()
+    [Some(PathBuf::from(SERVICE_SETTINGS)), logins, file].into_iter().flatten().chain(keys).collect()
+}
+
+/// The directory of the command line's logins.
+fn logins_dir(get: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |name: &str| get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+    config.map(|config| config.join("openrunner"))
 }
 
 /// The directory in which programs are inspected, in the data directory.
@@ -77,8 +85,20 @@ pub(super) async fn isolation_policy(
     accounts: Vec<Account>,
 ) -> Result<IsolationPolicy, Unavailable> {
     let wanted = settings.isolation.level;
-    let levels = try_isolation(settings, origins, launcher, &accounts, |name| std::env::var_os(name)).await?;
+    let get = |name: &str| std::env::var_os(name);
+    let levels = try_isolation(settings, origins, launcher, &accounts, get).await?;
+    let covers = wanted >= IsolationLevel::Guard && levels.guard.is_ok();
+    if let Some(dir) = logins_dir(get).filter(|_| covers) {
+        // Only what exists can be covered, and a login may be stored while agents are running. Where this fails, none can be stored either.
+        let _ = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    }
     let policy = IsolationPolicy::new(wanted, settings.isolation.is_required, levels)?.with_accounts(accounts);
+    for file in hidden_alone(settings, origins, get).into_iter().filter(|_| covers) {
+        tracing::warn!(
+            file = %file.display(),
+            "a file with secrets is next to other files: replacing it uncovers it for running agents; move it to a directory of its own"
+        );
+    }
     match policy.shortfall() {
         Some(Unavailable { reason, remedy }) => {
             tracing::warn!(

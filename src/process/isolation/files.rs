@@ -48,7 +48,7 @@ impl Files {
     /// # Errors
     /// If the server's data directory was moved, or a directory above a hidden one cannot be listed.
     pub fn rules(&self, view: View<'_>) -> io::Result<FileRules> {
-        let hidden: Vec<PathBuf> = self.hidden.resolve()?.into_iter().map(|(path, _id)| path).collect();
+        let hidden: Vec<PathBuf> = self.hidden.resolve(view.needed(&self.shared))?.into_iter().map(|(path, _id)| path).collect();
         let mut rules = FileRules { writable: beside(&hidden)?, readable: Vec::new(), hidden };
         let own = [view.working_dir, view.home].map(Path::to_owned);
         let own = own.into_iter().chain(self.shared.kept.iter().cloned()).filter_map(|path| path.canonicalize().ok());

@@ -7,7 +7,7 @@ use super::bubblewrap::{Bubblewrap, TEMP};
 use super::hidden::Hidden;
 use super::mounts::{Mount, Mounts};
 use super::prefix::CommandPrefix;
-use super::surroundings::{can_read_disks, engine_sockets, kept_devices, ssh_config_dir};
+use super::surroundings::{can_read_disks, engines, kept_devices, ssh_config_dir};
 
 /// Starts agents by bubblewrap. It has been tried on this machine (see [`isolation_probe`](crate::process::isolation_probe)).
 #[derive(Clone, Debug)]
@@ -41,6 +41,13 @@ pub struct View<'a> {
     pub files: &'a [PathBuf],
 }
 
+impl<'a> View<'a> {
+    /// The directories that the agent needs as they are.
+    pub(super) fn needed(self, shared: &'a Shared) -> impl Iterator<Item = &'a Path> {
+        [self.working_dir, self.home].into_iter().chain(shared.kept.iter().chain(&shared.protected).map(PathBuf::as_path))
+    }
+}
+
 impl Guard {
     pub(in crate::process) fn new(bubblewrap: Bubblewrap, hidden: Hidden, shared: Shared) -> Self {
         Self { bubblewrap, hidden, shared }
@@ -51,12 +58,10 @@ impl Guard {
     /// # Errors
     /// If the server's data directory was moved, or a path is not valid UTF-8.
     pub fn prefix(&self, view: View<'_>) -> io::Result<CommandPrefix> {
-        let absent = self.hidden.resolve()?;
+        let absent = self.hidden.resolve(view.needed(&self.shared))?;
         let mut mounts = Mounts::default();
-        cover_all(&mut mounts, &absent);
-        for socket in engine_sockets() {
-            mounts.cover(&socket, Mount::NoFile);
-        }
+        cover_all(&mut mounts, absent.iter().map(|(path, _id)| path.as_path()));
+        cover_all(&mut mounts, engines(view.home).iter().map(PathBuf::as_path));
         mounts.cover(Path::new(TEMP), Mount::Instead(view.temp_dir.to_owned()));
         if let Some(dir) = ssh_config_dir() {
             mounts.cover(dir, Mount::Nothing);
@@ -102,9 +107,9 @@ impl Guard {
     }
 }
 
-/// Covers the hidden paths.
-pub(super) fn cover_all(mounts: &mut Mounts, absent: &[(PathBuf, super::hidden::FileId)]) {
-    for (path, _id) in absent {
+/// Covers what an agent must not reach.
+pub(super) fn cover_all<'a>(mounts: &mut Mounts, paths: impl IntoIterator<Item = &'a Path>) {
+    for path in paths {
         mounts.cover(path, if path.is_dir() { Mount::Nothing } else { Mount::NoFile });
     }
 }

@@ -80,7 +80,7 @@ impl Sandbox {
         if let Some(problem) = Self::unsuitable_working_dir(view.working_dir, view.home) {
             return Err(io::Error::other(problem));
         }
-        let absent = self.hidden.resolve()?;
+        let absent = self.hidden.resolve(view.needed(&self.shared))?;
         let home = resolved(view.home).unwrap_or_else(|| view.home.to_owned());
         let mut args = Vec::new();
         let mut mounts = Mounts::bare();
@@ -94,7 +94,7 @@ impl Sandbox {
                 _ => {}
             }
         }
-        cover_all(&mut mounts, &absent);
+        cover_all(&mut mounts, absent.iter().map(|(path, _id)| path.as_path()));
         for path in WITH_SECRETS.iter().flat_map(|(dir, depth)| private_below(Path::new(dir), *depth)) {
             mounts.cover(&path, if path.is_dir() { Mount::Nothing } else { Mount::NoFile });
         }

@@ -6,18 +6,54 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-/// Sockets of service managers and container engines: each starts a program outside the isolation for everyone who may connect.
-const ENGINE_SOCKETS: &[&str] = &[
-    "/run/dbus/system_bus_socket",
+/// Sockets of service managers, container engines and virtual machines: each starts a program outside the isolation for everyone who may
+/// connect. Where a directory belongs to such a service alone, it is the directory: a service that restarts replaces its socket.
+const ENGINES: &[&str] = &[
+    "/run/buildkit",
+    "/run/containerd",
+    "/run/cri-dockerd.sock",
+    "/run/crio",
+    "/run/dbus",
+    "/run/docker",
     "/run/docker.sock",
-    "/run/containerd/containerd.sock",
-    "/run/podman/podman.sock",
-    "/run/crio/crio.sock",
+    "/run/dockershim.sock",
+    "/run/incus",
+    "/run/k3s",
+    "/run/libvirt",
+    "/run/lxd",
+    "/run/podman",
+    "/run/snapd-snap.socket",
+    "/run/snapd.socket",
+    "/run/systemd/machine",
     "/run/systemd/private",
+    "/var/lib/incus/unix.socket",
+    "/var/lib/incus/unix.socket.user",
+    "/var/lib/lxd/unix.socket",
+    "/var/lib/lxd/unix.socket.user",
+    "/var/snap/docker/current/run",
+    "/var/snap/lxd/common/lxd-user/unix.socket",
+    "/var/snap/lxd/common/lxd/unix.socket",
+    "/var/snap/microk8s/common/run",
 ];
 
 /// The same in the directory of a user's own services, `/run/user/UID`.
-const USER_SOCKETS: &[&str] = &["bus", "docker.sock", "podman/podman.sock", "systemd/private"];
+const USER_ENGINES: &[&str] = &[
+    "buildkit",
+    "buildkit-default",
+    "bus",
+    "containerd-rootless",
+    "docker",
+    "docker.sock",
+    "k3s",
+    "libvirt",
+    "podman",
+    "snapd-session-agent.socket",
+    "systemd",
+];
+
+/// The same in the home directory: of engines in virtual machines, which see the files outside.
+const HOME_ENGINES: &[&str] =
+    &[".colima", ".docker/desktop", ".docker/run", ".lima", ".local/share/containers/podman/machine", ".minikube", ".rd"];
 
 /// The directory of systemd's own sockets, whose names depend on its release. It also contains files that programs need.
 const SYSTEMD_DIR: &str = "/run/systemd";
@@ -46,18 +82,29 @@ pub(super) const CAPABILITIES: &[&str] = &[
     "CAP_SYS_CHROOT",
 ];
 
-/// The sockets at which a program could be started outside, as far as this account can connect to them. Canonical.
-pub(super) fn engine_sockets() -> Vec<PathBuf> {
-    let user_dir = PathBuf::from(format!("/run/user/{}", rustix::process::getuid().as_raw()));
+/// The sockets at which a program could be started outside, and the directories of such sockets, as far as this account can reach them.
+/// `home` is the home directory of the agent. Canonical.
+pub(super) fn engines(home: &Path) -> Vec<PathBuf> {
+    let own = format!("/run/user/{}", rustix::process::getuid().as_raw());
+    let user_dirs = [Some(own.into()), std::env::var_os("XDG_RUNTIME_DIR")].into_iter().flatten().map(PathBuf::from);
+    let of_user = user_dirs.filter(|dir| dir.is_absolute()).flat_map(|dir| USER_ENGINES.iter().map(move |name| dir.join(name)));
     let of_systemd = std::fs::read_dir(SYSTEMD_DIR).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let all = ENGINE_SOCKETS.iter().map(PathBuf::from).chain(USER_SOCKETS.iter().map(|name| user_dir.join(name))).chain(of_systemd);
+    let of_systemd = of_systemd.filter(|path| !path.is_dir());
+    let in_home = HOME_ENGINES.iter().map(|name| home.join(name));
+    let all = ENGINES.iter().map(PathBuf::from).chain(of_user).chain(of_systemd).chain(in_home);
+    reachable(all)
+}
+
+/// The sockets and directories among `paths` that this account can reach, sorted, links resolved.
+fn reachable(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
     let is_open = |path: &PathBuf| {
-        path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket()) && access(path, Access::WRITE_OK).is_ok()
+        let Ok(kind) = path.metadata().map(|metadata| metadata.file_type()) else { return false };
+        kind.is_socket() && access(path, Access::WRITE_OK).is_ok() || kind.is_dir() && access(path, Access::EXEC_OK).is_ok()
     };
-    let mut sockets: Vec<PathBuf> = all.filter(is_open).filter_map(|path| path.canonicalize().ok()).collect();
-    sockets.sort();
-    sockets.dedup();
-    sockets
+    let mut found: Vec<PathBuf> = paths.filter_map(|path| path.canonicalize().ok()).filter(is_open).collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// Whether this account can read a disk as a device, and with it every file.
@@ -88,4 +135,42 @@ pub(super) fn ssh_config_dir() -> Option<&'static Path> {
     }
     let dir = Path::new("/etc/ssh/ssh_config.d");
     std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()).then_some(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Rules: G1.
+
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn sockets_and_directories_of_engines_are_found_behind_links_and_files_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("podman")).unwrap();
+        let _listener = UnixListener::bind(root.join("docker.sock")).unwrap();
+        std::os::unix::fs::symlink("docker.sock", root.join("link.sock")).unwrap();
+        std::fs::write(root.join("file"), "").unwrap();
+        let names = ["podman", "link.sock", "docker.sock", "file", "missing"];
+        assert_eq!(reachable(names.iter().map(|name| root.join(name))), [root.join("docker.sock"), root.join("podman")]);
+    }
+
+    #[test]
+    fn engines_in_the_home_directory_of_the_agent_are_found() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        std::fs::create_dir_all(home.join(".docker/desktop")).unwrap();
+        std::fs::create_dir_all(home.join(".docker/cli-plugins")).unwrap();
+        let found: Vec<PathBuf> = engines(&home).into_iter().filter(|path| path.starts_with(&home)).collect();
+        assert_eq!(found, [home.join(".docker/desktop")]);
+    }
+
+    #[test]
+    fn the_lists_of_engines_are_sorted_and_name_nothing_twice() {
+        for list in [ENGINES, USER_ENGINES, HOME_ENGINES] {
+            assert!(list.is_sorted_by(|one, next| one < next), "{list:?}");
+        }
+    }
 }

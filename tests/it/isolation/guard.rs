@@ -144,6 +144,54 @@ fn an_isolated_agent_of_a_plain_account_cannot_reach_the_server_or_other_runs() 
     });
 }
 
+/// Tries to read files with secrets when the test says so, while the agent is running.
+const LATER: &str = r#"
+if [ "$1" != --version ] && [ "$1" != auth ]; then
+    directory="${0%/agents/bin/claude}"
+    mkfifo go tried
+    {
+        read -r _ <go
+        cat "$directory/settings/openrunner.toml" && echo 'read the settings'
+        cat "$directory/home/.config/openrunner/servers.toml" && echo 'read the logins'
+        echo tried
+    } >tried 2>/dev/null &
+fi
+exec "$AGENT" "$@"
+"#;
+
+#[test]
+fn files_with_secrets_that_are_written_while_an_agent_is_running_are_hidden_from_it() {
+    live(async {
+        let setup = Setup::new().agent_script(LATER);
+        let settings = setup.directory().join("settings/openrunner.toml");
+        let write = |path: &std::path::Path| {
+            std::fs::write(path, "max_queue = 100\n").expect("test setup");
+            std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).expect("the test owns it");
+        };
+        std::fs::create_dir(settings.parent().unwrap()).unwrap();
+        write(&settings);
+        let server = setup.env("OPENRUNNER_CONFIG", settings.display()).start().await;
+        if !is_isolated(&server) {
+            return;
+        }
+        let user = server.client("user").await;
+        let id = user.script("say up\nhang").await;
+        user_waits(&user, &id).await;
+        // As most programs save a file.
+        let new = settings.with_extension("new");
+        write(&new);
+        std::fs::rename(&new, &settings).unwrap();
+        write(&server.home().join(".config/openrunner/servers.toml"));
+        let workspace = server.data().join("workspaces").join(&id);
+        let (go, tried) = (workspace.join("go"), workspace.join("tried"));
+        let tried = tokio::task::spawn_blocking(move || std::fs::read_to_string(tried));
+        tokio::task::spawn_blocking(move || std::fs::write(go, "\n")).await.unwrap().unwrap();
+        assert_eq!(tried.await.unwrap().unwrap(), "tried\n");
+        user.cancel(&id).await;
+        assert_eq!(user.end_of(&id).await["status"], "cancelled");
+    });
+}
+
 #[test]
 fn an_isolated_agent_ends_with_its_shim() {
     live(async {
