@@ -366,6 +366,7 @@ impl Agents {
                     files: &program.command_files(),
                     private_home: &private_home,
                     logins: program.login_files(),
+                    unkept_settings: program.unkept_settings(),
                     egress: egress.as_ref(),
                     account,
                 };

@@ -187,6 +187,7 @@ impl IsolationPolicy {
                 let sandbox = self.levels.sandbox.as_ref().map_err(unheld)?;
                 let logins = if run.egress.is_some_and(|egress| egress.injects_credentials) { &[][..] } else { run.logins };
                 private_home::prepare(run.private_home, run.outer_home, run.logins, logins, run.account)?;
+                private_home::remove_settings(run.private_home, run.unkept_settings, run.account)?;
                 let view = SandboxView { view, private_home: run.private_home, egress: run.egress };
                 let (prefix, mount_points) = sandbox.prefix(view)?;
                 private_home::make_mount_points(run.private_home, &mount_points, run.account)?;
@@ -255,6 +256,8 @@ pub(super) struct RunPlace<'a> {
     pub(super) private_home: &'a Path,
     /// The files with logins that the agent needs.
     pub(super) logins: &'a [LoginFile],
+    /// Its settings that are not kept between the runs of a session in a sandbox.
+    pub(super) unkept_settings: &'a [&'a str],
     /// The way out of its sandbox.
     pub(super) egress: Option<&'a Egress>,
     /// The account that it runs under, if it is another one.

@@ -71,6 +71,24 @@ pub(super) fn prepare(dir: &Path, home: &Path, all: &[LoginFile], wanted: &[Logi
     Ok(())
 }
 
+/// Removes settings that an earlier run of the session has left in the private home directory `dir`. Links on the way are replaced with
+/// empty directories.
+///
+/// # Errors
+/// If the system refuses.
+pub(super) fn remove_settings(dir: &Path, files: &[&str], account: Option<&Account>) -> io::Result<()> {
+    for file in files {
+        let removed = walk(dir, file, |parent, name| make_dir(parent, name, account))
+            .and_then(|(parent, name)| unlinkat(&parent, name, AtFlags::empty()));
+        match removed {
+            // Settings are not read from a directory.
+            Ok(()) | Err(Errno::NOENT | Errno::ISDIR) => {}
+            Err(error) => return Err(io::Error::new(io::Error::from(error).kind(), format!("{file} of the session: {error}"))),
+        }
+    }
+    Ok(())
+}
+
 /// Creates mount points in the private home directory `dir`. What is in the way and not a directory is removed: it would be covered anyway.
 ///
 /// # Errors
@@ -242,7 +260,7 @@ fn give(file: impl AsFd, account: Option<&Account>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    //! Rules: G5.
+    //! Rules: G5, P1.
 
     use std::os::unix::fs::symlink;
     use std::path::PathBuf;
@@ -359,6 +377,32 @@ mod tests {
         }
         assert!(fixture.private.join("tool").symlink_metadata().unwrap().is_file() && fixture.private.join("a/b/file").is_file());
         assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "no link was followed");
+    }
+
+    #[test]
+    fn settings_of_an_earlier_run_are_removed_wherever_they_lead() {
+        const SETTINGS: &str = ".agent/config.toml";
+        let leave: [fn(&Path); 4] = [
+            |home| fs::write(home.join(SETTINGS), "trust").unwrap(),
+            |home| {
+                fs::write(home.join("other.toml"), "trust").unwrap();
+                symlink("../other.toml", home.join(SETTINGS)).unwrap();
+            },
+            |home| {
+                fs::remove_dir_all(home.join(".agent")).unwrap();
+                fs::create_dir(home.join("other")).unwrap();
+                fs::write(home.join("other/config.toml"), "trust").unwrap();
+                symlink("other", home.join(".agent")).unwrap();
+            },
+            |_| {},
+        ];
+        for (case, leave) in leave.iter().enumerate() {
+            let fixture = Fixture::new();
+            fixture.prepare(&[LOGIN]);
+            leave(&fixture.private);
+            remove_settings(&fixture.private, &[SETTINGS], None).unwrap();
+            assert!(fs::read(fixture.private.join(SETTINGS)).is_err(), "case {case}");
+        }
     }
 
     #[test]

@@ -107,6 +107,12 @@ pub trait Program: Send + Sync + 'static {
         &[]
     }
 
+    /// Files below the home directory with settings by which an agent could have its next run trust a directory. In a sandbox they are not
+    /// kept between the runs of a session.
+    fn unkept_settings(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether it runs commands in a sandbox of its own in this permission mode.
     fn has_own_sandbox(&self, mode: PermissionMode) -> bool {
         let _ = mode;

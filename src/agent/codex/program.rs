@@ -91,6 +91,10 @@ impl Program for Codex {
         FILES
     }
 
+    fn unkept_settings(&self) -> &'static [&'static str] {
+        &[".codex/config.toml"]
+    }
+
     fn has_own_sandbox(&self, mode: PermissionMode) -> bool {
         command::has_own_sandbox(self.mode, mode)
     }
