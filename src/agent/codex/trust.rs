@@ -3,11 +3,14 @@
 //! Codex decides by `projects.<path>.trust_level` in `config.toml`, for the directory or else for its repository, and asks its user for
 //! directories that are not listed. An unlisted directory is not trusted, and its `AGENTS.md` is read. Levels given on the command line take
 //! precedence and are not stored (tested with 0.169.0).
+//!
+//! The `config.toml` is that of the operator. In a sandbox Codex has another one, or none, but never one that an earlier run has written
+//! ([`unkept_settings`](crate::agent::Program::unkept_settings)).
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::agent::common::{instruction_files, project_directories};
+use crate::agent::common::{instruction_files, project_directories, read_without_links};
 use crate::types::ProjectConfig;
 
 /// Files with instructions for the model. Of each directory the first one counts, as in Codex.
@@ -71,22 +74,20 @@ fn quoted(text: &str) -> String {
 
 /// The instructions in these directories, which are listed from the inside out, in the reverse order.
 fn instructions(directories: &[&Path]) -> String {
+    texts_of(&instruction_files(directories, &INSTRUCTIONS))
+}
+
+/// The texts of these files, in the reverse order.
+fn texts_of(files: &[PathBuf]) -> String {
     let mut texts = String::new();
-    for file in instruction_files(directories, &INSTRUCTIONS).iter().rev() {
+    for file in files.iter().rev() {
         let left = MAX_INSTRUCTIONS.saturating_sub(texts.len());
-        // One that cannot be read is left out, as in Codex.
-        let Ok(bytes) = read_at_most(file, left) else { continue };
+        // One that cannot be read is left out, as in Codex; so is one that an agent has replaced with a link since it was found.
+        let Ok(bytes) = read_without_links(file, left as u64) else { continue };
         let text = String::from_utf8_lossy(&bytes).replace('\0', "");
         let _ = writeln!(texts, "# Instructions of {}\n\n{text}", file.display());
     }
     texts
-}
-
-fn read_at_most(file: &Path, max: usize) -> std::io::Result<Vec<u8>> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    std::fs::File::open(file)?.take(max as u64).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -182,5 +183,19 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", fixture.project.join("AGENTS.md")).unwrap();
         let text = instructions(&[&fixture.project, &fixture.repository]);
         assert!(text.len() < MAX_INSTRUCTIONS + 1024 && !text.contains("root:"), "{}", text.len());
+    }
+
+    #[test]
+    fn instructions_that_are_replaced_with_a_link_while_they_are_read_stay_inside_the_project() {
+        let fixture = fixture();
+        fs::create_dir(fixture.project.join("docs")).unwrap();
+        fs::write(fixture.project.join("docs/passwd"), "be brief").unwrap();
+        std::os::unix::fs::symlink("docs/passwd", fixture.project.join("AGENTS.md")).unwrap();
+        let files = instruction_files(&[&fixture.project], &INSTRUCTIONS);
+        assert!(texts_of(&files).contains("be brief"));
+        // What an agent in the same directory can do at any time.
+        fs::remove_dir_all(fixture.project.join("docs")).unwrap();
+        std::os::unix::fs::symlink("/etc", fixture.project.join("docs")).unwrap();
+        assert_eq!(texts_of(&files), "");
     }
 }

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::agent::common::{instruction_files, project_directories};
+use crate::agent::common::{instruction_files, project_directories, read_regular};
 use crate::types::{Cause, Failure};
 
 /// Variables that make the program ignore the working directory. The second one stops skills in `.claude` and `.agents`: their `!` lines
@@ -72,13 +72,13 @@ const MAY_NAME_PLUGINS: [&str; 4] = ["plugin", "\\u", "{env:", "{file:"];
 
 /// Whether a settings file may name plugins. The format allows comments, so it is not parsed.
 fn may_name_plugin(file: &Path) -> bool {
-    match std::fs::metadata(file) {
+    match read_regular(file, MAX_SETTINGS + 1) {
         Err(_) => exists(file),
-        Ok(metadata) if metadata.is_file() && metadata.len() <= MAX_SETTINGS => std::fs::read(file).map_or(true, |text| {
+        Ok(text) if text.len() as u64 > MAX_SETTINGS => true,
+        Ok(text) => {
             let text = String::from_utf8_lossy(&text);
             MAY_NAME_PLUGINS.iter().any(|part| text.contains(part))
-        }),
-        Ok(_) => true,
+        }
     }
 }
 
