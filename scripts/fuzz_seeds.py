@@ -67,6 +67,15 @@ def main():
     hostile = ["{" * 200 + "}" * 200, "{" * 1000, "?" * 1025, "{" + "a," * 64 + "}", "[!a]" * 256, "*a" * 512, "**/{a,[{],\\\\{}/é"]
     for number, pattern in enumerate(hostile):
         write_seed(out / "rules", f"bound-{number}", b"p" + pattern.encode() + b"\nt" + pattern.encode())
+    heads = [
+        "CONNECT a.example:443\nhost: a.example:443",
+        "GET http://a.example/x?y\nhost: a.example",
+        "POST /model/v1/messages?beta=true\nhost: 127.0.0.1:3128",
+        "GET /model/%2e%2e/x\nhost: localhost:3128",
+        "GET /git/a.example/x.git/info/refs?service=git-upload-pack\nhost: [::1]:3128\ncontent-length: 3",
+    ]
+    for number, head in enumerate(heads):
+        write_seed(out / "egress", f"head-{number}", head.encode())
     write_seed(out / "demo", "output", b'\0{"type":"text","text":"x"}\n{"type":"result"}\n')
 
 

@@ -18,6 +18,8 @@ mod proxy;
 mod relay;
 mod report;
 mod request;
+#[cfg(any(test, feature = "test-support"))]
+mod request_check;
 #[cfg(test)]
 mod tests;
 mod tunnel;
@@ -28,3 +30,5 @@ pub use credentials::{Credentials, GitCredential, ModelCredential, PerUser};
 pub use git_remotes::remote_hosts;
 pub use policy::{Access, EgressPolicy, NotAllowed};
 pub use proxy::Proxy;
+#[cfg(feature = "test-support")]
+pub use request_check::check_request;
