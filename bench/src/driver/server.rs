@@ -79,7 +79,7 @@ impl Server {
             ("HOME", path.join("home").into_os_string()),
             ("OPENRUNNER_ADDR", address.to_string().into()),
             ("OPENRUNNER_DATA_DIR", path.join("data").into_os_string()),
-            // The figures are about events. Isolation adds a constant to the start of an agent.
+            // The figures are about events. Isolation adds a constant to the start of an agent, see the scenario `isolation`.
             ("OPENRUNNER_ISOLATION", "none".into()),
             ("OPENRUNNER_AGENTS_DIR", test_bed.agents.clone().into_os_string()),
             ("OPENRUNNER_MAX_RUNS", "2000".into()),
@@ -178,7 +178,12 @@ impl Cpu {
 
 /// Creates a run and returns its id.
 pub(super) fn create_run(client: &mut Client, agent_type: &str, script: &Script) -> anyhow::Result<String> {
-    let metadata = json!({ "agent_type": agent_type, "timeout_secs": 3600 });
+    create_run_at(client, agent_type, script, "none")
+}
+
+/// Creates a run at an isolation level and returns its id.
+pub(super) fn create_run_at(client: &mut Client, agent_type: &str, script: &Script, isolation: &str) -> anyhow::Result<String> {
+    let metadata = json!({ "agent_type": agent_type, "timeout_secs": 3600, "isolation": isolation });
     let run = client.post("/api/runs", &json!({ "input": { "text": script.to_prompt() }, "metadata": metadata }))?;
     Ok(run["run_id"].as_str().context("run without an id")?.to_owned())
 }

@@ -1,6 +1,6 @@
 //! The list of scenarios.
 
-use super::{history, hop, many_readers, many_runs, memory, start, stream};
+use super::{history, hop, isolation, many_readers, many_runs, memory, start, stream};
 use crate::driver::bench::Bench;
 use crate::driver::figure::Figure;
 
@@ -16,6 +16,7 @@ impl Scenario {
     pub(in crate::driver) const ALL: &[Self] = &[
         Self { name: "start", description: "start of a new server, its idle memory, the size of the program", run: start::start },
         Self { name: "first_event", description: "from creating a run to its agent's first event", run: start::first_event },
+        Self { name: "isolation", description: "the same at each isolation level; the floor is level none", run: isolation::isolation },
         Self { name: "hop", description: "200 events/s through a pipe and through the shim", run: hop::hop },
         Self { name: "latency_1", description: "200 events/s, 1 reader", run: |bench| stream::latency(bench, 1) },
         Self { name: "latency_50", description: "200 events/s, 50 readers", run: |bench| stream::latency(bench, 50) },

@@ -2,6 +2,7 @@
 
 mod history;
 mod hop;
+mod isolation;
 mod list;
 mod many_readers;
 mod many_runs;
