@@ -14,6 +14,7 @@ mod configured;
 mod doc_examples;
 mod env_and_mcp;
 mod failures;
+mod guard;
 mod health;
 mod input;
 mod messages;
