@@ -48,6 +48,18 @@ def load(directory, name):
     return Recording(dialog is not None, entries, read("stderr.txt") or "", int(read("exit")), times)
 
 
+# Lists that describe the program rather than the run; of each, the first entries are kept.
+CATALOGS, KEPT = {"commands", "agents", "models", "skills", "availableCommands", "availableModels"}, 3
+
+
+def shortened(message):
+    if isinstance(message, list):
+        return [shortened(each) for each in message]
+    if not isinstance(message, dict):
+        return message
+    return {key: shortened(value[:KEPT] if key in CATALOGS and isinstance(value, list) else value) for key, value in message.items()}
+
+
 def save(directory, name, recording, stdout):
     """Writes the files of `recording`. `stdout` is the output itself, for one that is not two-way."""
     def write(suffix, text):
@@ -58,10 +70,14 @@ def save(directory, name, recording, stdout):
         lines = []
         for time, (direction, message) in zip(recording.times, recording.entries):
             kind = "msg" if isinstance(message, dict) else "raw"
-            lines.append(json.dumps({"t": round(time, 3), "dir": direction, kind: message}, ensure_ascii=True) + "\n")
+            lines.append(json.dumps({"t": round(time, 3), "dir": direction, kind: shortened(message)}, ensure_ascii=True) + "\n")
         write("dialog.jsonl", "".join(lines))
     else:
         write("stdout.jsonl", stdout)
     # A program that crashes may print its whole minified source.
-    write("stderr.txt", "".join(line if len(line) < 1000 else line[:300] + "...\n" for line in recording.stderr.splitlines(True)))
+    stderr = "".join(line if len(line) < 1000 else line[:300] + "...\n" for line in recording.stderr.splitlines(True))
+    if stderr:
+        write("stderr.txt", stderr)
+    elif os.path.exists(os.path.join(directory, f"{name}.stderr.txt")):
+        os.remove(os.path.join(directory, f"{name}.stderr.txt"))
     write("exit", f"{recording.exit_code}\n")
