@@ -175,6 +175,7 @@ CREATE TABLE sessions (
 ) STRICT;
 
 CREATE INDEX sessions_by_owner ON sessions (owner, id);
+CREATE INDEX sessions_by_conversation ON sessions (agent_session, agent_type) WHERE agent_session IS NOT NULL;
 CREATE INDEX sessions_unmeasured ON sessions (id) WHERE unmeasured > 0;
 -- For retention: sessions with a workspace to empty.
 CREATE INDEX sessions_with_workspace ON sessions (created_at, id) WHERE workspace_bytes IS NOT NULL;

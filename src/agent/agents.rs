@@ -21,7 +21,7 @@ use super::prepared::PreparedAgent;
 use super::probe::Prober;
 use super::registry::Entry;
 use super::state_file::StateFile;
-use super::{Agent, Authenticated, Capabilities, Installed, Location, Program, Registry, Task, env};
+use super::{Agent, Authenticated, Capabilities, ControlRequest, Installed, Location, Program, Registry, Task, env};
 use crate::process::isolation::{Egress, Sandbox};
 use crate::process::shim::{MAX_HANDOVER, ProcessDir, ShimCommand, StartCommand};
 use crate::process::{Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
@@ -85,6 +85,8 @@ struct RegisteredProgram {
     program: Arc<dyn Program>,
     detector: Detector,
     env: BTreeMap<String, String>,
+    /// The program that has been found not to delete its conversations.
+    cannot_delete: Mutex<Option<Installed>>,
 }
 
 /// The state of one agent, for people and dashboards.
@@ -152,7 +154,12 @@ impl Agents {
                         let launcher = host.spawner.launcher().clone();
                         let prober = prober.isolated(Arc::clone(&isolation), launcher, program.command_files());
                         let detector = Detector::new(Arc::clone(program), prober, search_path(&host.agents_dir, &env));
-                        Registered::Program(Box::new(RegisteredProgram { program: Arc::clone(program), detector, env }))
+                        Registered::Program(Box::new(RegisteredProgram {
+                            program: Arc::clone(program),
+                            detector,
+                            env,
+                            cannot_delete: Mutex::default(),
+                        }))
                     }
                 };
                 (name.to_owned(), registered)
@@ -284,6 +291,33 @@ impl Agents {
         }
     }
 
+    /// Has the agent `name` carry out a request outside of any run. Takes at most 20 s, once it has been inspected. Returns `false` if it does
+    /// not offer that, or if its runs use accounts of their own, whose files this server does not use.
+    ///
+    /// # Errors
+    /// Why it failed, as a fragment whose subject is the agent.
+    pub async fn control(&self, name: &str, request: ControlRequest<'_>) -> Result<bool, String> {
+        let Some(Registered::Program(registered)) = self.by_name.get(name) else { return Ok(false) };
+        if self.isolation.inspecting_account().is_some() {
+            return Ok(false);
+        }
+        let found = registered.installed().ok_or("it is not installed")?;
+        let outcome = registered.program.control(&found.path, registered.detector.prober(), request).await;
+        if outcome == Ok(false) && matches!(request, ControlRequest::DeleteConversation(_)) {
+            *registered.cannot_delete.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        }
+        outcome
+    }
+
+    /// Whether [`Agents::control`] may delete conversations of the agent `name`: whether that is possible, and was not found to be impossible.
+    pub fn may_delete_conversations(&self, name: &str) -> bool {
+        let Some(Registered::Program(registered)) = self.by_name.get(name) else { return false };
+        let cannot = || registered.cannot_delete.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        registered.program.info().protocol == "acp"
+            && self.isolation.inspecting_account().is_none()
+            && registered.installed().is_some_and(|found| cannot().as_ref() != Some(&found))
+    }
+
     /// Inspects the programs for at most [`REPORT_TIMEOUT`].
     async fn inspect_briefly(&self) {
         self.refresh();
@@ -334,7 +368,7 @@ impl Agents {
                 Ok(PreparedAgent::new(move |_limit| start_in_process(agent, task.spec.prompt, &tasks)))
             }
             Some(Registered::Program(registered)) => {
-                let RegisteredProgram { program, detector, env } = registered.as_ref();
+                let RegisteredProgram { program, detector, env, cannot_delete: _ } = registered.as_ref();
                 let found = detector.detect().await.ok_or_else(|| not_installed(program.as_ref()))?;
                 if let Some(error) = found.inspection.as_ref().and_then(|inspection| inspection.error.clone()) {
                     return Err(Failure::new(Cause::NotInstalled, format!("{name} cannot be used: {error}")));
@@ -518,6 +552,11 @@ pub struct Start {
 }
 
 impl RegisteredProgram {
+    /// The program as far as it has been inspected. `None` if it is not installed.
+    fn installed(&self) -> Option<Installed> {
+        Some(self.detector.cached()?.installed(self.detector.home()))
+    }
+
     fn facts(&self, mode: PermissionMode) -> AgentFacts<'_> {
         AgentFacts { home: self.detector.home(), has_own_sandbox: self.program.has_own_sandbox(mode) }
     }

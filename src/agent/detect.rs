@@ -55,6 +55,10 @@ impl Detector {
         Self { program, prober, search_path, cache: Mutex::new(None), inspecting: AsyncMutex::new(()) }
     }
 
+    pub(super) fn prober(&self) -> &Prober {
+        &self.prober
+    }
+
     pub(super) fn home(&self) -> &Path {
         self.prober.home()
     }

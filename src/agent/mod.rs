@@ -36,8 +36,8 @@ pub use private_home::LoginFile;
 pub use program_info::{Capabilities, Environment, Install, Location, ProgramInfo, ReportInterval, UsageReports};
 pub use registry::Registry;
 pub use traits::{
-    Agent, Authenticated, InputFile, Inspection, Installed, Invocation, Item, LineOutcome, Mode, Output, Parser, Program, Result, Started,
-    Task,
+    Agent, Authenticated, ControlRequest, InputFile, Inspection, Installed, Invocation, Item, LineOutcome, Mode, Output, Parser, Program,
+    Result, Started, Task,
 };
 
 /// Registers in-process agents. Add your own here: `registry.with_agent(MyAgent {})`. See [`Agent`].

@@ -12,7 +12,8 @@ use tokio::io::AsyncReadExt;
 use super::isolation::{IsolationPolicy, PlacedProbe, ProbePlace};
 use crate::process::launch::Launcher;
 use crate::process::probe_command::{self, ProbeContext, ProbeError, ProbeOutput, ProbeStart};
-use crate::process::{Account, Exit, probe_dialog};
+use crate::process::probe_dialog::{self, Reply};
+use crate::process::{Account, Exit};
 
 /// Runs short commands in an empty directory with the agent's environment, and reads small files below its home directory.
 ///
@@ -105,6 +106,22 @@ impl Prober {
     ) -> Result<String, ProbeError> {
         let prepared = self.prepare(binary)?;
         probe_dialog::ask(binary, args, prepared.context(), question, COMMAND_TIMEOUT, is_answer).await
+    }
+
+    /// As [`Prober::converse`], but the program is also sent what `reply` returns for a line, until that ends the dialog.
+    ///
+    /// # Errors
+    /// [`ProbeError`] if it could not be started, or if the dialog did not end in time or at all.
+    pub async fn hold_dialog(&self, binary: &Path, args: &[&str], first: &str, reply: impl FnMut(&str) -> Reply) -> Result<(), ProbeError> {
+        let prepared = self.prepare(binary)?;
+        probe_dialog::hold(binary, args, prepared.context(), first, COMMAND_TIMEOUT, reply).await.map(|_last_line| ())
+    }
+
+    /// The same, with commands that also get these variables.
+    #[must_use]
+    pub fn with_env(mut self, env: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.env.extend(env);
+        self
     }
 
     /// Runs `binary --version`. `name` is the program's name in messages.

@@ -147,6 +147,15 @@ pub trait Program: Send + Sync + 'static {
     /// which may start work.
     async fn inspect(&self, binary: &Path, prober: &Prober) -> Inspection;
 
+    /// Has the program carry out `request` outside of any run. Returns `false` if it does not offer that, which is the default.
+    ///
+    /// # Errors
+    /// Why it failed, as a fragment whose subject is the program.
+    async fn control(&self, binary: &Path, prober: &Prober, request: ControlRequest<'_>) -> std::result::Result<bool, String> {
+        let _ = (binary, prober, request);
+        Ok(false)
+    }
+
     /// The arguments and variables for one run.
     ///
     /// # Errors
@@ -195,6 +204,15 @@ pub struct Installed {
     pub variant: Cow<'static, str>,
     /// The home directory of the program.
     pub home: PathBuf,
+}
+
+/// A request to a program outside of any run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ControlRequest<'a> {
+    /// Delete the conversation with this id of its own.
+    DeleteConversation(&'a str),
+    /// Remove its login.
+    LogOut,
 }
 
 /// The result of [`Program::inspect`].

@@ -26,9 +26,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use self::commands::{
-    agent_check, agent_install, agent_ls, answer, attach, audit, backup, budget, cancel, completions, config, demo, doctor, health, key,
-    login, logout, logs, ls, man, password as auth_password, requests, restore, retry, rm, run, send, serve, server, session, show, status,
-    usage, user, wait, webhook,
+    agent_check, agent_install, agent_logout, agent_ls, answer, attach, audit, backup, budget, cancel, completions, config, demo, doctor,
+    health, key, login, logout, logs, ls, man, password as auth_password, requests, restore, retry, rm, run, send, serve, server, session,
+    show, status, usage, user, wait, webhook,
 };
 use self::context::Context;
 use self::error::Report;
@@ -124,6 +124,7 @@ async fn client_command(context: &Context, command: Command) -> anyhow::Result<E
             None | Some(AgentCommand::Ls) => agent_ls::ls(context).await,
             Some(AgentCommand::Install(args)) => agent_install::install(args),
             Some(AgentCommand::Check(args)) => agent_check::check(context, args).await,
+            Some(AgentCommand::Logout(args)) => agent_logout::logout(context, args).await,
         },
         Command::Config(group) => match group.command {
             None => config::show(context, group.show),

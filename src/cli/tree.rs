@@ -4,8 +4,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::args::{OutputArgs, ServerArgs};
 use super::commands::{
-    agent_check, agent_install, answer, attach, audit, backup, budget, cancel, completions, config, demo, doctor, key, login, logout, logs,
-    ls, man, password, requests, restore, retry, rm, run, send, session, show, usage, user, wait, webhook,
+    agent_check, agent_install, agent_logout, answer, attach, audit, backup, budget, cancel, completions, config, demo, doctor, key, login,
+    logout, logs, ls, man, password, requests, restore, retry, rm, run, send, session, show, usage, user, wait, webhook,
 };
 use super::exit::exit_codes;
 use crate::config::Flags;
@@ -291,6 +291,8 @@ pub(super) enum AgentCommand {
     Install(agent_install::InstallArgs),
     /// Check one agent on this machine: program, version, login
     Check(agent_check::CheckArgs),
+    /// Have an agent on this machine remove its login, if it offers that over the Agent Client Protocol
+    Logout(agent_logout::AgentLogoutArgs),
 }
 
 /// `config`

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 use super::probe_command::{ProbeContext, ProbeError};
 
@@ -25,21 +25,42 @@ pub async fn ask(
     limit: Duration,
     is_answer: impl Fn(&str) -> bool,
 ) -> Result<String, ProbeError> {
+    hold(program, args, context, question, limit, |line| if is_answer(line) { Reply::End } else { Reply::Skip }).await
+}
+
+/// The reaction to a line of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// None.
+    Skip,
+    /// Send this line.
+    Send(String),
+    /// End the dialog.
+    End,
+}
+
+/// Runs `program` as [`ask`] does, but also sends what `reply` returns for a line, until that ends the dialog. Returns the last line.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn hold(
+    program: &Path,
+    args: &[&str],
+    context: ProbeContext<'_>,
+    first: &str,
+    limit: Duration,
+    reply: impl FnMut(&str) -> Reply,
+) -> Result<String, ProbeError> {
     let mut command = context.command(program, args)?;
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn()?;
     let group = Group(child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())));
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let answer = async {
-        // A program that does not read its input may still answer; one that has exited does not.
-        let mut stdin = stdin;
-        if let Some(stdin) = &mut stdin {
-            let _ = stdin.write_all(format!("{question}\n").as_bytes()).await;
-            let _ = stdin.flush().await;
-        }
-        let line = match stdout {
-            Some(stdout) => find_line(stdout, is_answer).await?,
-            None => None,
+        let (Some(mut stdin), Some(stdout)) = (stdin, stdout) else {
+            return Err(ProbeError::Io(io::Error::other("it has no input or output")));
         };
+        send_line(&mut stdin, first).await;
+        let line = read_to_end(stdout, &mut stdin, reply).await?;
         drop(stdin);
         line.ok_or_else(|| ProbeError::Io(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended without an answer")))
     };
@@ -61,7 +82,18 @@ impl Drop for Group {
     }
 }
 
-async fn find_line(output: impl AsyncRead + Unpin, is_answer: impl Fn(&str) -> bool) -> io::Result<Option<String>> {
+/// A program that does not read its input may still answer; one that has exited does not.
+async fn send_line(stdin: &mut (impl AsyncWrite + Unpin), line: &str) {
+    let _ = stdin.write_all(format!("{line}\n").as_bytes()).await;
+    let _ = stdin.flush().await;
+}
+
+/// The line that ends the dialog; `None` if the output ends before it.
+async fn read_to_end(
+    output: impl AsyncRead + Unpin,
+    stdin: &mut (impl AsyncWrite + Unpin),
+    mut reply: impl FnMut(&str) -> Reply,
+) -> io::Result<Option<String>> {
     let mut output = BufReader::new(output.take(OUTPUT_CAP));
     let mut line = Vec::new();
     loop {
@@ -70,8 +102,10 @@ async fn find_line(output: impl AsyncRead + Unpin, is_answer: impl Fn(&str) -> b
             return Ok(None);
         }
         let text = String::from_utf8_lossy(&line);
-        if is_answer(text.trim_end()) {
-            return Ok(Some(text.trim_end().to_owned()));
+        match reply(text.trim_end()) {
+            Reply::Skip => {}
+            Reply::Send(next) => send_line(stdin, &next).await,
+            Reply::End => return Ok(Some(text.trim_end().to_owned())),
         }
     }
 }
@@ -91,6 +125,20 @@ mod tests {
     async fn the_first_matching_line_is_the_answer_and_the_program_is_ended() {
         let answer = ask_shell("read question; echo noise; echo \"answer to $question\"; sleep 600", Duration::from_mins(1)).await;
         assert_eq!(answer.unwrap(), "answer to hello");
+    }
+
+    #[tokio::test]
+    async fn each_line_may_be_replied_to_until_the_dialog_ends() {
+        let env = std::collections::BTreeMap::from([("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())]);
+        let context = ProbeContext { env: &env, dir: Path::new("/"), account: None };
+        let script = "while read line; do echo \"got $line\"; done";
+        let reply = |line: &str| match line {
+            "got one" => Reply::Send("two".to_owned()),
+            "got two" => Reply::End,
+            _ => Reply::Skip,
+        };
+        let last = hold(Path::new("/bin/sh"), &["-c", script], context, "one", Duration::from_mins(1), reply).await;
+        assert_eq!(last.unwrap(), "got two");
     }
 
     #[tokio::test]

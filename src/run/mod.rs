@@ -6,6 +6,7 @@ mod admission;
 mod budgets;
 mod completions;
 mod config;
+mod conversations;
 mod create;
 mod driver;
 mod errors;

@@ -221,6 +221,9 @@ impl Retention {
         for (run, owner) in &step.removed {
             self.runs.inner.changes.notify_deleted(*run, *owner);
         }
+        for conversation in step.conversations {
+            self.runs.inner.conversations.delete(conversation);
+        }
         if step.trimmed > 0 || !step.removed.is_empty() {
             self.remove_directories().await?;
         }

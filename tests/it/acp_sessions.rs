@@ -1,4 +1,4 @@
-//! Sessions of ACP agents, as scripts that play one dialog: titles, commands and modes, and the end of a session.
+//! Sessions of ACP agents, as scripts that play one dialog: titles, commands and modes, the end of a session, and its deletion.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -98,5 +98,53 @@ fn a_session_is_not_closed_by_an_agent_that_does_not_offer_it() {
         assert_eq!((&end["status"], record(&end)), (&json!("completed"), None), "{end}");
         let session = user.get("/api/sessions").await.body["items"][0].clone();
         assert_eq!(session.get("title"), None, "{session}");
+    });
+}
+
+/// An agent that works like [`agent`], but on `session/delete` writes the request to the pipe `deleted` in its home directory.
+fn deleting_agent(capabilities: &str) -> String {
+    let rest = agent(capabilities, &[]);
+    let (initialized, rest) =
+        rest.split_once("read -r line\n").and_then(|(head, rest)| Some((head, rest.split_once("read -r line\n")?))).expect("two requests");
+    let (initialize, session) = rest;
+    let answer = "printf '%s\\n' '{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}'";
+    let delete = format!("case $line in *session/delete*) printf '%s\\n' \"$line\" > \"$HOME/deleted\"; {answer}; exec sleep 600;; esac\n");
+    format!("{initialized}read -r line\n{initialize}read -r line\n{delete}{session}")
+}
+
+/// The request in the pipe.
+async fn read_pipe(path: std::path::PathBuf) -> Value {
+    let text = tokio::fs::read_to_string(path).await.expect("the agent writes to it");
+    serde_json::from_str(text.trim_end()).expect("one request")
+}
+
+#[test]
+fn the_agents_conversation_is_deleted_with_the_last_run_of_its_session() {
+    live(async {
+        let server = server(&deleting_agent(r#"{"resume":{},"delete":{}}"#)).await;
+        let pipe = server.directory().join("home/deleted");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("a program").success());
+        let user = server.client("user").await;
+        let first = user.create("go", json!({ "agent_type": "mine" })).await;
+        let session = user.end_of(&first).await["session_id"].clone();
+        let second = user.create("go on", json!({ "agent_type": "mine", "session_id": session })).await;
+        assert_eq!(user.end_of(&second).await["status"], "completed");
+        // If this deleted the conversation, the pipe would contain two requests.
+        assert_eq!(user.delete(&format!("/api/runs/{first}")).await.status, 204);
+        assert_eq!(user.delete(&format!("/api/runs/{second}")).await.status, 204);
+        let request = read_pipe(pipe).await;
+        assert_eq!((&request["method"], &request["params"]), (&json!("session/delete"), &json!({ "sessionId": "s" })));
+    });
+}
+
+#[test]
+fn a_session_is_deleted_although_its_agent_cannot_delete_the_conversation() {
+    live(async {
+        let server = server(&deleting_agent("{}")).await;
+        let user = server.client("user").await;
+        let id = user.create("go", json!({ "agent_type": "mine" })).await;
+        let session = user.end_of(&id).await["session_id"].clone();
+        assert_eq!(user.delete(&format!("/api/runs/{id}")).await.status, 204);
+        assert_eq!(user.get(&format!("/api/sessions/{}", session.as_str().expect("an id"))).await.status, 404);
     });
 }

@@ -13,6 +13,7 @@ mod call_table;
 mod causes;
 mod compaction;
 mod content;
+mod control;
 mod dialect;
 pub(crate) mod dialects;
 pub(crate) mod diff;
@@ -36,6 +37,7 @@ mod usage;
 mod wire;
 
 pub(crate) use causes::{cause_from_status, cause_from_text};
+pub(crate) use control::Control;
 pub use dialect::Dialect;
 pub(crate) use dialect::ToolHint;
 pub use parser::Acp;

@@ -85,17 +85,7 @@ impl SessionSetup {
         };
         self.login_methods = methods.into_iter().flatten().filter_map(method).take(MAX_METHODS).collect::<Vec<_>>().join("; ");
         self.closes_sessions = initialized.pointer("/agentCapabilities/sessionCapabilities/close").is_some_and(Value::is_object);
-        match initialized.get("protocolVersion").filter(|version| !version.is_null()) {
-            None => Ok(()),
-            Some(version) if version.as_u64() == Some(PROTOCOL_VERSION) => Ok(()),
-            Some(other) => {
-                let message = format!(
-                    "the agent uses version {other} of the Agent Client Protocol; version {PROTOCOL_VERSION} is supported; use a release of \
-                     the agent that offers it"
-                );
-                Err(Failure::new(Cause::Protocol, message))
-            }
-        }
+        unsupported_version(initialized).map_or(Ok(()), |problem| Err(Failure::new(Cause::Protocol, problem)))
     }
 
     /// The method to authenticate with. `None` if the operator has chosen none.
@@ -248,6 +238,17 @@ pub(super) fn resume_method(initialized: &Value) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Why the agent cannot be used, if its answer to `initialize` names another version of the protocol. One that names none uses this one.
+pub(super) fn unsupported_version(initialized: &Value) -> Option<String> {
+    let version = initialized.get("protocolVersion").filter(|version| !version.is_null())?;
+    (version.as_u64() != Some(PROTOCOL_VERSION)).then(|| {
+        format!(
+            "the agent uses version {version} of the Agent Client Protocol; version {PROTOCOL_VERSION} is supported; use a release of the \
+             agent that offers it"
+        )
+    })
 }
 
 /// The parameters of `initialize`. The client offers neither files nor terminals; agents use their own. It takes questions where a user

@@ -10,12 +10,12 @@ use super::diagnose::diagnose;
 use super::jsonl::Jsonl;
 use super::text::Text;
 use super::{Definition, WireFormat};
-use crate::agent::acp::{Acp, Dialect, SessionOptions, initialize_request, initialized};
+use crate::agent::acp::{Acp, Control, Dialect, SessionOptions, initialize_request, initialized};
 use crate::agent::presets::Preset;
 use crate::agent::probe::Prober;
 use crate::agent::{
-    Authenticated, Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, Parser, Program, ProgramInfo,
-    ReportInterval, Task, UsageReports,
+    Authenticated, Capabilities, ControlRequest, Environment, Inspection, Install, Installed, Invocation, Location, Parser, Program,
+    ProgramInfo, ReportInterval, Task, UsageReports,
 };
 use crate::process::probe_command::ProbeError;
 use crate::redact::is_secret_name;
@@ -54,6 +54,19 @@ impl Configured {
 
     fn bad_arguments(&self, problem: &str) -> Failure {
         Failure::new(Cause::BadArguments, format!("agent {} {problem}", self.definition.name))
+    }
+
+    /// The variables to set.
+    fn variables(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let mut env = self.definition.set_env.clone();
+        env.extend(self.definition.secret_env.clone());
+        if let Some(variable) = self.definition.preset.and_then(|preset| preset.config_variable) {
+            let own = env.get(variable).map(String::as_str).or(self.own_config.as_deref());
+            let config =
+                Preset::asking_config(own).ok_or_else(|| self.bad_arguments(&format!("has a {variable} that is not a JSON object")))?;
+            env.insert(variable.to_owned(), config);
+        }
+        Ok(env)
     }
 
     /// Rejects a task that needs more than a prompt and an answer.
@@ -176,6 +189,21 @@ impl Program for Configured {
         named.chain(&self.definition.secret_env).map(|(_, value)| value.clone()).collect()
     }
 
+    async fn control(&self, binary: &Path, prober: &Prober, request: ControlRequest<'_>) -> Result<bool, String> {
+        if self.definition.wire_format != WireFormat::Acp {
+            return Ok(false);
+        }
+        let args: Vec<&str> = self.definition.args.iter().map(String::as_str).collect();
+        let prober = prober.clone().with_env(self.variables().map_err(|failure| failure.message)?);
+        let mut control = Control::new(request, self.definition.auth_method.as_deref());
+        let first = Control::open();
+        match prober.hold_dialog(binary, &args, &first, |line| control.handle_line(line)).await {
+            Ok(()) => control.outcome(),
+            Err(ProbeError::TimedOut(limit)) => control.outcome().map_err(|error| format!("{error} within {} s", limit.as_secs())),
+            Err(error) => Err(format!("it {error}")),
+        }
+    }
+
     fn invocation(&self, task: &Task, _installed: &Installed) -> Result<Invocation, Failure> {
         let mut args = self.definition.args.clone();
         if self.definition.wire_format == WireFormat::Acp {
@@ -193,14 +221,7 @@ impl Program for Configured {
             args.extend(model.chain(resume).collect::<Vec<_>>());
         }
         args.extend(task.spec.extra_args.iter().cloned());
-        let mut env: BTreeMap<String, String> = self.definition.set_env.clone();
-        env.extend(self.definition.secret_env.clone());
-        if let Some(variable) = self.definition.preset.and_then(|preset| preset.config_variable) {
-            let own = env.get(variable).map(String::as_str).or(self.own_config.as_deref());
-            let config =
-                Preset::asking_config(own).ok_or_else(|| self.bad_arguments(&format!("has a {variable} that is not a JSON object")))?;
-            env.insert(variable.to_owned(), config);
-        }
+        let env = self.variables()?;
         Ok(Invocation { args, env: env.into_iter().collect(), files: Vec::new() })
     }
 

@@ -27,13 +27,8 @@ pub(in crate::cli) struct CheckArgs {
 
 /// Probes one agent on this machine, as the server does. The exit code is 1 if the agent cannot be used.
 pub(in crate::cli) async fn check(context: &Context, args: CheckArgs) -> anyhow::Result<Exit> {
-    let (settings, origins) = config::load_with_origins(Flags::default(), &|name| std::env::var_os(name))?;
     let name = args.name.replace('-', "_");
-    let accounts =
-        server::accounts(&settings).map_err(|cause| CliError::failed(format!("OPENRUNNER_AGENT_USER: {cause}")).hint(cause.remedy))?;
-    let levels = isolation_levels(context, &settings, &origins, &accounts).await?;
-    let levels = levels.transpose().map_err(|cause| CliError::failed(format!("isolation: {cause}")).hint(cause.remedy))?;
-    let agents = agents(context, &settings, levels, accounts)?;
+    let agents = agents_of_settings(context).await?;
     let known: Vec<String> = agents.names().map(str::to_owned).collect();
     if !agents.contains(&name) {
         return Err(CliError::not_found(format!("NAME: unknown agent `{}`; expected one of {}", args.name, known.join(", "))).into());
@@ -47,6 +42,19 @@ pub(in crate::cli) async fn check(context: &Context, args: CheckArgs) -> anyhow:
         finding::print(&findings)?;
     }
     Ok(if is_usable(&findings) { Exit::Success } else { Exit::Failed })
+}
+
+/// The agents of a server with the settings of this environment.
+///
+/// # Errors
+/// If the settings are invalid, or agents cannot be started as they say.
+pub(super) async fn agents_of_settings(context: &Context) -> anyhow::Result<Agents> {
+    let (settings, origins) = config::load_with_origins(Flags::default(), &|name| std::env::var_os(name))?;
+    let accounts =
+        server::accounts(&settings).map_err(|cause| CliError::failed(format!("OPENRUNNER_AGENT_USER: {cause}")).hint(cause.remedy))?;
+    let levels = isolation_levels(context, &settings, &origins, &accounts).await?;
+    let levels = levels.transpose().map_err(|cause| CliError::failed(format!("isolation: {cause}")).hint(cause.remedy))?;
+    agents(context, &settings, levels, accounts)
 }
 
 /// Tries the levels of isolation with these settings, or why that is impossible. `None` if the data directory does not exist.

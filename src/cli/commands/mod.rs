@@ -2,6 +2,7 @@
 
 pub(super) mod agent_check;
 pub(super) mod agent_install;
+pub(super) mod agent_logout;
 pub(super) mod agent_ls;
 pub(super) mod answer;
 pub(super) mod attach;

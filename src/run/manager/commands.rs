@@ -99,14 +99,17 @@ impl RunManager {
     /// [`DeleteError`], by cause.
     pub async fn delete(&self, caller: &Caller, id: RunId, audit: Option<Audited>) -> Result<(), DeleteError> {
         let run = self.find_visible_run(caller, id).await?;
-        let workspace = match self.inner.store.begin_delete(id, audit).await.map_err(FindError::from)? {
-            Deleted::Done { workspace } => workspace,
+        let (workspace, conversation) = match self.inner.store.begin_delete(id, audit).await.map_err(FindError::from)? {
+            Deleted::Done { workspace, conversation } => (workspace, conversation),
             Deleted::NotFound => return Err(FindError::NotFound(id).into()),
             Deleted::Live => return Err(DeleteError::Live(id)),
         };
         self.inner.changes.notify_deleted(id, run.owner.id);
         // Retention removes the events in steps, and the directories if this does not come to it.
         self.inner.deletions.notify_one();
+        if let Some(conversation) = conversation {
+            self.inner.conversations.delete(conversation);
+        }
         self.remove_output(id).await;
         if let Some(first_run) = workspace {
             self.remove_directories(first_run).await;

@@ -20,6 +20,7 @@ use crate::run::admission::{Admission, Limits};
 use crate::run::budgets::Budgets;
 use crate::run::completions::Completions;
 use crate::run::config::RunConfig;
+use crate::run::conversations::Conversations;
 use crate::run::driver::{DriverContext, Outage};
 use crate::run::events::EventLog;
 use crate::run::feed::Changes;
@@ -54,6 +55,7 @@ pub(super) struct Inner {
     pub(super) live: Registry,
     searches: Searches,
     pub(super) completions: Completions,
+    pub(super) conversations: Conversations,
     pub(super) changes: Changes,
     /// Wakes retention after a deletion.
     pub(super) deletions: Notify,
@@ -84,6 +86,8 @@ impl RunManager {
             outage: Outage::default(),
             budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), config.default_budget),
         };
+        let tasks = TaskTracker::new();
+        let conversations = Conversations::new(context.agents.clone(), context.shutdown.clone(), tasks.clone());
         let limits = Limits {
             total: config.max_runs,
             per_user: config.max_runs_per_user,
@@ -106,9 +110,10 @@ impl RunManager {
                 live: Registry::default(),
                 searches: Searches::default(),
                 completions: Completions::default(),
+                conversations,
                 changes: Changes::new(),
                 deletions: Notify::new(),
-                tasks: TaskTracker::new(),
+                tasks,
             }),
         })
     }

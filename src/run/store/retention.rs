@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{Conversation, StoreError};
 use crate::types::{RunId, SessionId, Timestamp, UserId};
 
 /// Size of a store, in bytes.
@@ -19,6 +19,8 @@ pub struct StoreSize {
 pub struct RetentionStep {
     /// Runs that were removed, with their owners.
     pub removed: Vec<(RunId, UserId)>,
+    /// The agents' conversations of the sessions that were removed with them.
+    pub conversations: Vec<Conversation>,
     /// Number of runs whose logs are now trimmed completely.
     pub trimmed: u64,
     /// Size of the removed events, in bytes.

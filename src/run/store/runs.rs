@@ -48,14 +48,25 @@ pub struct RunRecord {
     pub webhooks: Vec<NewWebhook>,
 }
 
+/// A conversation of an agent's own that belongs to no session any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// The agent.
+    pub agent_type: String,
+    /// The agent's id of the conversation.
+    pub id: String,
+}
+
 /// The outcome of a deletion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deleted {
     /// The run was deleted.
     Done {
         /// The run after which the fresh workspace is named that is no longer used, if there was one: the first of a session that was deleted
         /// with its last run.
         workspace: Option<RunId>,
+        /// The agent's conversation of a session that was deleted with its last run, unless another session has the same.
+        conversation: Option<Conversation>,
     },
     /// The run does not exist. Nothing was deleted.
     NotFound,

@@ -63,7 +63,7 @@ async fn a_session_is_removed_when_all_its_runs_ended_before_the_given_time(stor
 async fn a_deleted_run_is_invisible_at_once_and_its_log_is_removed_in_steps(store: &dyn Store) {
     let (gone, kept) = (add_ended(store, SessionId::new(), 1_000).await, add_ended(store, SessionId::new(), 1_000).await);
     let full = store.size().await.unwrap().used;
-    assert_eq!(store.begin_delete(gone, None).await, Ok(Deleted::Done { workspace: Some(gone) }));
+    assert_eq!(store.begin_delete(gone, None).await, Ok(Deleted::Done { workspace: Some(gone), conversation: None }));
     assert_eq!((store.run(gone).await.unwrap(), remaining(store, gone).await), (None, vec![]));
     let mut steps = Vec::new();
     loop {
@@ -85,7 +85,7 @@ async fn a_workspace_is_removed_only_with_the_last_run_of_its_session(store: &dy
     let (first, second) = (add_ended(store, session, 1_000).await, add_ended(store, session, 1_000).await);
     let third = add_live(store, session).await;
     for run in [first, second] {
-        assert_eq!(store.begin_delete(run, None).await, Ok(Deleted::Done { workspace: None }));
+        assert_eq!(store.begin_delete(run, None).await, Ok(Deleted::Done { workspace: None, conversation: None }));
     }
     let output = |run| PendingRemoval { run, workspace: false };
     assert_eq!(store.pending_removals(9).await.unwrap(), [output(first), output(second)]);

@@ -2,7 +2,8 @@
 
 use super::fixtures::{at, batch, contract, create, done, record, seq};
 use crate::run::store::{
-    Chunk, DamagedChunk, Deleted, Idempotency, OwnerFilter, RunChange, RunFilter, RunRecord, RunStore, SessionUse, StoreError, UsedKey,
+    Chunk, Conversation, DamagedChunk, Deleted, Idempotency, OwnerFilter, RunChange, RunFilter, RunRecord, RunStore, SessionUse,
+    StoreError, UsedKey,
 };
 use crate::types::{Epoch, Lease, NodeId, OutputCheckpoint, RunId, RunStatus, SessionId, Usage, UserRef, Withheld};
 
@@ -131,7 +132,7 @@ async fn a_deleted_session_is_not_continued(store: &dyn RunStore) {
     let run = record("ann", "demo", None);
     let lease = create(store, &run).await;
     store.append(&lease, batch(2, 2), RunChange { done: Some((done(), at(5))), ..RunChange::default() }).await.unwrap();
-    assert_eq!(store.begin_delete(run.id, None).await, Ok(Deleted::Done { workspace: Some(run.id) }));
+    assert_eq!(store.begin_delete(run.id, None).await, Ok(Deleted::Done { workspace: Some(run.id), conversation: None }));
     let next = RunRecord { session: run.session, ..record("ann", "demo", None) };
     let result = store.create_run(next.clone(), SessionUse::Continues, batch(1, 1), None, None).await;
     assert_eq!(result, Err(StoreError::NoSession(run.session)));
@@ -189,7 +190,7 @@ async fn unfinished_runs_are_listed_and_deleted_ones_are_not_found(store: &dyn R
     assert!(unfinished.contains(&live.id) && !unfinished.contains(&ended.id));
     assert_eq!(store.begin_delete(live.id, None).await, Ok(Deleted::Live));
     assert!(store.run(live.id).await.unwrap().is_some());
-    assert_eq!(store.begin_delete(ended.id, None).await, Ok(Deleted::Done { workspace: Some(ended.id) }));
+    assert_eq!(store.begin_delete(ended.id, None).await, Ok(Deleted::Done { workspace: Some(ended.id), conversation: None }));
     assert_eq!(store.begin_delete(ended.id, None).await, Ok(Deleted::NotFound));
     assert_eq!(store.run(ended.id).await.unwrap(), None);
     assert_eq!(store.append(&lease, batch(3, 3), RunChange::default()).await, Err(StoreError::LeaseLost { run: ended.id }));
@@ -225,11 +226,36 @@ async fn a_session_is_created_and_removed_with_its_runs(store: &dyn RunStore) {
     assert_eq!(ids(Some(other.session)).await, [run.session]);
     let change = || RunChange { done: Some((done(), at(5))), ..RunChange::default() };
     store.append(&lease, batch(3, 3), change()).await.unwrap();
-    assert_eq!(store.begin_delete(run.id, None).await, Ok(Deleted::Done { workspace: None }), "the session has another run");
+    assert_eq!(
+        store.begin_delete(run.id, None).await,
+        Ok(Deleted::Done { workspace: None, conversation: None }),
+        "the session has another run"
+    );
     assert!(store.session(run.session).await.unwrap().is_some());
     store.append(&second, batch(2, 2), change()).await.unwrap();
-    assert_eq!(store.begin_delete(next.id, None).await, Ok(Deleted::Done { workspace: Some(run.id) }), "it is named after the first run");
+    let conversation = Some(Conversation { agent_type: "codex".into(), id: "thread-1".into() });
+    let deleted = Deleted::Done { workspace: Some(run.id), conversation };
+    assert_eq!(store.begin_delete(next.id, None).await, Ok(deleted), "it is named after the first run");
     assert!(store.session(run.session).await.unwrap().is_none());
+}
+
+async fn a_conversation_is_reported_when_no_session_has_it_any_more(store: &dyn RunStore) {
+    let mut runs = Vec::new();
+    for (agent_type, id) in [("mine", "c-1"), ("mine", "c-1"), ("other", "c-1"), ("mine", "")] {
+        let run = record("dora", agent_type, None);
+        let lease = create(store, &run).await;
+        let agent_session = (!id.is_empty()).then(|| id.to_owned());
+        let change = RunChange { agent_session, done: Some((done(), at(5))), ..RunChange::default() };
+        store.append(&lease, batch(2, 2), change).await.unwrap();
+        runs.push(run);
+    }
+    let mut reported = Vec::new();
+    for run in runs {
+        let Ok(Deleted::Done { conversation, .. }) = store.begin_delete(run.id, None).await else { panic!("not deleted") };
+        reported.push(conversation.map(|conversation| (conversation.agent_type, conversation.id)));
+    }
+    let reported: Vec<_> = reported.iter().map(|each| each.as_ref().map(|(agent, id)| (agent.as_str(), id.as_str()))).collect();
+    assert_eq!(reported, [None, Some(("mine", "c-1")), Some(("other", "c-1")), None]);
 }
 
 async fn an_idempotency_key_is_used_once_and_returns_its_use(store: &dyn RunStore) {
@@ -282,5 +308,6 @@ contract! {
     runs_are_filtered_and_paged,
     unfinished_runs_are_listed_and_deleted_ones_are_not_found,
     a_session_is_created_and_removed_with_its_runs,
+    a_conversation_is_reported_when_no_session_has_it_any_more,
     an_idempotency_key_is_used_once_and_returns_its_use,
 }

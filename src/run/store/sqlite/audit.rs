@@ -60,7 +60,7 @@ impl AuditStore for SqliteStore {
 
 impl SqliteStore {
     /// Runs `work` in a transaction that also stores the entries of the actions that caused it, if `changed` confirms that it made a change.
-    pub(super) async fn write_audited<T: Copy + Send + 'static>(
+    pub(super) async fn write_audited<T: Clone + Send + 'static>(
         &self,
         audit: impl IntoIterator<Item = Audited>,
         changed: fn(T) -> bool,
@@ -70,13 +70,13 @@ impl SqliteStore {
         let entries: Vec<AuditEntry> = audit.iter().map(|audited| audited.entry().clone()).collect();
         let result = self.writer.write(move |connection| {
             let result = work(connection)?;
-            if changed(result) {
+            if changed(result.clone()) {
                 entries.iter().try_for_each(|entry| insert(connection, entry))?;
             }
             Ok(result)
         });
         let result = result.await?;
-        if changed(result) {
+        if changed(result.clone()) {
             audit.iter().for_each(Audited::mark_stored);
         }
         Ok(result)

@@ -1,11 +1,11 @@
 //! Deletes runs: first the row, which makes a run invisible to every query, then in steps what can be large.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::damage::RawText;
 use super::search;
 use super::sql::{execute, integer, query_first, read_error, write_error};
-use crate::run::store::{Deleted, RetentionStep, StoreError};
+use crate::run::store::{Conversation, Deleted, RetentionStep, StoreError};
 
 /// Approximate cost of removing a row of events in addition to its bytes, in bytes: a step over many small rows must not take longer than
 /// one over few large ones.
@@ -21,13 +21,31 @@ pub(super) fn begin(connection: &Connection, run: &RawText) -> Result<Deleted, S
     search::remove(connection, run)?;
     execute(connection, "INSERT INTO deleted_runs (run_id) VALUES (?1) ON CONFLICT (run_id) DO NOTHING", [run])?;
     add_removal(connection, run, false)?;
-    let empty = "DELETE FROM sessions WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE session_id = ?1) RETURNING first_run";
-    let first_run = returned_text(connection, empty, &session)?;
-    if let Some(first_run) = &first_run {
-        add_removal(connection, first_run, true)?;
-    }
+    let empty = "DELETE FROM sessions WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE session_id = ?1)
+                 RETURNING first_run, agent_type, agent_session";
+    let removed = connection.prepare_cached(empty).and_then(|mut statement| {
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        statement.query_row([&session], columns).optional()
+    });
+    let removed: Option<(RawText, RawText, Option<RawText>)> = removed.map_err(write_error)?;
+    let Some((first_run, agent_type, agent_session)) = removed else {
+        return Ok(Deleted::Done { workspace: None, conversation: None });
+    };
+    add_removal(connection, &first_run, true)?;
+    let conversation = match agent_session {
+        Some(agent_session) => unused(connection, &agent_type, &agent_session)?,
+        None => None,
+    };
     // A damaged id names no directory.
-    Ok(Deleted::Done { workspace: first_run.and_then(|run| run.parse()) })
+    Ok(Deleted::Done { workspace: first_run.parse(), conversation })
+}
+
+/// The agent's conversation, unless a session has it or its id is damaged.
+fn unused(connection: &Connection, agent_type: &RawText, id: &RawText) -> Result<Option<Conversation>, StoreError> {
+    let sql = "SELECT 1 FROM sessions WHERE agent_session = ?2 AND agent_type = ?1";
+    let is_used = connection.prepare_cached(sql).and_then(|mut find| find.exists(params![agent_type, id])).map_err(read_error)?;
+    let conversation = |agent_type: String, id: String| Conversation { agent_type, id };
+    Ok(agent_type.parse().zip(id.parse()).filter(|_| !is_used).map(|(agent_type, id)| conversation(agent_type, id)))
 }
 
 /// Records that the output of a run is to be removed from the disk, and with `workspace` the fresh workspace that is named after it.

@@ -10,7 +10,7 @@ use super::connection::{FILE_NAME, connect};
 use super::damage::{Columns, RawText};
 use super::delete;
 use super::sql::{count, execute, integer, query_first, read_error, write_error};
-use crate::run::store::{FreshWorkspace, PendingRemoval, RetentionStep, RetentionStore, StoreError, StoreSize};
+use crate::run::store::{Deleted, FreshWorkspace, PendingRemoval, RetentionStep, RetentionStore, StoreError, StoreSize};
 use crate::types::{RunId, SessionId, Timestamp};
 
 /// Number of runs of a session that one step deletes: a few milliseconds of the writer's time.
@@ -69,7 +69,9 @@ impl RetentionStore for SqliteStore {
                 let Some(session) = oldest else { return Ok(RetentionStep::default()) };
                 let mut step = RetentionStep { found: true, ..RetentionStep::default() };
                 for (id, owner) in session_runs(connection, &session)? {
-                    delete::begin(connection, &id)?;
+                    if let Deleted::Done { conversation, .. } = delete::begin(connection, &id)? {
+                        step.conversations.extend(conversation);
+                    }
                     // A run with a damaged id or owner is visible to no user, so its removal is not reported.
                     step.removed.extend(id.parse().zip(owner.parse()));
                 }
