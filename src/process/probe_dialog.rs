@@ -130,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn each_line_may_be_replied_to_until_the_dialog_ends() {
         let env = std::collections::BTreeMap::from([("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())]);
-        let context = ProbeContext { env: &env, dir: Path::new("/"), account: None };
+        let context = ProbeContext { env: &env, dir: Path::new("/"), start: ProbeStart::Direct(None) };
         let script = "while read line; do echo \"got $line\"; done";
         let reply = |line: &str| match line {
             "got one" => Reply::Send("two".to_owned()),

@@ -62,6 +62,32 @@ fn text_after_the_result_of_a_turn_belongs_to_its_answer() {
 }
 
 #[test]
+fn output_that_is_no_event_counts_as_activity() {
+    live(async {
+        // An extension, and the echo of the prompt. Neither is an event; together they last longer than the idle timeout.
+        let echo = r#"{\"sessionUpdate\":\"user_message_chunk\",\"content\":{\"type\":\"text\",\"text\":\"go\"}}"#;
+        let echo =
+            format!(r#"{{\"jsonrpc\":\"2.0\",\"method\":\"session/update\",\"params\":{{\"sessionId\":\"s\",\"update\":{echo}}}}}\n"#);
+        let extension = r#"{\"jsonrpc\":\"2.0\",\"method\":\"_x/progress\",\"params\":{}}\n"#.to_owned();
+        let busy = |line: &str| {
+            let turn = format!("printf \"{}{END_OF_TURN}\"", chunk("done"));
+            agent(&format!("for second in 1 2 3 4 5 6; do printf \"{line}\"; sleep 1; done\n{turn}"))
+        };
+        let settings = format!("{MINE}[agents.other]\nprotocol = \"acp\"\ncommand = [\"other\"]\n");
+        let server = server(&[("mine", busy(&extension)), ("other", busy(&echo))], &settings).await;
+        let user = server.client("user").await;
+        let mut runs = Vec::new();
+        for agent in ["mine", "other"] {
+            runs.push(user.create("go", json!({ "agent_type": agent, "idle_timeout_secs": 4 })).await);
+        }
+        for run in runs {
+            let end = user.end_of(&run).await;
+            assert_eq!((&end["status"], &end["result"]), (&json!("completed"), &json!("done")), "{end}");
+        }
+    });
+}
+
+#[test]
 fn a_user_chooses_one_of_several_options_of_the_same_decision_even_in_auto() {
     live(async {
         let options =

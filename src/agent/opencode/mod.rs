@@ -14,7 +14,7 @@ mod oneshot;
 mod program;
 mod project;
 #[cfg(test)]
-mod tests;
+pub(in crate::agent) mod tests;
 mod tools;
 mod variant;
 

@@ -13,15 +13,19 @@ use crate::agent::acp::tests::bounds::{assert_bounded, open_session};
 use crate::agent::acp::tests::{action, continued};
 use crate::agent::flags::{BadArgs, Widening, classify};
 use crate::agent::probe::Prober;
-use crate::agent::replay::{Action, Recording, installed, recordings, replay, survives_anything, task};
+use crate::agent::replay::{Action, Recording, Replayed, installed, recordings, replay, survives_anything, task};
 use crate::agent::{Authenticated, Inspection, Item, LineOutcome, Mode, Output, Parser, Program, Task};
 use crate::process::Exit;
 use crate::types::{Cause, PermissionMode, ProjectConfig, StreamEvent};
 
 fn over_acp() -> Vec<Recording> {
     let is_ours = |recording: &Recording| recording.name.starts_with("opencode_");
-    let all = recordings("acp").into_iter().filter(is_ours);
-    all.map(|each| if each.name == "opencode_load_session" { continued(each).0 } else { each }).collect()
+    recordings("acp").into_iter().filter(is_ours).map(from_its_process).collect()
+}
+
+/// The recording as one process has made it.
+fn from_its_process(recording: Recording) -> Recording {
+    if recording.name == "opencode_load_session" { continued(recording).0 } else { recording }
 }
 
 fn parser(mode: Mode, recording: &str) -> Box<dyn Parser> {
@@ -36,6 +40,11 @@ fn parser(mode: Mode, recording: &str) -> Box<dyn Parser> {
         _ => {}
     }
     OpenCode::new(mode).parser(&task, &installed("opencode", "1.18.33", variant::NPM))
+}
+
+pub(in crate::agent) fn replay_over_acp(recording: Recording) -> Replayed {
+    let recording = from_its_process(recording);
+    replay(&recording, parser(Mode::TwoWay, &recording.name), action)
 }
 
 #[test]

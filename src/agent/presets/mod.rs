@@ -1,6 +1,8 @@
 //! Agents that speak the Agent Client Protocol and are known by name: how to start each, what it asks about, and how it deviates. Data only;
 //! [`configured`](super::configured) drives them.
 
+#[cfg(test)]
+mod matrix;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Checks the table of presets, and every preset's recordings against what they must yield.
+//! Checks the table of presets, and the documented matrix against their recordings.
 //!
 //! Rules: P5.
 
@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::matrix::{Yield, all, yield_of};
 use super::{ModeSupport, Preset};
-use crate::agent::acp::tests::replay_other;
 use crate::agent::configured::{AskScope, Configured, Definition};
-use crate::agent::replay::{Replayed, installed, recordings, task};
-use crate::agent::{Install, Item, Program};
-use crate::types::{Cause, PermissionMode, StreamEvent, Usage};
+use crate::agent::replay::{installed, recordings, task};
+use crate::agent::{Install, Program};
+use crate::types::{Cause, PermissionMode};
 
 #[test]
 fn presets_are_sorted_and_have_distinct_valid_names() {
@@ -97,152 +97,13 @@ fn a_preset_is_configured_to_ask_by_its_own_variable() {
     }
 }
 
-/// What a recording must yield.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Yield {
-    cause: &'static str,
-    /// Uncached input, cached input, output.
-    usage: Option<(u64, u64, u64)>,
-    tools: Vec<String>,
-    /// Number of changed files that have a diff.
-    diffs: usize,
-    requests: usize,
-    questions: usize,
-}
-
-fn yield_of(replayed: &Replayed) -> Yield {
-    let mut seen = Yield { cause: replayed.verdict.cause.as_str(), ..Yield::default() };
-    for event in replayed.events() {
-        match event {
-            StreamEvent::ToolCall(call) => seen.tools.push(call.tool.clone()),
-            StreamEvent::FileChange { diff: Some(_), .. } => seen.diffs += 1,
-            StreamEvent::PermissionRequest { .. } => seen.requests += 1,
-            StreamEvent::Question { .. } => seen.questions += 1,
-            StreamEvent::Usage(Usage { input_tokens, cache_read_tokens, output_tokens, .. }) => {
-                seen.usage = Some((*input_tokens, *cache_read_tokens, *output_tokens));
-            }
-            _ => {}
-        }
-    }
-    seen
-}
-
-/// One call of the model, as the mock model counts it.
-const ONE: (u64, u64, u64) = (200, 1000, 42);
-
-/// The expectations: recording, cause, calls of the model that are counted, tools, diffs, permission requests, questions.
-///
-/// Gemini does not separate cached tokens; Cline and pi report no usage.
-#[rustfmt::skip]
-#[expect(clippy::type_complexity, reason = "a table, read by its columns")]
-const MATRIX: &[(&str, &str, u64, &[&str], usize, usize, usize)] = &[
-    ("cline_load_session",         "ok",            0, &[], 0, 0, 0),
-    ("cline_not_logged_in",        "not_logged_in", 0, &[], 0, 0, 0),
-    ("cline_tool",                 "ok",            0, &["editor"], 0, 1, 0),
-    ("copilot_cancel_stream",      "ok",            1, &[], 0, 0, 0),
-    ("copilot_edit",               "ok",            4, &["execute", "execute", "read"], 0, 2, 0),
-    ("copilot_error_401",          "not_logged_in", 0, &[], 0, 0, 0),
-    ("copilot_load_session",       "ok",            1, &[], 0, 0, 0),
-    ("copilot_not_logged_in",      "not_logged_in", 0, &[], 0, 0, 0),
-    ("copilot_shell",              "ok",            2, &["execute"], 0, 1, 0),
-    ("gemini_cancel_stream",       "ok",            1, &[], 0, 0, 0),
-    ("gemini_command_in_title",    "ok",            2, &["run_shell_command"], 0, 1, 0),
-    ("gemini_edit",                "ok",            4, &["write_file", "replace", "read_file"], 2, 2, 0),
-    ("gemini_error_401",           "not_logged_in", 0, &[], 0, 0, 0),
-    ("gemini_load_session_fails",  "bad_arguments", 0, &[], 0, 0, 0),
-    ("gemini_not_logged_in",       "not_logged_in", 0, &[], 0, 0, 0),
-    ("gemini_read_only",           "ok",            2, &[], 0, 0, 0),
-    ("gemini_shell",               "ok",            2, &["run_shell_command"], 0, 1, 0),
-    ("gemini_text",                "ok",            1, &[], 0, 0, 0),
-    ("grok_cancel_stream",         "ok",            1, &[], 0, 0, 0),
-    ("grok_edit",                  "ok",            4, &["write", "search_replace", "read_file"], 2, 2, 0),
-    ("grok_error_429",             "rate_limited",  0, &[], 0, 0, 0),
-    ("grok_load_session",          "ok",            1, &[], 0, 0, 0),
-    ("grok_not_logged_in",         "not_logged_in", 0, &[], 0, 0, 0),
-    ("grok_shell",                 "ok",            2, &["run_terminal_command"], 0, 1, 0),
-    ("grok_shell_unasked",         "ok",            2, &["run_terminal_command"], 0, 0, 0),
-    ("grok_text",                  "ok",            1, &[], 0, 0, 0),
-    ("hermes_cancel_stream",       "ok",            1, &[], 0, 0, 0),
-    ("hermes_edit",                "ok",            4, &["write", "patch", "read"], 2, 2, 0),
-    ("hermes_edit_denied",         "ok",            2, &["write"], 0, 1, 0),
-    ("hermes_error_401",           "not_logged_in", 0, &[], 0, 0, 0),
-    ("hermes_load_session",        "ok",            1, &[], 0, 0, 0),
-    ("hermes_not_logged_in",       "not_logged_in", 0, &[], 0, 0, 0),
-    ("hermes_shell_unasked",       "ok",            2, &["terminal"], 0, 0, 0),
-    ("hermes_text",                "ok",            1, &[], 0, 0, 0),
-    ("kilo_load_session",          "ok",            1, &[], 0, 0, 0),
-    ("kilo_permission_by_config",  "ok",            2, &["bash", "edit"], 0, 2, 0),
-    ("kilo_text",                  "ok",            1, &[], 0, 0, 0),
-    ("kilo_tool_unasked",          "ok",            1, &["write"], 0, 0, 0),
-    ("pi_error_401",               "agent_error",   0, &[], 0, 0, 0),
-    ("pi_load_session",            "ok",            0, &[], 0, 0, 0),
-    ("pi_tool_unasked",            "ok",            0, &["write"], 1, 0, 0),
-    ("qwen_cancel_stream",         "ok",            1, &[], 0, 0, 0),
-    ("qwen_edit",                  "ok",            4, &["write_file", "edit", "read_file"], 2, 2, 0),
-    ("qwen_error_401",             "not_logged_in", 0, &[], 0, 0, 0),
-    ("qwen_load_session",          "ok",            1, &[], 0, 0, 0),
-    ("qwen_not_logged_in",         "not_logged_in", 0, &[], 0, 0, 0),
-    ("qwen_question",              "ok",            2, &["ask_user_question"], 0, 0, 1),
-    ("qwen_shell",                 "ok",            1, &["run_shell_command"], 0, 1, 0),
-];
-
-/// The recordings of presets. The recorder of one ended before its prompt.
-fn of_presets() -> Vec<(String, Replayed)> {
-    let is_preset = |name: &str| Preset::all().iter().any(|preset| name.starts_with(&format!("{}_", preset.name)));
-    let skipped = ["gemini_authenticate", "gemini_initialize"];
-    let recordings = recordings("acp").into_iter().filter(|each| is_preset(&each.name) && !skipped.contains(&each.name.as_str()));
-    recordings.map(|recording| (recording.name.clone(), replay_other(&recording))).collect()
-}
-
-#[test]
-fn every_recording_of_a_preset_yields_what_it_must() {
-    let mut expected: BTreeMap<String, Yield> = BTreeMap::new();
-    for (name, cause, calls, tools, diffs, requests, questions) in MATRIX.iter().copied() {
-        let times = |part: u64| part * calls;
-        let usage = match name.split_once('_').unwrap().0 {
-            "gemini" => (times(ONE.0 + ONE.1), 0, times(ONE.2)),
-            _ => (times(ONE.0), times(ONE.1), times(ONE.2)),
-        };
-        let tools = tools.iter().map(|tool| (*tool).to_owned()).collect();
-        expected.insert(name.to_owned(), Yield { cause, usage: (calls > 0).then_some(usage), tools, diffs, requests, questions });
-    }
-    let seen: BTreeMap<String, Yield> = of_presets().iter().map(|(name, replayed)| (name.clone(), yield_of(replayed))).collect();
-    for (name, seen) in &seen {
-        assert_eq!(Some(seen), expected.get(name), "{name}");
-    }
-    assert_eq!(seen.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
-}
-
-#[test]
-fn every_call_in_a_recording_has_one_result_before_the_end_of_its_turn() {
-    for (name, replayed) in of_presets() {
-        let (mut open, mut turns) = (BTreeSet::new(), 0);
-        for step in &replayed.steps {
-            match step {
-                crate::agent::replay::Step::Item(Item::Event(StreamEvent::ToolCall(call))) => {
-                    assert!(open.insert(call.id.clone()), "{name}");
-                }
-                crate::agent::replay::Step::Item(Item::Event(StreamEvent::ToolResult { id, .. })) => {
-                    assert!(open.remove(id), "{name}: {id}");
-                }
-                crate::agent::replay::Step::Item(Item::TurnEnded(_)) => {
-                    turns += 1;
-                    assert!(open.is_empty(), "{name}: {open:?}");
-                }
-                _ => {}
-            }
-        }
-        assert!(turns > 0, "{name}");
-    }
-}
-
 /// One row per preset, as in docs/agents.md: what its recordings show, and what the table says.
 fn capability_matrix() -> String {
     let mut rows = vec![
         "| `agent_type` | tested version | `auto` | `ask` | `read_only` | asks | diffs | token usage | questions | sessions | MCP servers |".to_owned(),
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |".to_owned(),
     ];
-    let replayed = of_presets();
+    let replayed = all();
     for preset in Preset::all() {
         let prefix = format!("{}_", preset.name);
         let own: Vec<(&String, Yield)> =

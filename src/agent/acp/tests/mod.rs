@@ -80,6 +80,14 @@ pub(crate) fn continued(mut recording: Recording) -> (Recording, String) {
     (recording, session)
 }
 
+/// Replays the second part of a recording that loads its own session again.
+pub(crate) fn replay_continued(recording: Recording) -> Replayed {
+    let (recording, session) = continued(recording);
+    let mut task = task("acp");
+    task.resume = Some(session);
+    replay(&recording, Box::new(Acp::new(&task, Dialect::default())), action)
+}
+
 fn others() -> Vec<Recording> {
     let continues = ["claude_load_session", "codex_load_session"];
     let is_other = |recording: &Recording| !recording.name.starts_with("opencode_") && !continues.contains(&recording.name.as_str());
@@ -136,10 +144,7 @@ fn every_request_is_resolved_once_in_any_order_of_input() {
 #[test]
 fn a_resumed_session_emits_events_only_from_its_new_turn() {
     for name in ["claude_load_session", "codex_load_session"] {
-        let (recording, session) = continued(recording("acp", name));
-        let mut task = task("acp");
-        task.resume = Some(session);
-        let replayed = replay(&recording, Box::new(Acp::new(&task, Dialect::default())), action);
+        let replayed = replay_continued(recording("acp", name));
         insta::with_settings!({ snapshot_suffix => name, omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!("acp", replayed.snapshot());
         });
