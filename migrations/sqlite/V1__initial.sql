@@ -281,6 +281,15 @@ CREATE TABLE event_chunks (
     UNIQUE (run_id, first_seq)
 ) STRICT;
 
+-- Content of the images and files that runs are given with their prompts, in the order of their specifications. It counts towards the
+-- `stored_bytes` of the run.
+CREATE TABLE attachments (
+    run_id   TEXT    NOT NULL,
+    position INTEGER NOT NULL,
+    content  BLOB    NOT NULL,
+    UNIQUE (run_id, position)
+) STRICT;
+
 -- The text of each run that searches look at: the beginning of the prompt, labels, the working directory and the beginning of the answer, all
 -- in lower case. Ids ascend in the order in which runs were stored. Rows are removed together with their runs.
 CREATE TABLE search_texts (

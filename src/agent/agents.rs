@@ -27,7 +27,8 @@ use crate::process::shim::{MAX_HANDOVER, ProcessDir, ShimCommand, StartCommand};
 use crate::process::{Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
 use crate::redact::is_secret_name;
 use crate::types::{
-    Cause, Failure, HostPort, IsolationLevel, LimitedBy, PermissionMode, ProjectConfig, RunIsolation, RunLimits, RunSpec, UserName,
+    Attachment, Cause, Failure, HostPort, IsolationLevel, LimitedBy, PermissionMode, ProjectConfig, RunIsolation, RunLimits, RunSpec,
+    UserName,
 };
 
 /// How long a report waits for running inspections. Results that arrive later are part of the next report.
@@ -486,7 +487,7 @@ impl Agents {
 
     /// Reattaches to the agent of a run that an earlier server started, whether it is running or has ended.
     ///
-    /// `logged` is what the run's log covers, `ready` whether the agent had reported that it was ready. `None` if there
+    /// `attachments` are those of the run, `logged` is what its log covers, `ready` whether the agent had reported that it was ready. `None` if there
     /// is no trace of a program, or if it cannot be continued without its state, which is lost.
     ///
     /// # Errors
@@ -495,6 +496,7 @@ impl Agents {
     pub async fn reattach(
         &self,
         spec: &RunSpec,
+        attachments: Vec<Attachment>,
         process_dir: ProcessDir,
         marker: Marker,
         logged: Logged,
@@ -518,7 +520,7 @@ impl Agents {
             return Err(Failure::new(Cause::NodeLost, message));
         }
         let restrictions = file.restrictions();
-        let (task, installed) = file.task(spec.clone());
+        let (task, installed) = file.task(spec.clone(), attachments);
         let parser = with_login_hint(registered.program.parser(&task, &installed), &registered.program.info().login_hint);
         let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions };
         let has_handover = !spec.env.is_empty() || !spec.mcp_servers.is_empty();

@@ -108,6 +108,10 @@ pub struct Capabilities {
     pub mcp_servers: bool,
     /// Add instructions to its system prompt.
     pub instructions: bool,
+    /// Give it images.
+    pub images: bool,
+    /// Give it files.
+    pub files: bool,
     /// What it reports about its usage, and so which spend limits a run may have.
     pub usage: UsageReports,
 }
@@ -125,6 +129,8 @@ impl Capabilities {
         models: false,
         mcp_servers: false,
         instructions: false,
+        images: false,
+        files: false,
         usage: UsageReports::NONE,
     };
 }

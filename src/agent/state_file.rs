@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::handle::Restrictions;
 use super::{Installed, Task};
 use crate::process::shim::ProcessDir;
-use crate::types::{McpServer, McpTransport, RunSpec};
+use crate::types::{Attachment, McpServer, McpTransport, RunSpec};
 
 /// The content of a run's `task.json`: the inputs of its parser that are not part of the run's record.
 ///
@@ -50,9 +50,9 @@ impl StateFile {
     }
 
     /// The task and the program as the parser received them, without the values that are not stored.
-    pub(super) fn task(self, spec: RunSpec) -> (Task, Installed) {
+    pub(super) fn task(self, spec: RunSpec, attachments: Vec<Attachment>) -> (Task, Installed) {
         let mcp_servers = self.mcp_servers.into_iter().map(|server| McpServer::placeholder(server.name, server.http)).collect();
-        (Task { spec, resume: self.resume, mcp_servers, endpoint: None, input_dir: self.input_dir }, self.installed)
+        (Task { spec, resume: self.resume, mcp_servers, endpoint: None, attachments, input_dir: self.input_dir }, self.installed)
     }
 
     /// Writes it to the directory of a run that is about to start. Must be called before the shim receives its start command.

@@ -16,7 +16,7 @@ use crate::agent::private_home::LoginFile;
 use crate::agent::probe::Prober;
 use crate::agent::program_info::{Capabilities, ProgramInfo};
 use crate::process::Exit;
-use crate::types::{Answer, Failure, McpServer, ModelEndpoint, PermissionMode, RunSpec, StreamEvent, TurnEnd};
+use crate::types::{Answer, Attachment, Failure, McpServer, ModelEndpoint, PermissionMode, RunSpec, StreamEvent, TurnEnd};
 
 /// The result of [`Agent::run`]. Any error type is accepted; its text becomes the run's message.
 pub type Result<T> = anyhow::Result<T>;
@@ -189,6 +189,8 @@ pub struct Task {
     pub mcp_servers: Vec<McpServer>,
     /// Where it reaches its model. `None` to use its own configuration and login. Stored nowhere; parsers must not depend on it.
     pub endpoint: Option<ModelEndpoint>,
+    /// The images and files that are given to it with the prompt.
+    pub attachments: Vec<Attachment>,
     /// Where the program finds the files of its [`Invocation`].
     pub input_dir: PathBuf,
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -16,9 +17,14 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use super::limits::{ConnectionHandle, LimitExceeded, RateKey};
 use super::{ApiError, AppState};
 use crate::auth::{ClientOrigin, Principal};
+use crate::run::MAX_ATTACHMENT_BYTES;
 
 /// Maximum size of a body, in bytes.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
+
+/// The same for a new run, whose images and files are in the body. Only for a declared length, so that the length that is reserved for a body
+/// of unknown length stays small.
+const MAX_BYTES_OF_RUN: usize = MAX_BYTES + MAX_ATTACHMENT_BYTES.div_ceil(3) * 4;
 
 /// The same on routes that need no token, such as the login.
 const MAX_BYTES_WITHOUT_TOKEN: usize = 16 * 1024;
@@ -41,10 +47,12 @@ pub(super) async fn read_whole(State(app): State<AppState>, request: Request, ne
         None => (RateKey::Client(origin().network()), MAX_BYTES_WITHOUT_TOKEN),
     };
     let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let is_run = request_is_new_run(&parts);
+    let max_declared = if is_run && max == MAX_BYTES { MAX_BYTES_OF_RUN } else { max };
     let size = match declared.map(usize::try_from) {
         None => max,
-        Some(Ok(declared)) if declared <= max => declared,
-        Some(_) => return too_large(max).into_response(),
+        Some(Ok(declared)) if declared <= max_declared => declared,
+        Some(_) => return too_large(max_declared).into_response(),
     };
     let _memory = match app.limits.bodies.reserve(sender, size).await {
         Ok(memory) => memory,
@@ -54,6 +62,11 @@ pub(super) async fn read_whole(State(app): State<AppState>, request: Request, ne
         Ok(bytes) => handle(Request::from_parts(parts, Body::from(bytes)), next).await,
         Err(error) => error.into_response(),
     }
+}
+
+/// Whether the request creates a run.
+fn request_is_new_run(parts: &Parts) -> bool {
+    parts.method == Method::POST && parts.uri.path() == "/api/runs"
 }
 
 /// Passes on a request that has arrived as a whole, unless its connection is being closed.
@@ -98,6 +111,14 @@ fn append(whole: &mut Vec<u8>, data: &[u8], max: usize) {
         whole.reserve_exact(capacity.saturating_sub(whole.len()));
     }
     whole.extend_from_slice(data);
+}
+
+/// Checks the size of a body of a new run without its images and files.
+///
+/// # Errors
+/// 413 if it exceeds that of other bodies.
+pub(super) fn check_rest(size: usize) -> Result<(), ApiError> {
+    if size <= MAX_BYTES { Ok(()) } else { Err(too_large(MAX_BYTES)) }
 }
 
 fn too_large(max: usize) -> ApiError {

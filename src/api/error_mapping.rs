@@ -7,8 +7,8 @@ use super::error::{ApiError, FaultCode, FieldError, RETRY_AFTER_SECS};
 use crate::auth::{AuthError, BadKey, LoginError, LogoutError, NewKeyError, NotServerAccount, PasswordError, RevokeError, UserError};
 use crate::run::store::StoreError;
 use crate::run::{
-    AnswerError, AnswerRejected, BadAnswer, BadIsolation, BadPattern, BadRun, CreateError, DeleteError, FindError, MessageError,
-    MessageRejected, OverBudget, SearchError, SessionError, WorkspaceError,
+    AnswerError, AnswerRejected, BadAnswer, BadAttachment, BadIsolation, BadPattern, BadRun, CreateError, DeleteError, FindError,
+    MessageError, MessageRejected, OverBudget, SearchError, SessionError, WorkspaceError,
 };
 use crate::types::UserName;
 
@@ -124,6 +124,8 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
     let invalid = || ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", "");
     match fault {
         BadRun::PromptEmpty => (invalid(), fields.prompt.to_owned(), FaultCode::Required),
+        BadRun::PromptTooLong => (invalid(), fields.prompt.to_owned(), FaultCode::TooLong),
+        BadRun::Attachment { index, problem } => describe_bad_attachment(*index, problem),
         BadRun::PromptNul => (invalid(), fields.prompt.to_owned(), FaultCode::Invalid),
         BadRun::UnknownAgent { .. } => {
             (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_agent", ""), fields.agent.to_owned(), FaultCode::NotFound)
@@ -200,6 +202,19 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
         BadRun::LabelTooLong(name) => (invalid(), within(&format!("labels.{name}")), FaultCode::TooLong),
         BadRun::Webhook(_) => (invalid(), within("webhook"), FaultCode::Invalid),
     }
+}
+
+fn describe_bad_attachment(index: usize, problem: &BadAttachment) -> (ApiError, String, FaultCode) {
+    let code = match problem {
+        BadAttachment::TooMany => FaultCode::TooMany,
+        BadAttachment::TooLarge => FaultCode::TooLong,
+        BadAttachment::Empty => FaultCode::Required,
+        BadAttachment::NotTaken { .. } => FaultCode::NotSupported,
+        BadAttachment::NameUsed => FaultCode::Conflict,
+        BadAttachment::Name | BadAttachment::MediaType | BadAttachment::ImageType => FaultCode::Invalid,
+    };
+    let field = problem.field().map(|field| format!("[{index}].{field}")).unwrap_or_default();
+    (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", ""), format!("input.parts{field}"), code)
 }
 
 impl From<FindError> for ApiError {

@@ -27,6 +27,8 @@ pub struct Json<T>(pub T);
 pub(super) struct Idempotent<T> {
     pub(super) value: T,
     pub(super) key: Option<IdempotencyKey>,
+    /// Size of the body in bytes.
+    pub(super) size: usize,
 }
 
 /// Maximum length of an `Idempotency-Key`, in characters.
@@ -53,7 +55,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Idempotent<T> {
             let digest = Sha256::new().chain_update(route).chain_update([0]).chain_update(&body).finalize();
             IdempotencyKey { key, fingerprint: digest.into() }
         });
-        parse(&body).map(|value| Self { value, key })
+        parse(&body).map(|value| Self { value, key, size: body.len() })
     }
 }
 

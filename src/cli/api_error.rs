@@ -82,6 +82,7 @@ impl std::fmt::Display for Problem {
 fn argument(field: &str) -> Option<&'static str> {
     let path = field.strip_prefix("metadata.").unwrap_or(field);
     Some(match path.split(['.', '[']).next().unwrap_or(path) {
+        "input" if path.starts_with("input.parts") => "--attach",
         "input" => "PROMPT",
         "text" => "TEXT",
         "agent_type" => "--agent-type",

@@ -3,6 +3,7 @@
 //! [`RunManager`] is the entry point. Each live run is owned by one driver task; everything else reads the store.
 
 mod admission;
+mod attachments;
 mod budgets;
 mod completions;
 mod config;
@@ -34,6 +35,7 @@ mod workspace;
 mod workspace_size;
 
 pub use crate::agent::{AgentReport, AgentSummary, Authenticated, BadIsolation, Capabilities};
+pub use attachments::{BadAttachment, MAX_ATTACHMENT_BYTES, NewAttachment};
 pub use budgets::{Allowance, BudgetError, BudgetState, OverBudget, RunAllowance};
 pub use config::{RetentionPolicy, RunConfig};
 pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SearchError, SessionError};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::attachments::{BadAttachment, NewAttachment};
 use super::policy::{BadRule, BadRules};
 use super::webhooks::{BadWebhook, WebhookRequest};
 use super::workspace::WorkspaceError;
@@ -38,6 +39,8 @@ pub(super) const MAX_LABELS: usize = 32;
 pub(super) const MAX_LABEL_BYTES: usize = 256;
 /// Maximum length of a model name, in bytes.
 pub(super) const MAX_MODEL_BYTES: usize = 128;
+/// Maximum length of a prompt, in bytes.
+pub(super) const MAX_PROMPT: usize = 2 * 1024 * 1024;
 /// Maximum length of the instructions of a run, in bytes.
 pub(super) const MAX_INSTRUCTIONS: usize = 64 * 1024;
 
@@ -48,6 +51,8 @@ pub struct NewRun {
     pub agent_type: Option<String>,
     /// The prompt.
     pub prompt: String,
+    /// Images and files for the agent.
+    pub attachments: Vec<NewAttachment>,
     /// Text that is added to the agent's system prompt.
     pub instructions: Option<String>,
     /// The working directory; default: the session's, or a fresh one in a new session.
@@ -111,6 +116,17 @@ pub enum BadRun {
     /// The prompt is empty.
     #[error("prompt is empty")]
     PromptEmpty,
+    /// The prompt is too long.
+    #[error("the prompt must have at most {} MiB", MAX_PROMPT / 1024 / 1024)]
+    PromptTooLong,
+    /// An image or a file is invalid.
+    #[error("{problem}")]
+    Attachment {
+        /// Position of the part, from 0.
+        index: usize,
+        /// Why it is invalid.
+        problem: BadAttachment,
+    },
     /// The prompt contains a NUL character.
     #[error("prompt contains a NUL character, which agents do not accept")]
     PromptNul,

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::store::{RunRecord, SessionRecord};
 use crate::types::{
-    Cause, HostPattern, IsolationLevel, PermissionMode, ProjectConfig, RuleSpec, RunDone, RunId, RunStatus, SessionId, SpendLimits,
-    Timestamp, Usage, UserName,
+    AttachmentInfo, Cause, HostPattern, IsolationLevel, PermissionMode, ProjectConfig, RuleSpec, RunDone, RunId, RunStatus, SessionId,
+    SpendLimits, Timestamp, Usage, UserName,
 };
 
 /// A run: its specification, status and outcome.
@@ -37,6 +37,9 @@ pub struct RunView {
     pub model: Option<String>,
     /// The prompt.
     pub prompt: String,
+    /// The images and files that were given to the agent with the prompt, without their content.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<AttachmentInfo>,
     /// Text that was added to the agent's system prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
@@ -175,6 +178,7 @@ impl RunView {
             lease: _,
             launched_at: _,
             webhooks: _,
+            attachments: _,
         } = run;
         Self {
             run_id: id,
@@ -187,6 +191,7 @@ impl RunView {
             model: spec.model,
             title: title(&spec.prompt),
             prompt: spec.prompt,
+            attachments: spec.attachments,
             instructions: spec.instructions,
             working_dir: spec.working_dir,
             permission_mode: spec.permission_mode,

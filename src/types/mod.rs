@@ -3,6 +3,7 @@
 //! No I/O, no async; only [`SystemClock`] reads a clock. Imports no other module of the crate.
 
 mod amount;
+mod attachment;
 mod audit_action;
 pub mod bounds;
 mod budget;
@@ -38,6 +39,7 @@ mod trace;
 mod withheld;
 
 pub use amount::{Amount, BadAmount};
+pub use attachment::{Attachment, AttachmentInfo, AttachmentKind};
 pub use audit_action::AuditAction;
 pub use budget::{BadTokens, Budget, BudgetChange, Limit, LimitChange, Tokens, Unlimited};
 pub use caller::{Caller, UserRef, UserRole};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostPattern, IsolationLevel, PermissionMode, ProjectConfig, RuleSpec, SpendLimits, TraceParent};
+use super::{AttachmentInfo, HostPattern, IsolationLevel, PermissionMode, ProjectConfig, RuleSpec, SpendLimits, TraceParent};
 
 /// An MCP server for an agent.
 #[derive(Clone, PartialEq, Eq)]
@@ -74,6 +74,9 @@ pub struct RunSpec {
     pub prompt: String,
     /// The working directory: an absolute, canonical path.
     pub working_dir: PathBuf,
+    /// The images and files that are given to the agent with the prompt. Their content is stored separately.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<AttachmentInfo>,
     /// Text that is added to the agent's system prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,

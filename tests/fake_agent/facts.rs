@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::{env, fs, io};
 
 use rustix::process::{Resource, getpgrp, getpid, getppid, getrlimit, getsid};
 use serde_json::{Value, json};
 
 /// Returns the fact with this name: `env`, `fds` (the target of each descriptor, by number), `argv`, `ids` (pid, sid, pgid, ppid), `umask`,
-/// `cwd`, `cgroup`, `limits` (of data and core size, in bytes) or `open_files` (the limit).
+/// `cwd`, `cgroup`, `input` (the run's files), `limits` (of data and core size, in bytes) or `open_files` (the limit).
 ///
 /// # Errors
 /// If the name is unknown or the fact is not available.
@@ -36,6 +37,14 @@ pub(crate) fn read_fact(name: &str) -> io::Result<Value> {
             Ok(json!({ "data": limit(Resource::Data), "core": limit(Resource::Core) }))
         }
         "open_files" => Ok(getrlimit(Resource::Nofile).current.into()),
+        "input" => {
+            let mut files = BTreeMap::new();
+            for entry in fs::read_dir(env::temp_dir().join("openrunner-input"))? {
+                let entry = entry?;
+                files.insert(lossy(entry.file_name()), lossy(OsStr::from_bytes(&fs::read(entry.path())?)));
+            }
+            Ok(files.into_iter().collect())
+        }
         "cwd" => Ok(lossy(env::current_dir()?).into()),
         _ => Err(io::Error::other(format!("unknown fact: {name:?}"))),
     }

@@ -177,6 +177,7 @@ impl Player {
             Command::Save(fact, file) => {
                 let fact = match fact.as_str() {
                     "mcp" => self.stdin.mcp_servers().clone(),
+                    "content" => self.stdin.content().clone(),
                     "initialize" => self.stdin.initialize().clone(),
                     "allowed" => self.allowed_input.clone(),
                     _ => facts::read_fact(&fact)?,

@@ -78,6 +78,8 @@ pub(crate) enum Command {
 /// # Errors
 /// If a line is not a valid command.
 pub(crate) fn parse(script: &str) -> io::Result<Vec<Command>> {
+    // The server adds where the files of a run are.
+    let script = script.split("\n\nFiles given with this task:").next().unwrap_or_default();
     let lines = script.lines().filter(|line| !line.trim().is_empty() && !line.starts_with(['-', '#']));
     lines.map(|line| parse_command(line).ok_or_else(|| io::Error::other(format!("invalid command: {line:?}")))).collect()
 }

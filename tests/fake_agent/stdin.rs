@@ -18,6 +18,7 @@ pub(crate) struct Stdin {
     interrupt: Option<String>,
     mcp_servers: Value,
     initialize: Value,
+    content: Value,
     ignores_interrupts: bool,
     ended: bool,
 }
@@ -42,6 +43,7 @@ impl Stdin {
             interrupt: None,
             mcp_servers: Value::Null,
             initialize: Value::Null,
+            content: Value::Null,
             ignores_interrupts: false,
             ended: false,
         }
@@ -115,6 +117,11 @@ impl Stdin {
         &self.mcp_servers
     }
 
+    /// The content of the last message as it was sent.
+    pub(crate) fn content(&self) -> &Value {
+        &self.content
+    }
+
     /// The request that opened the conversation.
     pub(crate) fn initialize(&self) -> &Value {
         &self.initialize
@@ -122,7 +129,11 @@ impl Stdin {
 
     fn handle_line(&mut self, line: &Value) {
         match (line["type"].as_str(), line["request"]["subtype"].as_str()) {
-            (Some("user"), _) => self.messages.extend(line["message"]["content"].as_str().map(str::to_owned)),
+            (Some("user"), _) => {
+                self.content = line["message"]["content"].clone();
+                let text = self.content.as_str().or_else(|| self.content[0]["text"].as_str());
+                self.messages.extend(text.map(str::to_owned));
+            }
             (Some("control_response"), _) => {
                 let answer = &line["response"];
                 self.answers.push_back((answer["request_id"].as_str().unwrap_or_default().to_owned(), answer["response"].clone()));

@@ -12,5 +12,5 @@ mod recording;
 mod replayer;
 
 pub(crate) use fuzz::{resolves_every_request_once, survives_anything};
-pub(crate) use recording::{Entry, Recording, installed, recording, recordings, task};
+pub(crate) use recording::{Entry, Recording, attachment, installed, recording, recordings, task};
 pub(crate) use replayer::{Action, Decide, Replayed, Step, assert_outcome, limits_in, replay};

@@ -103,6 +103,7 @@ pub(crate) fn task(agent: &str) -> Task {
             agent_type: agent.to_owned(),
             prompt: "Create hello.py".to_owned(),
             working_dir: PathBuf::from("/workspace/project"),
+            attachments: Vec::new(),
             instructions: None,
             model: None,
             extra_args: Vec::new(),
@@ -122,6 +123,7 @@ pub(crate) fn task(agent: &str) -> Task {
         resume: None,
         mcp_servers: vec![],
         endpoint: None,
+        attachments: Vec::new(),
         input_dir: PathBuf::from("/tmp/openrunner-input"),
     }
 }
@@ -134,4 +136,11 @@ pub(crate) fn installed(file_name: &str, version: &str, variant: &'static str) -
         variant: variant.into(),
         home: PathBuf::from("/home/user"),
     }
+}
+
+/// An attachment of a task.
+pub(crate) fn attachment(kind: AttachmentKind, name: &str) -> Attachment {
+    let media_type = if kind == AttachmentKind::Image { "image/png" } else { "text/plain" };
+    let info = AttachmentInfo { kind, media_type: media_type.to_owned(), name: name.to_owned(), size: 7 };
+    Attachment { info, content: "content".into() }
 }

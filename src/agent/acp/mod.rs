@@ -22,6 +22,7 @@ mod parser;
 mod permissions;
 mod plan;
 mod probe;
+mod prompt;
 mod questions;
 mod request_keys;
 mod review;

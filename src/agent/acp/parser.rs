@@ -10,10 +10,11 @@ use super::causes::{self, INVALID_PARAMS, METHOD_NOT_FOUND, RequestPhase};
 use super::compaction::Compaction;
 use super::dialect::Dialect;
 use super::permissions::Permissions;
+use super::prompt::FirstPrompt;
 use super::questions::{self, Questions};
 use super::request_keys::RequestKeys;
 use super::session_state::SessionState;
-use super::setup::{OpenSession, SessionOptions, SessionSetup, initialize_params, prompt};
+use super::setup::{OpenSession, SessionOptions, SessionSetup, initialize_params};
 use super::text::MessageBuffer;
 use super::tools::{ToolCalls, TurnOutcome};
 use super::turn::{Ending, Turn};
@@ -48,6 +49,8 @@ pub struct Acp {
     /// Set once the agent is ready.
     pub(super) session: Option<String>,
     pub(super) turn: Turn,
+    /// What the first prompt contains besides its text.
+    first: FirstPrompt,
     pub(super) message: MessageBuffer,
     pub(super) calls: ToolCalls,
     pub(super) usage: UsageTotals,
@@ -83,6 +86,7 @@ impl Acp {
         Self {
             usage: UsageTotals::new(setup.resume.is_some()),
             turn: Turn::new(&task.spec.prompt),
+            first: FirstPrompt::new(task),
             setup,
             dialect,
             pending: None,
@@ -238,7 +242,8 @@ impl Acp {
 
     /// Sends the turn's message to the agent.
     fn send_prompt(&mut self, out: &mut Output) {
-        let params = prompt(self.session.as_deref().unwrap_or_default(), &self.turn.prompt);
+        let blocks = self.first.take().into_blocks(&self.turn.prompt, self.setup.embeds_files);
+        let params = json!({ "sessionId": self.session, "prompt": blocks });
         self.send(Step::Prompt, "session/prompt", &params, out);
     }
 

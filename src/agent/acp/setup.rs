@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::causes::RequestPhase;
 use super::session_state::{current_mode, option};
 use crate::agent::Task;
+use crate::agent::common::attachments;
 use crate::types::{Cause, Failure, McpServer, McpTransport, PermissionMode};
 
 /// The supported version of the protocol.
@@ -40,6 +41,9 @@ pub(super) struct SessionSetup {
     pub(super) permission_mode: PermissionMode,
     pub(super) options: SessionOptions,
     mcp_servers: Vec<McpServer>,
+    has_images: bool,
+    /// Whether the agent takes the content of files with a prompt.
+    pub(super) embeds_files: bool,
     /// The agent's login methods, for messages.
     login_methods: String,
     /// Whether the agent is to close the session at the end of the run.
@@ -67,6 +71,8 @@ impl SessionSetup {
             permission_mode: task.spec.permission_mode,
             options: SessionOptions::default(),
             mcp_servers: task.mcp_servers.clone(),
+            has_images: attachments::images(task).next().is_some(),
+            embeds_files: false,
             login_methods: String::new(),
             closes_sessions: false,
             required_mode: None,
@@ -76,7 +82,7 @@ impl SessionSetup {
     /// Takes the result of `initialize`.
     ///
     /// # Errors
-    /// If the agent uses another protocol version.
+    /// If the agent uses another protocol version, or does not take the images of the run.
     pub(super) fn initialized(&mut self, initialized: &Value) -> Result<(), Failure> {
         let methods = initialized.get("authMethods").and_then(Value::as_array);
         let method = |method: &Value| {
@@ -85,6 +91,11 @@ impl SessionSetup {
         };
         self.login_methods = methods.into_iter().flatten().filter_map(method).take(MAX_METHODS).collect::<Vec<_>>().join("; ");
         self.closes_sessions = initialized.pointer("/agentCapabilities/sessionCapabilities/close").is_some_and(Value::is_object);
+        let takes = |kind: &str| initialized.pointer(&format!("/agentCapabilities/promptCapabilities/{kind}")) == Some(&Value::Bool(true));
+        self.embeds_files = takes("embeddedContext");
+        if self.has_images && !takes("image") {
+            return Err(Failure::new(Cause::BadArguments, "input.parts: the agent takes no images; put them into its working directory"));
+        }
         unsupported_version(initialized).map_or(Ok(()), |problem| Err(Failure::new(Cause::Protocol, problem)))
     }
 
@@ -267,11 +278,6 @@ pub(super) fn initialize_params(mode: PermissionMode) -> Value {
         "clientInfo": { "name": "openrunner", "version": env!("CARGO_PKG_VERSION") },
         "clientCapabilities": capabilities,
     })
-}
-
-/// The parameters of `session/prompt`.
-pub(super) fn prompt(session: &str, text: &str) -> Value {
-    json!({ "sessionId": session, "prompt": [{ "type": "text", "text": text }] })
 }
 
 /// Name-value pairs in the protocol's form.

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::parser::ClaudeParser;
 use super::{info, login};
+use crate::agent::common::attachments;
 use crate::agent::probe::Prober;
 use crate::agent::{Inspection, Installed, Invocation, LoginFile, Mode, Parser, Program, ProgramInfo, Task};
 use crate::types::{AuthScheme, Cause, Failure, ModelEndpoint, PermissionMode, ProjectConfig};
@@ -110,7 +111,7 @@ impl Program for ClaudeCode {
         let mut env: Vec<(String, String)> =
             env.into_iter().chain(instructions).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         env.extend(task.endpoint.iter().flat_map(endpoint_env));
-        Ok(Invocation { args, env, files: Vec::new() })
+        Ok(Invocation { args, env, files: attachments::input_files(task) })
     }
 
     fn model_hosts(&self) -> &'static [&'static str] {

@@ -39,6 +39,8 @@ const fn info(mode: Mode) -> ProgramInfo {
             models: true,
             mcp_servers: two_way,
             instructions: two_way,
+            images: two_way,
+            files: two_way,
             // The program itself enforces the limit of its cost after each call, and reports it at the end of a turn.
             usage: UsageReports {
                 cost: ReportInterval::Call,

@@ -17,13 +17,13 @@ use super::plan::{Plan, PlanChange};
 use super::usage::UsageTotals;
 use super::wire::{self, Block, LineHeader, MessageLine, StreamEventLine, Text};
 use super::{diff, failure, notices, tools};
-use crate::agent::common::{CallIds, Limit, Remembered};
+use crate::agent::common::{CallIds, Limit, Remembered, attachments};
 use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::redact::redact_mcp_error;
 use crate::types::bounds::{MAX_KEPT_CALLS, MAX_STREAMED_MESSAGES, MAX_SUB_AGENTS};
 use crate::types::{
-    Answer, Cause, Delta, Failure, Level, McpServer, McpTransport, NoticeCode, Role, StreamEvent, ToolCall, ToolStatus, TurnEnd,
+    Answer, Attachment, Cause, Delta, Failure, Level, McpServer, McpTransport, NoticeCode, Role, StreamEvent, ToolCall, ToolStatus, TurnEnd,
 };
 
 /// The parser of one `claude` process.
@@ -31,6 +31,8 @@ use crate::types::{
 pub(super) struct ClaudeParser {
     mode: Mode,
     prompt: String,
+    /// The images of the first message.
+    images: Vec<Attachment>,
     instructions: Option<String>,
     mcp_servers: Vec<McpServer>,
     working_dir: PathBuf,
@@ -96,6 +98,18 @@ struct TurnState {
     interrupted: bool,
 }
 
+/// The content of a message: its text, or blocks if it has images.
+fn with_images(text: &str, images: &[Attachment]) -> Value {
+    if images.is_empty() {
+        return text.into();
+    }
+    let image = |image: &Attachment| {
+        let source = json!({ "type": "base64", "media_type": image.info.media_type, "data": attachments::base64(&image.content) });
+        json!({ "type": "image", "source": source })
+    };
+    std::iter::once(json!({ "type": "text", "text": text })).chain(images.iter().map(image)).collect()
+}
+
 /// The outcome of a line that may have produced items: `Emitted` if there are more than `before`.
 fn outcome_since(before: usize, out: &Output) -> LineOutcome {
     if out.items.len() > before { LineOutcome::Emitted } else { LineOutcome::Ignored }
@@ -105,7 +119,8 @@ impl ClaudeParser {
     pub(super) fn new(mode: Mode, task: &Task) -> Self {
         Self {
             mode,
-            prompt: task.spec.prompt.clone(),
+            prompt: attachments::prompt(task),
+            images: attachments::images(task).cloned().collect(),
             instructions: task.spec.instructions.clone(),
             mcp_servers: task.mcp_servers.clone(),
             working_dir: task.spec.working_dir.clone(),
@@ -262,9 +277,13 @@ impl ClaudeParser {
     }
 
     fn send_message(&mut self, text: &str, out: &mut Output) {
+        self.send_content(&text.into(), out);
+    }
+
+    fn send_content(&mut self, content: &Value, out: &mut Output) {
         self.stage = Stage::MessageSent;
         self.interrupt = InterruptState::NotRequested;
-        out.send_json(&json!({ "type": "user", "message": { "role": "user", "content": text } }));
+        out.send_json(&json!({ "type": "user", "message": { "role": "user", "content": content } }));
     }
 
     fn send_interrupt(&mut self, out: &mut Output) {
@@ -560,7 +579,8 @@ impl Parser for ClaudeParser {
                     let servers: serde_json::Map<String, Value> = self.mcp_servers.iter().map(mcp_server_config).collect();
                     self.send_request(&json!({ "subtype": "mcp_set_servers", "servers": servers }), out);
                 }
-                self.send_message(&prompt, out);
+                let images = std::mem::take(&mut self.images);
+                self.send_content(&with_images(&prompt, &images), out);
             }
             Mode::OneShot => {
                 out.send = prompt.into_bytes();

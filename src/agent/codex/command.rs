@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::trust;
+use crate::agent::common::attachments;
 use crate::agent::{Installed, Invocation, Mode, Task};
 use crate::types::{Cause, Failure, McpTransport, ModelEndpoint, PermissionMode};
 
@@ -77,7 +78,7 @@ pub(super) fn invocation(mode: Mode, task: &Task, codex_home: String) -> Result<
     };
     let mut env = vec![("CODEX_HOME".to_owned(), codex_home)];
     env.extend(endpoint.map(|endpoint| (KEY_VARIABLE.to_owned(), endpoint.key.expose().to_owned())));
-    Ok(Invocation { args, env, files: Vec::new() })
+    Ok(Invocation { args, env, files: attachments::input_files(task) })
 }
 
 /// The settings that direct Codex to a model: a provider of its own, since those that are built in have a login of their own. The key is in a

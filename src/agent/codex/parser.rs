@@ -34,12 +34,12 @@ use super::threads::Threads;
 use super::turn::{InterruptState, Phase, TurnState};
 use super::usage::UsageTotals;
 use super::wire::{self, Line};
-use crate::agent::common::Limit;
+use crate::agent::common::{Limit, attachments};
 use crate::agent::{Item, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::redact::redact_mcp_error;
 use crate::types::bounds::MAX_QUEUED_MESSAGES;
-use crate::types::{Answer, Cause, Failure, Level, McpServer, NoticeCode, PermissionMode, PlanEntry, PlanStatus, StreamEvent};
+use crate::types::{Answer, Attachment, Cause, Failure, Level, McpServer, NoticeCode, PermissionMode, PlanEntry, PlanStatus, StreamEvent};
 
 /// The purpose of a request to Codex.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +84,8 @@ const IGNORED_NOTIFICATIONS: [&str; 18] = [
 #[derive(Debug)]
 pub(super) struct AppServer {
     prompt: String,
+    /// The images of the first turn.
+    pub(super) images: Vec<Attachment>,
     pub(super) turn_sandbox: Option<Value>,
     /// Instructions for a thread that is resumed: it keeps those with which it was started (tested with 0.169.0).
     added_instructions: Option<String>,
@@ -133,7 +135,8 @@ impl AppServer {
             None => ("thread/start", params),
         };
         Self {
-            prompt: task.spec.prompt.clone(),
+            prompt: attachments::prompt(task),
+            images: attachments::images(task).cloned().collect(),
             turn_sandbox: turn_sandbox(task.spec.permission_mode),
             added_instructions: task.spec.instructions.clone().filter(|_| task.resume.is_some()),
             open_thread,

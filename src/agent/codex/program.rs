@@ -70,6 +70,8 @@ const fn make_info(mode: Mode) -> ProgramInfo {
             models: true,
             mcp_servers: two_way,
             instructions: two_way,
+            images: two_way,
+            files: two_way,
             // It knows no prices. In one-shot mode it reports no usage if it continues a conversation.
             usage: if two_way {
                 UsageReports { tokens: ReportInterval::Call, turns: ReportInterval::Call, sub_agents: true, ..UsageReports::NONE }

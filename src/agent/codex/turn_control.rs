@@ -6,15 +6,16 @@
 //! A command can survive the interrupt of its turn. `thread/backgroundTerminals/clean` terminates it, and the end of the turn is held back
 //! until Codex has reported the command's end (recording `appserver_interrupt_tool_and_clean`).
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::errors;
 use super::parser::{AppServer, Request, outcome_since};
 use super::turn::{InterruptState, Phase, TurnState};
 use super::wire;
+use crate::agent::common::attachments;
 use crate::agent::{Item, LineOutcome, Output};
 use crate::types::bounds::MAX_QUEUED_MESSAGES;
-use crate::types::{Cause, Failure, Level, NoticeCode, StreamEvent, TurnEnd};
+use crate::types::{Attachment, Cause, Failure, Level, NoticeCode, StreamEvent, TurnEnd};
 
 /// How often Codex is asked to terminate commands that survived their turn. A parser has no clock, so the responses, which take about a
 /// millisecond each, bound the time to wait for the ends of these commands.
@@ -24,7 +25,13 @@ impl AppServer {
     pub(super) fn start_turn(&mut self, text: &str, out: &mut Output) {
         self.turn = TurnState { phase: Phase::Starting, ..TurnState::default() };
         self.limits.start_turn();
-        let mut params = json!({ "threadId": self.threads.own, "input": [{ "type": "text", "text": text }] });
+        let image = |image: &Attachment| {
+            let url = format!("data:{};base64,{}", image.info.media_type, attachments::base64(&image.content));
+            json!({ "type": "image", "url": url })
+        };
+        let images = std::mem::take(&mut self.images);
+        let input: Value = std::iter::once(json!({ "type": "text", "text": text })).chain(images.iter().map(image)).collect();
+        let mut params = json!({ "threadId": self.threads.own, "input": input });
         if let Some(sandbox) = &self.turn_sandbox {
             params["sandboxPolicy"] = sandbox.clone();
         }

@@ -1,5 +1,6 @@
 //! What the adapters share.
 
+pub(in crate::agent) mod attachments;
 mod bounded;
 mod bounded_text;
 mod call_ids;

@@ -11,6 +11,7 @@ use super::jsonl::Jsonl;
 use super::text::Text;
 use super::{Definition, WireFormat};
 use crate::agent::acp::{Acp, Control, Dialect, SessionOptions, initialize_request, initialized};
+use crate::agent::common::attachments;
 use crate::agent::presets::Preset;
 use crate::agent::probe::Prober;
 use crate::agent::{
@@ -122,6 +123,8 @@ fn info(definition: &Definition) -> ProgramInfo {
                 mcp_servers: definition.preset.is_none_or(|preset| preset.mcp_servers),
                 // The protocol has no field for them.
                 instructions: false,
+                images: true,
+                files: true,
                 usage: definition.preset.map_or(UsageReports::NONE, |preset| preset.dialect.usage),
             },
             WireFormat::Text => base_capabilities(definition),
@@ -222,7 +225,7 @@ impl Program for Configured {
         }
         args.extend(task.spec.extra_args.iter().cloned());
         let env = self.variables()?;
-        Ok(Invocation { args, env: env.into_iter().collect(), files: Vec::new() })
+        Ok(Invocation { args, env: env.into_iter().collect(), files: attachments::input_files(task) })
     }
 
     fn parser(&self, task: &Task, _installed: &Installed) -> Box<dyn Parser> {

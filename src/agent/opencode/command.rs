@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{project, variant};
+use crate::agent::common::attachments;
 use crate::agent::{InputFile, Installed, Invocation, Mode, Task};
 use crate::types::{Cause, Failure, ModelEndpoint, PermissionMode, ProjectConfig};
 
@@ -14,7 +15,7 @@ use crate::types::{Cause, Failure, ModelEndpoint, PermissionMode, ProjectConfig}
 const MAX_PROMPT: usize = 120 * 1024;
 
 /// Name of the file with the instructions of a run.
-const INSTRUCTIONS: &str = "instructions.md";
+const INSTRUCTIONS: &str = "openrunner-instructions.md";
 
 /// Tools that only read, or keep the agent's own notes.
 const READ_ONLY_TOOLS: [&str; 7] = ["glob", "grep", "list", "lsp", "skill", "todoread", "todowrite"];
@@ -46,7 +47,7 @@ pub(super) fn invocation(mode: Mode, inline_config: Option<&str>, task: &Task, i
         instructions = project::instructions(&task.spec.working_dir);
     }
     // It takes instructions from files only, which it adds to its system prompt.
-    let mut files = Vec::new();
+    let mut files = attachments::input_files(task);
     if let Some(text) = &task.spec.instructions {
         let Some(path) = task.input_dir.join(INSTRUCTIONS).to_str().map(str::to_owned) else {
             return Err(Failure::new(Cause::BadArguments, "the path of the directory for temporary files is not valid UTF-8"));

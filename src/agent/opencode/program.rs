@@ -97,6 +97,8 @@ const fn make_info(mode: Mode) -> ProgramInfo {
             models: true,
             mcp_servers: two_way,
             instructions: true,
+            images: two_way,
+            files: two_way,
             // In two-way mode its tokens are those of the last call only.
             usage: if two_way {
                 UsageReports { cost: ReportInterval::Turn, ..UsageReports::NONE }

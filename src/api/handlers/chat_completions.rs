@@ -53,7 +53,7 @@ pub(in crate::api) async fn create(
     audit_context: AuditContext,
     origin: ClientOrigin,
     Traced(trace_parent): Traced,
-    Idempotent { value, key }: Idempotent<CompletionRequest>,
+    Idempotent { value, key, .. }: Idempotent<CompletionRequest>,
 ) -> Result<Response, ApiError> {
     let request: CompletionRequest = value;
     let (is_stream, with_usage, model) = (request.is_stream(), request.includes_usage(), request.model.clone());

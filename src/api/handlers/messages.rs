@@ -44,7 +44,7 @@ pub(in crate::api) async fn send(
     State(app): State<AppState>,
     audit_context: AuditContext,
     Path(run): Path<RunId>,
-    Idempotent { value, key }: Idempotent<MessageRequest>,
+    Idempotent { value, key, .. }: Idempotent<MessageRequest>,
 ) -> Result<(StatusCode, Answer<MessageResponse>), ApiError> {
     let MessageRequest { text, mode } = value;
     let (runs, caller) = (app.runs.clone(), audit_context.caller());

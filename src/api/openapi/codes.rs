@@ -48,7 +48,7 @@ pub(super) const ALL: &[Code] = &[
     code(409, "cancelled", "the run was cancelled"),
     code(409, "user_exists", "the user name is taken"),
     code(409, "last_admin", "the last admin cannot be removed or demoted"),
-    code(413, "body_too_large", "the body exceeds 2 MiB, or 16 KiB on routes that need no token"),
+    code(413, "body_too_large", "the body exceeds 2 MiB (without images and files), or 16 KiB on routes that need no token"),
     code(415, "not_json", "the body is not declared as `application/json`"),
     code(421, "host_not_served", "the host in `Host` is not allowed"),
     code(422, "invalid_field", "one or more fields are missing, unknown, of the wrong type or out of range; see `errors`"),

@@ -67,6 +67,11 @@ fn request(run: &Value, continues_session: bool) -> anyhow::Result<Value> {
             .hint("start the run again through the API")
             .into());
     }
+    if run["attachments"].as_array().is_some_and(|attachments| !attachments.is_empty()) {
+        return Err(CliError::failed("the run has images or files, whose content the server does not return")
+            .hint("start the run again with `openrunner run --attach FILE`")
+            .into());
+    }
     let copied = COPIED.iter().filter(|name| !run[**name].is_null()).map(|name| ((*name).to_owned(), run[*name].clone()));
     let mut metadata: Map<String, Value> = copied.collect();
     if continues_session {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use serde_json::json;
 
 use super::reserve::Reservation;
@@ -23,6 +24,8 @@ pub(super) struct NewRecord {
     pub(super) spec: RunSpec,
     pub(super) session: SessionId,
     pub(super) session_use: SessionUse,
+    /// The content of the attachments in `spec`.
+    pub(super) attachments: Vec<Bytes>,
     /// The directory that the session leaves.
     pub(super) moved_from: Option<PathBuf>,
     pub(super) widened: Vec<String>,
@@ -50,7 +53,7 @@ impl RunManager {
     ) -> Result<RunView, CreateError> {
         let inner = &self.inner;
         let Reservation { turn, interrupted, registration, inbox, ticket, directory } = reservation;
-        let NewRecord { mut spec, session, session_use, moved_from, widened, secrets, masked, webhooks, weak_guarantee } = new;
+        let NewRecord { mut spec, session, session_use, attachments, moved_from, widened, secrets, masked, webhooks, weak_guarantee } = new;
         directory.path().clone_into(&mut spec.working_dir);
         let id = registration.run();
         let record = RunRecord {
@@ -70,6 +73,7 @@ impl RunManager {
             withheld: Withheld::default(),
             done: None,
             webhooks,
+            attachments,
         };
         let mut first = vec![StreamEvent::RunQueued { position: ticket.position }];
         if let Some(from) = moved_from {

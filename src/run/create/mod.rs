@@ -115,7 +115,7 @@ impl RunManager {
             })
         });
         let checked = validation.await.map_err(|panic| StoreError::Internal(panic.to_string()))?;
-        let (masked, Checked { mut spec, directory, trust, moved_from, widened, secrets, webhooks }) =
+        let (masked, Checked { mut spec, directory, trust, attachments, moved_from, widened, secrets, webhooks }) =
             checked.map_err(CreateError::Invalid)?;
         let session_use = match &session {
             None => SessionUse::Starts,
@@ -128,7 +128,7 @@ impl RunManager {
         let decided = tokio::task::spawn_blocking(move || trust.decide(&path, &shared.config));
         let decided = decided.await.map_err(|panic| StoreError::Internal(panic.to_string()))?;
         spec.project_config = decided.map_err(|fault| CreateError::Invalid(vec![fault]))?;
-        let new = NewRecord { spec, session, session_use, moved_from, widened, secrets, masked, webhooks, weak_guarantee };
+        let new = NewRecord { spec, session, session_use, attachments, moved_from, widened, secrets, masked, webhooks, weak_guarantee };
         self.commit(reservation, caller, new, key, audit).await
     }
 

@@ -54,6 +54,7 @@ impl TestRuns {
             spec,
             session,
             session_use,
+            attachments: Vec::new(),
             moved_from: None,
             widened: vec![],
             secrets: RunSecrets::default(),

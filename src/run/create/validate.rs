@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::agent::{Agents, Capabilities};
 use crate::egress::{EgressPolicy, remote_hosts};
+use crate::run::attachments;
 use crate::run::config::RunConfig;
 use crate::run::policy::{BadRules, Rule};
 use crate::run::request::{
     BadRun, DEFAULT_TIMEOUT, MAX_EGRESS, MAX_ENV_BYTES, MAX_ENV_NAME, MAX_ENV_VALUE, MAX_ENV_VARS, MAX_INSTRUCTIONS, MAX_LABEL_BYTES,
-    MAX_LABELS, MAX_MODEL_BYTES, MAX_RULES, MAX_TIMEOUT, NewRun,
+    MAX_LABELS, MAX_MODEL_BYTES, MAX_PROMPT, MAX_RULES, MAX_TIMEOUT, NewRun,
 };
 use crate::run::run_secrets::RunSecrets;
 use crate::run::store::{NewWebhook, SessionRecord};
@@ -56,6 +59,8 @@ pub(super) struct Checked {
     pub(super) spec: RunSpec,
     pub(super) directory: DirectoryRequest,
     pub(super) trust: TrustRequest,
+    /// The content of the attachments in `spec`.
+    pub(super) attachments: Vec<Bytes>,
     /// The directory that the session leaves. `None` if it stays.
     pub(super) moved_from: Option<PathBuf>,
     /// Fields and arguments that extend the agent's permissions.
@@ -86,35 +91,14 @@ pub(super) fn validate(
 ) -> Result<Checked, Vec<BadRun>> {
     let mut faults = Vec::from_iter(check_prompt(&new.prompt));
     let agent_type = agent_type_of(&new, session).to_owned();
-    let (mut widened, mut level) = (Vec::new(), None);
     let requester = Requester { is_admin: caller.is_admin(), is_local: new.is_local };
-    let mut moves = false;
-    // Without the agent, nothing is known of its arguments and capabilities.
-    if context.agents.contains(&agent_type) {
-        if let Some(session) = session {
-            match check_session(&agent_type, new.working_dir.as_deref(), session, capabilities) {
-                Ok(is_elsewhere) => moves = is_elsewhere,
-                Err(fault) => faults.push(fault),
-            }
-        }
-        match context.agents.classify_args(&agent_type, &new.extra_args) {
-            Ok(allowed) if !allowed.0.is_empty() && !caller.is_admin() => faults.push(BadRun::ArgsNeedAdmin { flags: allowed.0 }),
-            Ok(allowed) => widened = allowed.0,
-            Err(error) => faults.push(error.into()),
-        }
-        faults.extend(check_permissions(&new, &agent_type, capabilities, context.agents));
-        match context.agents.check_isolation(&agent_type, new.permission_mode, new.isolation, caller.is_admin()) {
-            Ok(isolation) => level = isolation.map(|isolation| isolation.level),
-            Err(error) => faults.push(error.into()),
-        }
-        faults.extend(new.instructions.as_deref().and_then(|text| check_instructions(text, &agent_type, capabilities).err()));
+    let known = context.agents.contains(&agent_type).then_some(capabilities);
+    let attachments = attachments::check(&new.attachments, &agent_type, known);
+    faults.extend(attachments.into_iter().map(|(index, problem)| BadRun::Attachment { index, problem }));
+    let checks = check_agent(&new, &agent_type, caller, session, capabilities, context, &mut faults);
+    let AgentChecks { widened, level, moves } = checks;
+    if known.is_some() {
         check_spend_limits(new.spend_limits, owner_limits, &agent_type, session.is_some(), capabilities, &mut faults);
-        if !new.mcp_servers.is_empty() {
-            check_mcp_servers(&new.mcp_servers, &agent_type, caller, capabilities, &mut faults);
-            widened.push("mcp_servers".to_owned());
-        }
-    } else {
-        faults.push(BadRun::UnknownAgent { name: agent_type.clone(), known: context.agents.names().collect::<Vec<_>>().join(", ") });
     }
     if new.model.as_deref().is_some_and(|model| !is_valid_model(model)) {
         faults.push(BadRun::Model);
@@ -158,6 +142,7 @@ pub(super) fn validate(
     let spec = RunSpec {
         agent_type,
         prompt: new.prompt,
+        attachments: new.attachments.iter().map(|new| new.attachment.info.clone()).collect(),
         instructions: new.instructions,
         working_dir: PathBuf::new(),
         model: new.model,
@@ -177,7 +162,9 @@ pub(super) fn validate(
         trace_parent: new.trace_parent,
     };
     let moved_from = session.filter(|_| moves).map(|session| session.working_dir.clone());
+    let attachments = new.attachments.into_iter().map(|new| new.attachment.content).collect();
     Ok(Checked {
+        attachments,
         spec,
         directory,
         trust,
@@ -186,6 +173,55 @@ pub(super) fn validate(
         secrets: RunSecrets { env: new.env, mcp_servers: new.mcp_servers },
         webhooks,
     })
+}
+
+/// What the agent of a run determines.
+#[derive(Default)]
+struct AgentChecks {
+    /// Fields and arguments that extend the agent's permissions.
+    widened: Vec<String>,
+    level: Option<IsolationLevel>,
+    /// Whether the session moves to the directory of the request.
+    moves: bool,
+}
+
+/// Checks what depends on the agent. Without the agent, nothing is known of its arguments and capabilities.
+fn check_agent(
+    new: &NewRun,
+    agent_type: &str,
+    caller: &Caller,
+    session: Option<&SessionRecord>,
+    capabilities: Capabilities,
+    context: &ValidationContext<'_>,
+    faults: &mut Vec<BadRun>,
+) -> AgentChecks {
+    if !context.agents.contains(agent_type) {
+        faults.push(BadRun::UnknownAgent { name: agent_type.to_owned(), known: context.agents.names().collect::<Vec<_>>().join(", ") });
+        return AgentChecks::default();
+    }
+    let (mut widened, mut level, mut moves) = (Vec::new(), None, false);
+    if let Some(session) = session {
+        match check_session(agent_type, new.working_dir.as_deref(), session, capabilities) {
+            Ok(is_elsewhere) => moves = is_elsewhere,
+            Err(fault) => faults.push(fault),
+        }
+    }
+    match context.agents.classify_args(agent_type, &new.extra_args) {
+        Ok(allowed) if !allowed.0.is_empty() && !caller.is_admin() => faults.push(BadRun::ArgsNeedAdmin { flags: allowed.0 }),
+        Ok(allowed) => widened = allowed.0,
+        Err(error) => faults.push(error.into()),
+    }
+    faults.extend(check_permissions(new, agent_type, capabilities, context.agents));
+    match context.agents.check_isolation(agent_type, new.permission_mode, new.isolation, caller.is_admin()) {
+        Ok(isolation) => level = isolation.map(|isolation| isolation.level),
+        Err(error) => faults.push(error.into()),
+    }
+    faults.extend(new.instructions.as_deref().and_then(|text| check_instructions(text, agent_type, capabilities).err()));
+    if !new.mcp_servers.is_empty() {
+        check_mcp_servers(&new.mcp_servers, agent_type, caller, capabilities, faults);
+        widened.push("mcp_servers".to_owned());
+    }
+    AgentChecks { widened, level, moves }
 }
 
 /// Whether the request uses a feature that not every agent supports. Only then are the agent's capabilities needed.
@@ -197,6 +233,7 @@ pub(super) fn needs_capabilities(new: &NewRun) -> bool {
         || !new.mcp_servers.is_empty()
         || new.instructions.is_some()
         || !new.spend_limits.is_empty()
+        || !new.attachments.is_empty()
 }
 
 /// The agent of a request, with defaults applied.
@@ -239,6 +276,9 @@ fn check_instructions(text: &str, agent: &str, capabilities: Capabilities) -> Re
 fn check_prompt(prompt: &str) -> Option<BadRun> {
     if prompt.trim().is_empty() {
         return Some(BadRun::PromptEmpty);
+    }
+    if prompt.len() > MAX_PROMPT {
+        return Some(BadRun::PromptTooLong);
     }
     prompt.contains('\0').then_some(BadRun::PromptNul)
 }

@@ -13,6 +13,7 @@ use crate::agent::handle::AgentHandle;
 use crate::agent::{Start, Task};
 use crate::process::isolation::Egress;
 use crate::process::{Marker, WorkingDir, is_resource_exhausted};
+use crate::run::attachments::attachments_of;
 use crate::run::run_secrets::RunSecrets;
 use crate::run::state::{Input, Outcome};
 use crate::run::store::{RunChange, StoreError};
@@ -60,6 +61,7 @@ impl Driver {
             });
             let (working_dir, policy, spec) =
                 reading.await.unwrap_or_else(|panic| Err(Failure::new(Cause::Internal, panic.to_string())))?;
+            let attachments = attachments_of(&*context.store, run, &spec).await?;
             let session = context.store.session(session).await.map_err(not_stored)?;
             // The owner's budget may have been used up while the run was queued.
             if let Some(session) = &session {
@@ -93,7 +95,14 @@ impl Driver {
                 egress,
                 marker: Marker::new(run.to_string()),
                 handover: secrets.to_memo(),
-                task: Task { spec, resume: resume.clone(), mcp_servers: secrets.mcp_servers, endpoint, input_dir: PathBuf::new() },
+                task: Task {
+                    spec,
+                    resume: resume.clone(),
+                    mcp_servers: secrets.mcp_servers,
+                    endpoint,
+                    attachments,
+                    input_dir: PathBuf::new(),
+                },
             };
             Ok(ReadyAgent { agent: context.agents.prepare(start).await?, access, resume, policy })
         })

@@ -6,6 +6,7 @@ use super::Outcome;
 use crate::agent::handle::{Logged, ReattachedAgent};
 use crate::process::{Marker, shim};
 use crate::redact::Secrets;
+use crate::run::attachments::attachments_of;
 use crate::run::driver::Driver;
 use crate::run::events::LogSummary;
 use crate::run::live::{self, Registration};
@@ -50,7 +51,8 @@ impl RunManager {
     /// Finds the agent of a run, and the secrets that its shim keeps.
     async fn find_agent(&self, run: &RunRecord, logged: Logged) -> Result<(crate::agent::handle::AgentHandle, Vec<String>), Failure> {
         let (dir, marker) = (self.inner.config.process_dir(run.id), Marker::new(run.id.to_string()));
-        let found = self.inner.context.agents.reattach(&run.spec, dir, marker, logged, run.started_at.is_some()).await?;
+        let attachments = attachments_of(&*self.inner.store, run.id, &run.spec).await?;
+        let found = self.inner.context.agents.reattach(&run.spec, attachments, dir, marker, logged, run.started_at.is_some()).await?;
         let lost = |message: &str| Failure::new(Cause::NodeLost, message);
         let Some(ReattachedAgent { handle, handover }) = found else {
             return Err(lost("the server died while it launched the agent, or the agent's files are lost"));

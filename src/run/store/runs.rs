@@ -46,6 +46,8 @@ pub struct RunRecord {
     pub done: Option<RunDone>,
     /// Its webhook endpoints. Only written, with [`RunStore::create_run`]; empty when a run is read.
     pub webhooks: Vec<NewWebhook>,
+    /// The content of the attachments in `spec`. Only written, with [`RunStore::create_run`]; empty when a run is read.
+    pub attachments: Vec<Bytes>,
 }
 
 /// A conversation of an agent's own that belongs to no session any more.
@@ -234,6 +236,12 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store fails or the row is damaged.
     async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError>;
+
+    /// The content of the attachments of a run, in the order of its specification. Empty if the run does not exist.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    async fn attachments(&self, run: RunId) -> Result<Vec<Bytes>, StoreError>;
 
     /// The end of a run's log; `None` if the run does not exist. Reads nothing else of the run's row, so that the log of a run with a
     /// damaged row can be read.

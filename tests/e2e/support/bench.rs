@@ -88,7 +88,10 @@ impl Bench {
             "provider": { "mock": {
                 "npm": "@ai-sdk/openai-compatible", "name": "Mock", "options": { "baseURL": format!("{model}/v1"), "apiKey": KEY },
                 "models": {
-                    "mock-model": { "name": "Mock", "cost": price, "reasoning": true, "limit": limit },
+                    "mock-model": {
+                        "name": "Mock", "cost": price, "reasoning": true, "limit": limit,
+                        "attachment": true, "modalities": { "input": ["text", "image"], "output": ["text"] },
+                    },
                     "mock-small": { "name": "Small", "limit": limit },
                 },
             } },

@@ -155,8 +155,17 @@ impl Server {
         self.create_in("", earlier.directory.clone(), prompt, &all)
     }
 
+    /// Creates a run with this input.
+    pub(crate) fn create_with_input(&self, agent: Agent, input: &Value, metadata: &Value) -> Run {
+        self.create_run(agent.name(), self.bench.new_directory(), input, metadata)
+    }
+
     /// Creates a run of any agent in a directory.
     pub(crate) fn create_in(&self, agent_type: &str, directory: PathBuf, prompt: &str, metadata: &Value) -> Run {
+        self.create_run(agent_type, directory, &json!({ "text": prompt }), metadata)
+    }
+
+    fn create_run(&self, agent_type: &str, directory: PathBuf, input: &Value, metadata: &Value) -> Run {
         let mut all = json!({ "agent_type": agent_type, "cwd": directory, "timeout_secs": 100 });
         if agent_type == Agent::CodexAcp.name() {
             // Its own sandbox, without which it does not ask, does not start in an isolated agent of root.
@@ -164,7 +173,7 @@ impl Server {
         }
         merge(&mut all, metadata);
         let isolation = all["isolation"].clone();
-        let answer = self.post("/api/runs", &json!({ "input": { "text": prompt }, "metadata": all }));
+        let answer = self.post("/api/runs", &json!({ "input": input, "metadata": all }));
         let word = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("no run: {answer}")).to_owned();
         Run { id: word("run_id"), session: word("session_id"), directory, isolation }
     }

@@ -34,6 +34,7 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
         checkpoint: columns.json_optional(11)?,
         withheld: columns.json_optional(12)?.unwrap_or_default(),
         webhooks: Vec::new(),
+        attachments: Vec::new(),
     })
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::audit::always;
@@ -36,7 +37,8 @@ impl RunStore for SqliteStore {
         let working_dir = to_json(&run.spec.working_dir)?;
         let (events, bytes) = batch_size(&first);
         let lease = Lease { run: run.id, node: self.node, epoch: Epoch::FIRST };
-        let stored_bytes = bytes + (spec.len() + widened.len()) as u64;
+        let attached: usize = run.attachments.iter().map(Bytes::len).sum();
+        let stored_bytes = bytes + (spec.len() + widened.len() + attached) as u64;
         let (defaults, workspace) = (self.quotas, fresh_workspace(&run.spec.working_dir));
         let mut limited = vec![Quota::Runs, Quota::StoredBytes];
         limited.extend((session == SessionUse::Starts).then_some(Quota::Sessions));
@@ -96,6 +98,7 @@ impl RunStore for SqliteStore {
             search::insert(connection, run.id, run.owner.id, &run.spec)?;
             claim_key(connection, run.id, idempotency)?;
             webhooks::insert(connection, run.id, &run.webhooks)?;
+            insert_attachments(connection, run.id, &run.attachments)?;
             insert_chunks(connection, run.id, &first)
         })
         .await?;
@@ -220,6 +223,16 @@ impl RunStore for SqliteStore {
         self.read(move |connection| {
             let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE id = ?1");
             query_first(connection, &sql, [id.to_string()], decode::run)
+        })
+        .await
+    }
+
+    async fn attachments(&self, run: RunId) -> Result<Vec<Bytes>, StoreError> {
+        self.read(move |connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT content FROM attachments WHERE run_id = ?1 ORDER BY position").map_err(read_error)?;
+            let contents = statement.query_map([run.to_string()], |row| row.get::<_, Vec<u8>>(0)).map_err(read_error)?;
+            contents.map(|content| content.map(Bytes::from).map_err(read_error)).collect()
         })
         .await
     }
@@ -367,6 +380,14 @@ fn used_key(connection: &Connection, owner: UserId, key: &str) -> Result<Option<
         Ok(Some(used).filter(|_| columns.get(2).unwrap_or(true)))
     })?;
     Ok(used.flatten())
+}
+
+fn insert_attachments(connection: &Connection, run: RunId, contents: &[Bytes]) -> Result<(), StoreError> {
+    for (position, content) in (0_i64..).zip(contents) {
+        let sql = "INSERT INTO attachments (run_id, position, content) VALUES (?1, ?2, ?3)";
+        execute(connection, sql, params![run.to_string(), position, &content[..]])?;
+    }
+    Ok(())
 }
 
 fn insert_chunks(connection: &Connection, run: RunId, chunks: &[Chunk]) -> Result<(), StoreError> {

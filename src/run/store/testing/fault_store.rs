@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::gate::{Gate, GateKeeper, Point};
 use crate::run::store::{
@@ -202,6 +203,10 @@ impl RunStore for FaultStore {
 
     async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
         self.read("run", self.inner.run(id)).await
+    }
+
+    async fn attachments(&self, run: RunId) -> Result<Vec<Bytes>, StoreError> {
+        self.read("attachments", self.inner.attachments(run)).await
     }
 
     async fn log_tip(&self, run: RunId) -> Result<Option<LogTip>, StoreError> {
