@@ -17,6 +17,7 @@ use super::handle::{self, GracePeriods, Logged, ReattachedAgent, Restrictions, s
 use super::input_files;
 use super::isolation::{AgentFacts, BadIsolation, IsolationPolicy, Placed, RunPlace};
 use super::login_hint::with_login_hint;
+use super::output_schema;
 use super::prepared::PreparedAgent;
 use super::probe::Prober;
 use super::registry::Entry;
@@ -366,7 +367,8 @@ impl Agents {
             None => Err(no_such_agent(name)),
             Some(Registered::InProcess(agent)) => {
                 let agent = Arc::clone(agent);
-                Ok(PreparedAgent::new(move |_limit| start_in_process(agent, task.spec.prompt, &tasks)))
+                let prompt = output_schema::in_words(task.spec, false).prompt;
+                Ok(PreparedAgent::new(move |_limit| start_in_process(agent, prompt, &tasks)))
             }
             Some(Registered::Program(registered)) => {
                 let RegisteredProgram { program, detector, env, cannot_delete: _ } = registered.as_ref();
@@ -385,7 +387,7 @@ impl Agents {
                 let installed = found.installed(home);
                 let outer_temp_dir = process_dir.temp();
                 let temp_dir = IsolationPolicy::inner_temp_dir(level, &outer_temp_dir);
-                let task = Task { input_dir: temp_dir.join(input_files::DIR), ..task };
+                let task = Task { input_dir: temp_dir.join(input_files::DIR), spec: registered.in_words(task.spec), ..task };
                 let invocation = program.invocation(&task, &installed)?;
                 let start_failure = |error: std::io::Error| {
                     let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::Crashed };
@@ -520,7 +522,7 @@ impl Agents {
             return Err(Failure::new(Cause::NodeLost, message));
         }
         let restrictions = file.restrictions();
-        let (task, installed) = file.task(spec.clone(), attachments);
+        let (task, installed) = file.task(registered.in_words(spec.clone()), attachments);
         let parser = with_login_hint(registered.program.parser(&task, &installed), &registered.program.info().login_hint);
         let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions };
         let has_handover = !spec.env.is_empty() || !spec.mcp_servers.is_empty();
@@ -557,6 +559,12 @@ impl RegisteredProgram {
     /// The program as far as it has been inspected. `None` if it is not installed.
     fn installed(&self) -> Option<Installed> {
         Some(self.detector.cached()?.installed(self.detector.home()))
+    }
+
+    /// The specification as the program gets it.
+    fn in_words(&self, spec: RunSpec) -> RunSpec {
+        let is_taken = spec.output_schema.as_ref().is_some_and(|schema| self.program.takes_output_schema(schema));
+        output_schema::in_words(spec, is_taken)
     }
 
     fn facts(&self, mode: PermissionMode) -> AgentFacts<'_> {

@@ -15,6 +15,7 @@ mod input_files;
 mod isolation;
 mod login_hint;
 pub mod opencode;
+mod output_schema;
 mod prepared;
 pub mod presets;
 mod private_home;

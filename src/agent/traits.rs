@@ -119,6 +119,12 @@ pub trait Program: Send + Sync + 'static {
         false
     }
 
+    /// Whether it takes a JSON Schema of its answer. Otherwise the prompt asks for an answer that matches it.
+    fn takes_output_schema(&self, schema: &serde_json::Value) -> bool {
+        let _ = schema;
+        false
+    }
+
     /// Files that its command line names in every run, which it must be able to read.
     fn command_files(&self) -> Vec<PathBuf> {
         Vec::new()

@@ -7,8 +7,8 @@ use super::error::{ApiError, FaultCode, FieldError, RETRY_AFTER_SECS};
 use crate::auth::{AuthError, BadKey, LoginError, LogoutError, NewKeyError, NotServerAccount, PasswordError, RevokeError, UserError};
 use crate::run::store::StoreError;
 use crate::run::{
-    AnswerError, AnswerRejected, BadAnswer, BadAttachment, BadIsolation, BadPattern, BadRun, CreateError, DeleteError, FindError,
-    MessageError, MessageRejected, OverBudget, SearchError, SessionError, WorkspaceError,
+    AnswerError, AnswerRejected, BadAnswer, BadAttachment, BadIsolation, BadPattern, BadRun, BadSchema, CreateError, DeleteError,
+    FindError, MessageError, MessageRejected, OverBudget, SearchError, SessionError, WorkspaceError,
 };
 use crate::types::UserName;
 
@@ -153,6 +153,8 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
         BadRun::SessionDirectoryGone { .. } => {
             (ApiError::new(StatusCode::CONFLICT, "working_dir_gone", ""), within("working_dir"), FaultCode::Conflict)
         }
+        BadRun::OutputSchema(BadSchema::TooLong) => (invalid(), within("output_schema"), FaultCode::TooLong),
+        BadRun::OutputSchema(_) => (invalid(), within("output_schema"), FaultCode::Invalid),
         BadRun::Instructions => (invalid(), within("instructions"), FaultCode::Invalid),
         BadRun::InstructionsTooLong => (invalid(), within("instructions"), FaultCode::TooLong),
         BadRun::NoInstructions(_) => (invalid(), within("instructions"), FaultCode::NotSupported),

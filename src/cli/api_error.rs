@@ -87,6 +87,7 @@ fn argument(field: &str) -> Option<&'static str> {
         "text" => "TEXT",
         "agent_type" => "--agent-type",
         "instructions" => "--instructions",
+        "output_schema" => "--output-schema",
         "model" => "--model",
         "working_dir" | "cwd" => "--dir",
         "timeout_secs" => "--timeout",

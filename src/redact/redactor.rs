@@ -76,6 +76,7 @@ impl Redactor {
             exit_code: _,
             signal: _,
             result,
+            output,
             usage: _,
             duration_ms: _,
             stderr_tail,
@@ -83,6 +84,9 @@ impl Redactor {
         } = done;
         for text in [message, result, stderr_tail].into_iter().flatten() {
             self.secrets.redact(text);
+        }
+        if let Some(output) = output {
+            self.secrets.redact_json(output);
         }
     }
 
@@ -287,6 +291,7 @@ mod tests {
             exit_code: Some(1),
             signal: None,
             result: Some(text.to_owned()),
+            output: Some(text.into()),
             usage: None,
             duration_ms: 1,
             stderr_tail: Some(text.to_owned()),

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::attachments::{BadAttachment, NewAttachment};
+use super::output_schema::BadSchema;
 use super::policy::{BadRule, BadRules};
 use super::webhooks::{BadWebhook, WebhookRequest};
 use super::workspace::WorkspaceError;
@@ -53,6 +55,8 @@ pub struct NewRun {
     pub prompt: String,
     /// Images and files for the agent.
     pub attachments: Vec<NewAttachment>,
+    /// JSON Schema of the answer.
+    pub output_schema: Option<Value>,
     /// Text that is added to the agent's system prompt.
     pub instructions: Option<String>,
     /// The working directory; default: the session's, or a fresh one in a new session.
@@ -204,6 +208,9 @@ pub enum BadRun {
         /// Whether the agent can continue in another directory.
         can_move: bool,
     },
+    /// The schema of the answer is invalid.
+    #[error("{0}")]
+    OutputSchema(#[from] BadSchema),
     /// The instructions are empty, or contain a NUL character.
     #[error("must be text without NUL characters, and not empty; omit instructions for none")]
     Instructions,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::store::{RunRecord, SessionRecord};
@@ -40,6 +41,10 @@ pub struct RunView {
     /// The images and files that were given to the agent with the prompt, without their content.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<AttachmentInfo>,
+    /// JSON Schema of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub output_schema: Option<Value>,
     /// Text that was added to the agent's system prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
@@ -117,6 +122,9 @@ pub struct RunEnd {
     /// Final text of the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
+    /// The agent's answer as a value that matches `output_schema`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
     /// Total usage of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -192,6 +200,7 @@ impl RunView {
             title: title(&spec.prompt),
             prompt: spec.prompt,
             attachments: spec.attachments,
+            output_schema: spec.output_schema,
             instructions: spec.instructions,
             working_dir: spec.working_dir,
             permission_mode: spec.permission_mode,
@@ -231,8 +240,9 @@ fn title(prompt: &str) -> String {
 
 impl From<RunDone> for RunEnd {
     fn from(done: RunDone) -> Self {
-        let RunDone { status: _, cause: _, message, exit_code, signal, out_of_memory, result, usage, duration_ms, stderr_tail } = done;
-        Self { message, exit_code, signal, out_of_memory, result, usage, duration_ms, stderr_tail }
+        let RunDone { status: _, cause: _, message, exit_code, signal, out_of_memory, result, output, usage, duration_ms, stderr_tail } =
+            done;
+        Self { message, exit_code, signal, out_of_memory, result, output, usage, duration_ms, stderr_tail }
     }
 }
 

@@ -533,6 +533,8 @@ pub enum NoticeCode {
     SessionChanged,
     /// The session continues in another working directory from here on. `data`: `from`, `to`.
     SessionMoved,
+    /// The agent's answer does not match `output_schema`, and it is asked to correct it, once per run. `data`: `problem`.
+    BadOutput,
     /// The agent reached a limit of the server, once per limit and run. `data`: `limit`, `max`.
     LimitReached,
     /// The run exceeded spend limits and is stopped. `data`: `limits`, each with `limit`, `max` and `used`.
@@ -616,6 +618,9 @@ pub struct RunDone {
     /// Final text of the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
+    /// The agent's answer as a value that matches `output_schema`, if the run has one and succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
     /// Total usage of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,

@@ -80,6 +80,8 @@ string_enum! {
         BudgetExceeded = "budget_exceeded",
         /// The run exceeded one of its spend limits (`max_cost_usd`, `max_tokens`, `max_turns`).
         SpendLimit = "spend_limit",
+        /// The agent's answer does not match the run's `output_schema`, also after it was asked to correct it.
+        BadOutput = "bad_output",
         /// The server failed by its own fault while it drove the run.
         Internal = "internal",
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{AttachmentInfo, HostPattern, IsolationLevel, PermissionMode, ProjectConfig, RuleSpec, SpendLimits, TraceParent};
 
@@ -77,6 +78,9 @@ pub struct RunSpec {
     /// The images and files that are given to the agent with the prompt. Their content is stored separately.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<AttachmentInfo>,
+    /// JSON Schema of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<Value>,
     /// Text that is added to the agent's system prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,

@@ -17,6 +17,25 @@ for_each_agent_and_adapter!(Server::configured();
 /// An image of one pixel.
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
+for_each_agent_and_adapter!(Server::configured();
+    an_answer_matches_its_schema_after_a_correction,
+);
+
+/// Claude Code compares the answer itself, also where it must ask about every tool.
+fn an_answer_matches_its_schema_after_a_correction(server: &Server, agent: Agent) {
+    let schema = json!({
+        "type": "object", "properties": { "answer": { "type": "string" } }, "required": ["answer"], "additionalProperties": false,
+    });
+    let mode = if agent == Agent::ClaudeCode { "read_only" } else { "auto" };
+    let metadata = json!({ "output_schema": schema, "permission_mode": mode });
+    let (_, events) = server.run(agent, &format!("answer [[mock:structured id={} values=1,yes]]", agent.name()), &metadata);
+    events.assert_end("completed", "ok");
+    assert_eq!(events.done()["output"], json!({ "answer": "yes" }));
+    let corrections = usize::from(agent != Agent::ClaudeCode);
+    assert_eq!(events.notices("bad_output").len(), corrections, "{agent}");
+    assert!(events.all("permission_request").is_empty(), "{agent}");
+}
+
 fn an_image_reaches_the_model_and_a_file_can_be_read(server: &Server, agent: Agent) {
     let seen = format!("file_{}", agent.name());
     let marker = format!("id=parts_{}", agent.name());

@@ -29,6 +29,8 @@ pub(crate) struct Player {
     /// The input of the last allowed tool call.
     allowed_input: Value,
     has_result: bool,
+    /// The file with the script for corrections.
+    correction: Option<String>,
     /// Whether the last turn was interrupted.
     was_interrupted: bool,
 }
@@ -53,6 +55,7 @@ impl Default for Player {
             id_length: 0,
             allowed_input: Value::Null,
             has_result: false,
+            correction: None,
             was_interrupted: false,
         }
     }
@@ -89,6 +92,10 @@ impl Player {
             });
             self.write_message(&init)?;
             (self.has_result, self.was_interrupted) = (false, false);
+            let text = match &self.correction {
+                Some(file) if text.starts_with("Your last answer does not match") => std::fs::read_to_string(file)?,
+                _ => text,
+            };
             if let Some(code) = self.run_script(&text)? {
                 return Ok(code);
             }
@@ -199,6 +206,10 @@ impl Player {
             }
             Command::IgnoreInterrupts => {
                 self.stdin.ignore_interrupts();
+                Ok(())
+            }
+            Command::Correct(file) => {
+                self.correction = Some(file);
                 Ok(())
             }
             Command::Result(text) => self.end_turn(&json!({ "subtype": "success", "is_error": false, "result": text })),

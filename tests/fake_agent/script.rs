@@ -61,6 +61,8 @@ pub(crate) enum Command {
     WaitForInterrupt,
     /// `ignore-interrupts`: ignores interrupts from now on.
     IgnoreInterrupts,
+    /// `correct FILE`: carries out the script in the file when it is asked to correct its answer.
+    Correct(String),
     /// `result TEXT`: ends the turn successfully.
     Result(String),
     /// `error TEXT`: ends the turn with an error.
@@ -121,6 +123,7 @@ fn parse_command(line: &str) -> Option<Command> {
         "wait" => Command::Wait(rest.to_owned()),
         "wait-for-interrupt" => Command::WaitForInterrupt,
         "ignore-interrupts" => Command::IgnoreInterrupts,
+        "correct" => Command::Correct(rest.to_owned()),
         "result" => Command::Result(rest.to_owned()),
         "error" => Command::Error(rest.to_owned()),
         "exit" => Command::Exit(rest.parse().ok()?),

@@ -39,6 +39,7 @@ mod messages;
 mod metrics;
 mod network;
 mod openai;
+mod output_schema;
 mod ownership;
 mod packaging;
 mod permissions;

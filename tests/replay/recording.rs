@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::agent::{Installed, Task};
 use crate::process::Exit;
-use crate::types::{PermissionMode, ProjectConfig, RunSpec, SpendLimits};
+use crate::types::{Attachment, AttachmentInfo, AttachmentKind, PermissionMode, ProjectConfig, RunSpec, SpendLimits};
 
 /// One run of a real program.
 pub(crate) struct Recording {
@@ -104,6 +104,7 @@ pub(crate) fn task(agent: &str) -> Task {
             prompt: "Create hello.py".to_owned(),
             working_dir: PathBuf::from("/workspace/project"),
             attachments: Vec::new(),
+            output_schema: None,
             instructions: None,
             model: None,
             extra_args: Vec::new(),

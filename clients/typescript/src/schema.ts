@@ -989,6 +989,25 @@ export interface components {
             /** @description Always null. */
             refusal: string | null;
         };
+        /** @description An attachment without its content. */
+        Attachment: {
+            /** @description Kind of attachment. */
+            type: components["schemas"]["AttachmentKind"];
+            /** @description Its media type, such as `image/png`. */
+            media_type: string;
+            /** @description Its file name: one component of a path. */
+            name: string;
+            /**
+             * Format: u-int64
+             * @description Size of its content in bytes.
+             */
+            size: number;
+        };
+        /**
+         * @description Kind of attachment.
+         * @enum {string}
+         */
+        AttachmentKind: "image" | "file";
         /**
          * @description An action that was performed or attempted.
          * @enum {string}
@@ -1084,6 +1103,10 @@ export interface components {
             mcp_servers: boolean;
             /** @description Add instructions to its system prompt. */
             instructions: boolean;
+            /** @description Give it images. */
+            images: boolean;
+            /** @description Give it files. */
+            files: boolean;
             /** @description What it reports about its usage, and so which spend limits a run may have. */
             usage: components["schemas"]["UsageReports"];
         };
@@ -1091,7 +1114,7 @@ export interface components {
          * @description Why a run ended.
          * @enum {string}
          */
-        Cause: "ok" | "agent_error" | "not_logged_in" | "rate_limited" | "model_not_found" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "timeout" | "startup_timeout" | "idle_timeout" | "cancelled" | "shutdown" | "node_lost" | "storage" | "protocol" | "budget_exceeded" | "spend_limit" | "internal";
+        Cause: "ok" | "agent_error" | "not_logged_in" | "rate_limited" | "model_not_found" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "timeout" | "startup_timeout" | "idle_timeout" | "cancelled" | "shutdown" | "node_lost" | "storage" | "protocol" | "budget_exceeded" | "spend_limit" | "bad_output" | "internal";
         /** @description Changes to a user. Absent fields stay unchanged. */
         ChangeUserRequest: {
             /** @description New password. It must differ from the user name. All tokens of the user are revoked. */
@@ -1842,7 +1865,7 @@ export interface components {
          * @description Code of a notice.
          * @enum {string}
          */
-        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "session_changed" | "session_moved" | "limit_reached" | "spend_limit" | "access_ended" | "agent_warning" | "other";
+        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "session_changed" | "session_moved" | "bad_output" | "limit_reached" | "spend_limit" | "access_ended" | "agent_warning" | "other";
         /**
          * @description A notice that does not end the run.
          * @example {
@@ -2090,7 +2113,7 @@ export interface components {
              * @description Stable code for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "spend_limit" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
+            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "spend_limit" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "bad_output" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
             /** @description All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault. */
             errors?: components["schemas"]["FieldError"][];
         };
@@ -2310,6 +2333,10 @@ export interface components {
             model?: string;
             /** @description The prompt. */
             prompt: string;
+            /** @description The images and files that were given to the agent with the prompt, without their content. */
+            attachments?: components["schemas"]["Attachment"][];
+            /** @description JSON Schema of the answer. */
+            output_schema?: Record<string, never>;
             /** @description Text that was added to the agent's system prompt. */
             instructions?: string;
             /** @description First non-empty line of the prompt, at most 120 characters. */
@@ -2419,6 +2446,8 @@ export interface components {
             out_of_memory?: boolean;
             /** @description Final text of the agent. */
             result?: string;
+            /** @description The agent's answer as a value that matches `output_schema`, if the run has one and succeeded. */
+            output?: unknown;
             /** @description Total usage of the run. */
             usage?: components["schemas"]["Usage"];
             /**
@@ -2447,6 +2476,8 @@ export interface components {
             out_of_memory?: boolean;
             /** @description Final text of the agent. */
             result?: string;
+            /** @description The agent's answer as a value that matches `output_schema`. */
+            output?: unknown;
             /** @description Total usage of the run. */
             usage?: components["schemas"]["Usage"];
             /**
@@ -2461,8 +2492,13 @@ export interface components {
         RunId: string;
         /** @description The task for the agent. */
         RunInput: {
-            /** @description The prompt. */
-            text: string;
+            /** @description The prompt. May be absent if `parts` contains text. */
+            text?: string | null;
+            /**
+             * @description Further parts of the input. The prompt is `text` and the texts of the parts, with blank lines between them; images and files follow it
+             *     in this order. All images and files together have at most 5 MiB.
+             */
+            parts?: Record<string, never>[] | null;
         };
         /** @description The isolation of a run. */
         RunIsolation: {
@@ -2497,6 +2533,8 @@ export interface components {
         RunMetadata: {
             /** @description The agent, one of `GET /api/agents`. Default: the agent of the session, or `claude_code`. */
             agent_type?: string | null;
+            /** @description JSON Schema of the answer, at most 64 KiB. The run's `output` is then the answer as a value that matches it. */
+            output_schema?: Record<string, never> | null;
             /** @description Text that is added to the agent's system prompt in this run, at most 64 KiB. */
             instructions?: string | null;
             /**

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
 use super::parser::ClaudeParser;
 use super::{info, login};
@@ -112,6 +113,11 @@ impl Program for ClaudeCode {
             env.into_iter().chain(instructions).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         env.extend(task.endpoint.iter().flat_map(endpoint_env));
         Ok(Invocation { args, env, files: attachments::input_files(task) })
+    }
+
+    /// It makes the answer the input of a tool, which must be an object.
+    fn takes_output_schema(&self, schema: &Value) -> bool {
+        self.mode == Mode::TwoWay && schema.get("type").and_then(Value::as_str) == Some("object")
     }
 
     fn model_hosts(&self) -> &'static [&'static str] {

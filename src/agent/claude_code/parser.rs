@@ -12,13 +12,14 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::background::Background;
+use super::command::ClaudeCode;
 use super::permissions::Permissions;
 use super::plan::{Plan, PlanChange};
 use super::usage::UsageTotals;
 use super::wire::{self, Block, LineHeader, MessageLine, StreamEventLine, Text};
 use super::{diff, failure, notices, tools};
 use crate::agent::common::{CallIds, Limit, Remembered, attachments};
-use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Started, Task};
+use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Program, Started, Task};
 use crate::process::Exit;
 use crate::redact::redact_mcp_error;
 use crate::types::bounds::{MAX_KEPT_CALLS, MAX_STREAMED_MESSAGES, MAX_SUB_AGENTS};
@@ -34,6 +35,9 @@ pub(super) struct ClaudeParser {
     /// The images of the first message.
     images: Vec<Attachment>,
     instructions: Option<String>,
+    /// The schema of the answer, until it is sent.
+    output_schema: Option<Value>,
+    has_output_schema: bool,
     mcp_servers: Vec<McpServer>,
     working_dir: PathBuf,
     started: bool,
@@ -117,11 +121,15 @@ fn outcome_since(before: usize, out: &Output) -> LineOutcome {
 
 impl ClaudeParser {
     pub(super) fn new(mode: Mode, task: &Task) -> Self {
+        let output_schema = task.spec.output_schema.clone().filter(|schema| ClaudeCode::new(mode).takes_output_schema(schema));
+        let has_output_schema = output_schema.is_some();
         Self {
             mode,
             prompt: attachments::prompt(task),
             images: attachments::images(task).cloned().collect(),
             instructions: task.spec.instructions.clone(),
+            has_output_schema,
+            output_schema,
             mcp_servers: task.mcp_servers.clone(),
             working_dir: task.spec.working_dir.clone(),
             started: false,
@@ -147,7 +155,7 @@ impl ClaudeParser {
                 MAX_STREAMED_MESSAGES,
                 "the thinking of the oldest messages of a turn may be repeated",
             )),
-            permissions: Permissions::default(),
+            permissions: Permissions::default().with_output(has_output_schema),
             plan: Plan::default(),
             background: Background::default(),
             turn: TurnState::default(),
@@ -486,6 +494,9 @@ impl ClaudeParser {
         let interrupt_sent = std::mem::take(&mut self.interrupt) == InterruptState::Sent;
         let turn_follows = std::mem::take(&mut self.steered) && result.queued_turn_count.is_some_and(|count| count > 0);
         self.stage = Stage::InBackground;
+        if self.has_output_schema && result.structured_output.is_some() {
+            result.result = result.structured_output.take();
+        }
         let end = failure::turn_end(result, turn.error_code.as_deref(), interrupt_sent);
         if let Err(Failure { cause: Cause::RateLimited, message }) = &end
             && !turn.limit_reported
@@ -572,6 +583,9 @@ impl Parser for ClaudeParser {
                 let mut initialize = json!({ "subtype": "initialize", "hooks": null });
                 if let Some(instructions) = self.instructions.take() {
                     initialize["appendSystemPrompt"] = instructions.into();
+                }
+                if let Some(schema) = self.output_schema.take() {
+                    initialize["jsonSchema"] = schema;
                 }
                 self.send_request(&initialize, out);
                 if !self.mcp_servers.is_empty() {

@@ -27,6 +27,8 @@ const DENIED_MESSAGE: &str = "The user denied this action.";
 /// The open requests of one process.
 #[derive(Debug)]
 pub(super) struct Permissions {
+    /// Whether the program gives its answer by a tool, because the run has a schema.
+    takes_output: bool,
     open: OpenRequests<OpenRequest>,
     /// Denied tool calls whose results have not arrived.
     denied: Remembered<()>,
@@ -38,6 +40,7 @@ pub(super) struct Permissions {
 impl Default for Permissions {
     fn default() -> Self {
         Self {
+            takes_output: false,
             open: OpenRequests::default(),
             denied: Remembered::new(Limit::new(
                 "denied_calls",
@@ -85,6 +88,11 @@ impl OpenRequest {
 }
 
 impl Permissions {
+    /// Allows the tool by which the program gives an answer in the form of a schema.
+    pub(super) fn with_output(self, takes_output: bool) -> Self {
+        Self { takes_output, ..self }
+    }
+
     /// Handles a control request. Returns `false` if it is unknown or invalid.
     pub(super) fn handle_request(&mut self, request: &ControlRequest<'_>, calls: &mut CallIds, out: &mut Output) -> bool {
         let id = request.request_id.as_ref();
@@ -107,6 +115,10 @@ impl Permissions {
             request
         });
         match request {
+            // The answer in the form of the run's schema, which does nothing else.
+            Ok(request) if self.takes_output && request.tool_name == "StructuredOutput" => {
+                send_response(out, id, &json!({ "behavior": "allow", "updatedInput": request.input }));
+            }
             Ok(request) if request.tool_name == "AskUserQuestion" => self.open_question(id, request, out),
             Ok(request) => self.open_permission(id, request, out),
             Err(_) => {

@@ -516,3 +516,39 @@ fn instructions_are_part_of_the_first_request_and_of_no_argument() {
     let first: Value = serde_json::from_slice(out.send.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
     assert_eq!(first["request"], json!({ "subtype": "initialize", "hooks": null, "appendSystemPrompt": "Be brief." }));
 }
+
+#[test]
+fn the_answer_to_a_schema_needs_no_permission_and_is_the_result() {
+    let mut task = replay::task(AGENT);
+    task.spec.permission_mode = PermissionMode::ReadOnly;
+    task.spec.output_schema = Some(json!({ "type": "object" }));
+    let (program, installed) = (ClaudeCode::new(Mode::TwoWay), replay::installed("claude", "2.1.330", AGENT));
+    let mut parser = program.parser(&task, &installed);
+    let mut out = Output::default();
+    parser.open(&mut out);
+    let first: Value = serde_json::from_slice(out.send.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+    assert_eq!(first["request"]["jsonSchema"], json!({ "type": "object" }));
+    let ask = |tool: &str| json!({ "subtype": "can_use_tool", "tool_name": tool, "tool_use_id": "t", "input": { "answer": 1 } });
+    let mut send = |line: &Value| {
+        let mut out = Output::default();
+        parser.handle_line(&line.to_string(), &mut out);
+        out
+    };
+    send(&json!({ "type": "system", "subtype": "init", "session_id": "s" }));
+    let allowed = send(&json!({ "type": "control_request", "request_id": "a", "request": ask("StructuredOutput") }));
+    assert!(allowed.items.is_empty() && String::from_utf8_lossy(&allowed.send).contains("\"behavior\":\"allow\""), "{allowed:?}");
+    let asked = send(&json!({ "type": "control_request", "request_id": "b", "request": ask("Bash") }));
+    assert!(matches!(&asked.items[..], [.., Item::Event(StreamEvent::PermissionRequest { .. })]), "{asked:?}");
+    let result =
+        json!({ "type": "result", "subtype": "success", "is_error": false, "result": "text", "structured_output": { "answer": 1 } });
+    let ended = send(&result);
+    let ends = |item: &Item| *item == Item::TurnEnded(Ok("{\"answer\":1}".to_owned()));
+    assert!(
+        ended.items.iter().any(ends)
+            || send(&json!({ "type": "system", "subtype": "session_state_changed", "state": "idle" })).items.iter().any(ends)
+    );
+    // A schema that is not an object's is asked for in words.
+    for (mode, schema) in [(Mode::TwoWay, json!({ "type": "array" })), (Mode::OneShot, json!({ "type": "object" }))] {
+        assert!(!ClaudeCode::new(mode).takes_output_schema(&schema));
+    }
+}

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Codex;
 use crate::agent::replay;
 use crate::agent::{Item, Mode, Output, Parser, Program, Task};
-use crate::types::{Cause, Failure};
+use crate::types::{AttachmentKind, Cause, Failure};
 
 const AGENT: &str = "codex";
 
@@ -73,4 +73,29 @@ fn a_turn_does_not_start_without_its_instructions_or_after_an_interrupt() {
         let ended = out.items.iter().any(|item| matches!(item, Item::TurnEnded(Err(Failure { cause: ended, .. })) if *ended == cause));
         assert!(ended && requests(&out).is_empty(), "{out:?}");
     }
+}
+
+#[test]
+fn images_are_part_of_the_first_turn_and_the_schema_of_every_turn() {
+    let mut task = replay::task(AGENT);
+    task.attachments = vec![replay::attachment(AttachmentKind::Image, "a.png"), replay::attachment(AttachmentKind::File, "b.txt")];
+    task.spec.output_schema = Some(json!({ "type": "object" }));
+    let (mut parser, _) = opening(&task);
+    let turn = requests(&answer(&mut *parser, &opened())).remove(0);
+    let text = "Create hello.py\n\nFiles given with this task:\n- /tmp/openrunner-input/b.txt (text/plain)";
+    let image = json!({ "type": "image", "url": "data:image/png;base64,Y29udGVudA==" });
+    assert_eq!(turn["params"]["input"], json!([{ "type": "text", "text": text }, image]));
+    assert_eq!(turn["params"]["outputSchema"], json!({ "type": "object" }));
+    for line in [
+        json!({ "id": 3, "result": {} }),
+        json!({ "method": "turn/started", "params": { "threadId": "t", "turn": { "id": "u" } } }),
+        json!({ "method": "turn/completed", "params": { "threadId": "t", "turn": { "id": "u", "status": "completed" } } }),
+    ] {
+        answer(&mut *parser, &line);
+    }
+    let mut out = Output::default();
+    assert!(parser.begin_turn("again", &mut out));
+    let next = requests(&out).remove(0);
+    assert_eq!(next["params"]["input"], json!([{ "type": "text", "text": "again" }]));
+    assert_eq!(next["params"]["outputSchema"], json!({ "type": "object" }));
 }

@@ -87,6 +87,8 @@ pub(super) struct AppServer {
     /// The images of the first turn.
     pub(super) images: Vec<Attachment>,
     pub(super) turn_sandbox: Option<Value>,
+    /// The schema of the last message of each turn.
+    pub(super) output_schema: Option<Value>,
     /// Instructions for a thread that is resumed: it keeps those with which it was started (tested with 0.169.0).
     added_instructions: Option<String>,
     /// The request that opens the thread: method and parameters.
@@ -138,6 +140,7 @@ impl AppServer {
             prompt: attachments::prompt(task),
             images: attachments::images(task).cloned().collect(),
             turn_sandbox: turn_sandbox(task.spec.permission_mode),
+            output_schema: task.spec.output_schema.clone(),
             added_instructions: task.spec.instructions.clone().filter(|_| task.resume.is_some()),
             open_thread,
             mcp_servers: task.mcp_servers.clone(),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use serde_json::Value;
 
 use super::exec::Exec;
 use super::parser::AppServer;
@@ -111,6 +112,10 @@ impl Program for Codex {
 
     fn invocation(&self, task: &Task, installed: &Installed) -> Result<Invocation, Failure> {
         command::invocation(self.mode, task, command::installed_codex_home(installed, self.codex_home.as_deref()))
+    }
+
+    fn takes_output_schema(&self, _schema: &Value) -> bool {
+        self.mode == Mode::TwoWay
     }
 
     fn model_hosts(&self) -> &'static [&'static str] {

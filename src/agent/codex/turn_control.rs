@@ -35,6 +35,9 @@ impl AppServer {
         if let Some(sandbox) = &self.turn_sandbox {
             params["sandboxPolicy"] = sandbox.clone();
         }
+        if let Some(schema) = &self.output_schema {
+            params["outputSchema"] = schema.clone();
+        }
         self.send_request(Request::StartTurn, "turn/start", &params, out);
     }
 

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::audit_context::AuditContext;
@@ -95,6 +96,9 @@ enum PartType {
 struct RunMetadata {
     /// The agent, one of `GET /api/agents`. Default: the agent of the session, or `claude_code`.
     agent_type: Option<String>,
+    /// JSON Schema of the answer, at most 64 KiB. The run's `output` is then the answer as a value that matches it.
+    #[schema(value_type = Option<Object>)]
+    output_schema: Option<Value>,
     /// Text that is added to the agent's system prompt in this run, at most 64 KiB.
     #[schema(min_length = 1, max_length = 65536)]
     instructions: Option<String>,
@@ -354,6 +358,7 @@ impl CreateRunRequest {
             agent_type: metadata.agent_type,
             prompt,
             attachments,
+            output_schema: metadata.output_schema,
             instructions: metadata.instructions,
             working_dir,
             model: metadata.model,

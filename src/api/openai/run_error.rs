@@ -29,6 +29,7 @@ pub(super) fn cause_error(cause: Cause, detail: String) -> Option<ApiError> {
         Cause::Killed => ApiError::new(StatusCode::BAD_GATEWAY, "killed", detail),
         Cause::Protocol => ApiError::new(StatusCode::BAD_GATEWAY, "protocol", detail),
         Cause::RateLimited => ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail),
+        Cause::BadOutput => ApiError::new(StatusCode::BAD_GATEWAY, "bad_output", detail),
         Cause::BudgetExceeded => ApiError::new(StatusCode::TOO_MANY_REQUESTS, "budget_exceeded", detail),
         Cause::SpendLimit => ApiError::new(StatusCode::TOO_MANY_REQUESTS, "spend_limit", detail),
         Cause::ModelNotFound => ApiError::new(StatusCode::NOT_FOUND, "model_not_found", detail).with_field("model", FaultCode::NotFound),

@@ -77,6 +77,7 @@ pub(super) const ALL: &[Code] = &[
     code(502, "bad_arguments", "the agent rejected its arguments"),
     code(502, "crashed", "the agent exited without a result"),
     code(502, "killed", "the agent was killed by a signal that the server did not send"),
+    code(502, "bad_output", "the agent's answer does not match the schema of the run"),
     code(502, "protocol", "the agent violated its protocol, or exited without reporting an outcome"),
     code(503, "node_lost", "the server that ran the agent died"),
     code(503, "shutting_down", "the server is shutting down"),

@@ -26,8 +26,9 @@ pub(in crate::cli) struct RetryArgs {
 }
 
 /// Fields of a run that are also fields of `metadata`.
-const COPIED: [&str; 13] = [
+const COPIED: [&str; 14] = [
     "agent_type",
+    "output_schema",
     "instructions",
     "model",
     "working_dir",

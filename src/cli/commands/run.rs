@@ -32,8 +32,11 @@ pub(in crate::cli) struct StartArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
     pub(in crate::cli) file: Option<PathBuf>,
     /// Image (PNG, JPEG, GIF, WebP) or other file to give to the agent; may be repeated
-    #[arg(long, short = 'f', value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(in crate::cli) attach: Vec<PathBuf>,
+    /// File with the JSON Schema of the answer
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) output_schema: Option<PathBuf>,
     /// Text that is added to the agent's system prompt
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) instructions: Option<String>,
@@ -166,6 +169,7 @@ async fn metadata(args: &StartArgs, client: &Client, env: Map<String, Value>) ->
     let fields = [
         ("agent_type", args.agent_type.clone().map(Value::from)),
         ("instructions", args.instructions.clone().map(Value::from)),
+        ("output_schema", args.output_schema.as_deref().map(output_schema).transpose()?),
         ("model", args.model.clone().map(Value::from)),
         ("working_dir", dir.map(Value::from)),
         ("timeout_secs", args.timeout.map(|timeout| timeout.as_secs().into())),
@@ -203,6 +207,13 @@ fn working_dir(given: Option<&Path>, current: &Path, is_local: bool, has_session
         Ok(dir) => Ok(Some(dir)),
         Err(_) => Err(CliError::usage("--dir: the path is not UTF-8").into()),
     }
+}
+
+/// The JSON Schema in a file. Whether it is valid is for the server to judge.
+fn output_schema(path: &Path) -> anyhow::Result<Value> {
+    let name = format!("--output-schema {}", path.display());
+    let text = terminal::read_text(std::fs::File::open(path).with_context(|| format!("cannot read {name}"))?, &name)?;
+    serde_json::from_str(&text).map_err(|_| CliError::usage(format!("{name}: the file does not contain JSON")).into())
 }
 
 /// The files as parts of the input. The extension decides what is an image.

@@ -10,6 +10,7 @@ use crate::agent::{Agents, Capabilities};
 use crate::egress::{EgressPolicy, remote_hosts};
 use crate::run::attachments;
 use crate::run::config::RunConfig;
+use crate::run::output_schema::OutputSchema;
 use crate::run::policy::{BadRules, Rule};
 use crate::run::request::{
     BadRun, DEFAULT_TIMEOUT, MAX_EGRESS, MAX_ENV_BYTES, MAX_ENV_NAME, MAX_ENV_VALUE, MAX_ENV_VARS, MAX_INSTRUCTIONS, MAX_LABEL_BYTES,
@@ -105,6 +106,7 @@ pub(super) fn validate(
     } else if new.model.is_some() && context.agents.contains(&agent_type) && !capabilities.models {
         faults.push(BadRun::NoModel(agent_type.clone()));
     }
+    faults.extend(new.output_schema.as_ref().and_then(|schema| OutputSchema::compile(schema).err()).map(BadRun::from));
     check_rules(&new.permission_rules, &mut faults);
     check_env(&new.env, caller, &context.config.user_env, &mut faults);
     check_timeouts(&new, &mut faults);
@@ -143,6 +145,7 @@ pub(super) fn validate(
         agent_type,
         prompt: new.prompt,
         attachments: new.attachments.iter().map(|new| new.attachment.info.clone()).collect(),
+        output_schema: new.output_schema,
         instructions: new.instructions,
         working_dir: PathBuf::new(),
         model: new.model,

@@ -70,6 +70,7 @@ impl Driver {
             signal: end.exit.and_then(Exit::signal),
             out_of_memory: end.out_of_memory,
             result: self.last_turn.take().and_then(Result::ok),
+            output: self.output.take().filter(|_| succeeded),
             usage: self.usage.take(),
             duration_ms: millis(self.prior_age + self.created.elapsed()),
             stderr_tail: Some(end.stderr_tail).filter(|tail| !succeeded && !tail.is_empty()),

@@ -45,6 +45,7 @@ impl Driver {
 
     /// Ends the agent's turn: sends the next queued message, or asks the agent to finish.
     pub(super) async fn complete_turn(&mut self, turn: TurnEnd, agent: &AgentHandle) {
+        let turn = self.check_output(turn, agent).await;
         // The conversation continues after a good or interrupted turn. After a failure the next message would fail as well.
         let continues = !self.finishing && turn.as_ref().map_or_else(|failure| failure.cause == Cause::Cancelled, |_| true);
         self.last_turn = Some(turn);

@@ -36,7 +36,7 @@ impl Driver {
     }
 
     /// Takes the end of the agent. Its last items are written together with the run's end.
-    pub(super) fn record_end(&mut self, mut end: AgentEnd) -> AgentEnd {
+    pub(super) async fn record_end(&mut self, mut end: AgentEnd) -> AgentEnd {
         let mut batch = Batch::default();
         for item in std::mem::take(&mut end.items) {
             self.add_item(item, &mut batch);
@@ -46,6 +46,12 @@ impl Driver {
         }
         self.note_overspending_at_end(&mut batch);
         self.held.add(batch);
+        // Not compared yet if the agent exited with its turn, or if an earlier server did that.
+        if self.output.is_none()
+            && let Some(turn) = self.last_turn.take()
+        {
+            self.last_turn = Some(self.with_output(turn).await);
+        }
         let outcome = Outcome::from_agent_end(self.last_turn.as_ref(), &end);
         self.transition(Input::AgentEnded(outcome));
         end

@@ -16,6 +16,7 @@ mod io;
 mod items;
 mod network;
 mod outage;
+mod output;
 mod phase;
 mod requests;
 mod restore;
@@ -112,6 +113,8 @@ pub(super) struct Driver {
     admitted_at: Option<Instant>,
     /// Whether the agent is ready and `run_started` is written.
     started: bool,
+    /// The answer as a value that matches the run's schema.
+    output: Option<serde_json::Value>,
     /// How the last turn ended.
     last_turn: Option<TurnEnd>,
     /// Whether the agent was asked to finish or stop, or has exited. No further message is accepted.
@@ -149,6 +152,7 @@ struct SpecSummary {
     working_dir: PathBuf,
     permission_mode: PermissionMode,
     project_config: ProjectConfig,
+    has_output_schema: bool,
     timeout: Duration,
     idle_timeout: Option<Duration>,
     spend_limits: SpendLimits,
@@ -162,6 +166,7 @@ impl From<&RunSpec> for SpecSummary {
             working_dir: spec.working_dir.clone(),
             permission_mode: spec.permission_mode,
             project_config: spec.project_config,
+            has_output_schema: spec.output_schema.is_some(),
             timeout: spec.timeout,
             idle_timeout: spec.idle_timeout,
             spend_limits: spec.spend_limits,
@@ -209,6 +214,7 @@ impl Driver {
             admitted_at: None,
             started: false,
             last_turn: None,
+            output: None,
             finishing: false,
             stop_audit: None,
             queued_messages: VecDeque::new(),
@@ -321,7 +327,7 @@ impl Driver {
             Update::Activity => self.note_activity(),
             Update::Ended(end) => {
                 self.finish_network().await;
-                let end = self.record_end(end);
+                let end = self.record_end(end).await;
                 return Phase::Closing(self.close(end));
             }
         }

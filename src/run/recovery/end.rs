@@ -65,6 +65,7 @@ impl RunManager {
             signal: None,
             out_of_memory: false,
             result: None,
+            output: None,
             usage: summary.usage,
             duration_ms,
             stderr_tail: None,

@@ -90,6 +90,9 @@ class AssistantMessage(TypedDict):
     """Always null."""
 
 
+AttachmentKind: TypeAlias = Literal["image", "file"]
+
+
 AuditAction: TypeAlias = Literal[
     "login",
     "logout",
@@ -131,6 +134,7 @@ Cause: TypeAlias = Literal[
     "protocol",
     "budget_exceeded",
     "spend_limit",
+    "bad_output",
     "internal",
 ]
 
@@ -489,6 +493,7 @@ NoticeCode: TypeAlias = Literal[
     "gap",
     "session_changed",
     "session_moved",
+    "bad_output",
     "limit_reached",
     "spend_limit",
     "access_ended",
@@ -640,6 +645,7 @@ class Problem(TypedDict):
         "bad_arguments",
         "crashed",
         "killed",
+        "bad_output",
         "protocol",
         "node_lost",
         "shutting_down",
@@ -722,8 +728,14 @@ class RunInput(TypedDict):
     The task for the agent.
     """
 
-    text: str
-    """The prompt."""
+    text: NotRequired[str | None]
+    """The prompt. May be absent if `parts` contains text."""
+
+    parts: NotRequired[list[dict[str, Any]] | None]
+    """
+    Further parts of the input. The prompt is `text` and the texts of the parts, with blank lines between them; images and files follow it
+    in this order. All images and files together have at most 5 MiB.
+    """
 
 
 class RunIsolation(TypedDict):
@@ -1072,57 +1084,6 @@ class AgentErrorEvent(TypedDict):
     """Whether the agent retries by itself."""
 
 
-class AgentReport(TypedDict):
-    """
-    The state of one agent. Without a token: only its name and whether it is available.
-    """
-
-    agent_type: str
-    """The agent's registered name."""
-
-    available: bool
-    """Whether a run can be started with it."""
-
-    version: NotRequired[str]
-    """The version that the program reports."""
-
-    path: NotRequired[str]
-    """Absolute path of the program."""
-
-    authenticated: NotRequired[Authenticated]
-    """Whether a login or key is configured. Present with a token."""
-
-    capabilities: NotRequired[Capabilities]
-    """What a client can do with it besides giving it a prompt. Present with a token."""
-
-    tested: NotRequired[bool]
-    """
-    Whether the installed program is one that was tested with this release of OpenRunner. One that is not may not keep to a permission
-    mode. Present with a token.
-    """
-
-    install: NotRequired[str]
-    """The exact command that installs it."""
-
-    login: NotRequired[str]
-    """How to log in."""
-
-    error: NotRequired[str]
-    """Why it cannot be used."""
-
-
-class AgentReportPage(TypedDict):
-    """
-    One page of a list.
-    """
-
-    items: list[AgentReport]
-    """The items."""
-
-    next_cursor: str | None
-    """The `cursor` of the next page; null on the last page."""
-
-
 class AnswerRequest(TypedDict):
     """
     A decision on a permission request, or the answers to a question.
@@ -1197,6 +1158,24 @@ class ApiKeyPage(TypedDict):
 
     next_cursor: str | None
     """The `cursor` of the next page; null on the last page."""
+
+
+class Attachment(TypedDict):
+    """
+    An attachment without its content.
+    """
+
+    type: AttachmentKind
+    """Kind of attachment."""
+
+    media_type: str
+    """Its media type, such as `image/png`."""
+
+    name: str
+    """Its file name: one component of a path."""
+
+    size: int
+    """Size of its content in bytes."""
 
 
 class AuditEntry(TypedDict):
@@ -1288,6 +1267,12 @@ class Capabilities(TypedDict):
 
     instructions: bool
     """Add instructions to its system prompt."""
+
+    images: bool
+    """Give it images."""
+
+    files: bool
+    """Give it files."""
 
     usage: UsageReports
     """What it reports about its usage, and so which spend limits a run may have."""
@@ -2026,6 +2011,9 @@ class RunDone(TypedDict):
     result: NotRequired[str]
     """Final text of the agent."""
 
+    output: NotRequired[Any]
+    """The agent's answer as a value that matches `output_schema`, if the run has one and succeeded."""
+
     usage: NotRequired[Usage]
     """Total usage of the run."""
 
@@ -2055,6 +2043,9 @@ class RunEnd(TypedDict):
 
     result: NotRequired[str]
     """Final text of the agent."""
+
+    output: NotRequired[Any]
+    """The agent's answer as a value that matches `output_schema`."""
 
     usage: NotRequired[Usage]
     """Total usage of the run."""
@@ -2428,6 +2419,57 @@ class AccountPage(TypedDict):
     """The `cursor` of the next page; null on the last page."""
 
 
+class AgentReport(TypedDict):
+    """
+    The state of one agent. Without a token: only its name and whether it is available.
+    """
+
+    agent_type: str
+    """The agent's registered name."""
+
+    available: bool
+    """Whether a run can be started with it."""
+
+    version: NotRequired[str]
+    """The version that the program reports."""
+
+    path: NotRequired[str]
+    """Absolute path of the program."""
+
+    authenticated: NotRequired[Authenticated]
+    """Whether a login or key is configured. Present with a token."""
+
+    capabilities: NotRequired[Capabilities]
+    """What a client can do with it besides giving it a prompt. Present with a token."""
+
+    tested: NotRequired[bool]
+    """
+    Whether the installed program is one that was tested with this release of OpenRunner. One that is not may not keep to a permission
+    mode. Present with a token.
+    """
+
+    install: NotRequired[str]
+    """The exact command that installs it."""
+
+    login: NotRequired[str]
+    """How to log in."""
+
+    error: NotRequired[str]
+    """Why it cannot be used."""
+
+
+class AgentReportPage(TypedDict):
+    """
+    One page of a list.
+    """
+
+    items: list[AgentReport]
+    """The items."""
+
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last page."""
+
+
 class AgentSummary(TypedDict):
     """
     What a client can do with one agent, to choose between agents.
@@ -2734,6 +2776,12 @@ class Run(SpendLimits, RunEnd):
     prompt: str
     """The prompt."""
 
+    attachments: NotRequired[list[Attachment]]
+    """The images and files that were given to the agent with the prompt, without their content."""
+
+    output_schema: NotRequired[dict[str, Any]]
+    """JSON Schema of the answer."""
+
     instructions: NotRequired[str]
     """Text that was added to the agent's system prompt."""
 
@@ -2799,6 +2847,9 @@ class RunMetadata(TypedDict):
 
     agent_type: NotRequired[str | None]
     """The agent, one of `GET /api/agents`. Default: the agent of the session, or `claude_code`."""
+
+    output_schema: NotRequired[dict[str, Any] | None]
+    """JSON Schema of the answer, at most 64 KiB. The run's `output` is then the answer as a value that matches it."""
 
     instructions: NotRequired[str | None]
     """Text that is added to the agent's system prompt in this run, at most 64 KiB."""

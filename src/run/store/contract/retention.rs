@@ -1,5 +1,7 @@
 //! What every store must do for retention.
 
+use bytes::Bytes;
+
 use super::fixtures::{at, batch, contract, create, done, record, seq};
 use crate::run::store::{Chunk, Deleted, PendingRemoval, RetentionStore, RunChange, RunRecord, RunStore};
 use crate::types::{Lease, RunId, SessionId, UserRef};
@@ -163,7 +165,27 @@ async fn removed_data_becomes_free_space_that_can_be_returned_to_the_disk(store:
     assert!(shrunk.used <= cut.used, "{shrunk:?}");
 }
 
+async fn images_and_files_are_read_in_order_and_removed_with_the_log_or_the_run(store: &dyn Store) {
+    let before = store.size().await.unwrap().used;
+    let attachments = || vec![Bytes::from(vec![b'a'; 200_000]), Bytes::from_static(b"b")];
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let lease = create(store, &RunRecord { attachments: attachments(), ..record("ann", "demo", None) }).await;
+        assert_eq!(store.attachments(lease.run).await.unwrap(), attachments());
+        store.append(&lease, batch(2, 2), RunChange { done: Some((done(), at(1_000))), ..RunChange::default() }).await.unwrap();
+        runs.push(lease.run);
+    }
+    assert!(store.size().await.unwrap().used > before + 400_000);
+    store.begin_delete(runs[0], None).await.unwrap();
+    while store.remove_deleted(UNLIMITED).await.unwrap().found {}
+    assert_eq!((store.attachments(runs[0]).await.unwrap(), store.attachments(runs[1]).await.unwrap()), (vec![], attachments()));
+    while store.trim_oldest(at(9_000), SMALL).await.unwrap().found {}
+    assert_eq!((store.attachments(runs[1]).await.unwrap(), remaining(store, runs[1]).await), (vec![], vec![2]));
+    assert!(store.size().await.unwrap().used < before + 200_000);
+}
+
 contract! {
+    images_and_files_are_read_in_order_and_removed_with_the_log_or_the_run,
     a_session_is_removed_when_all_its_runs_ended_before_the_given_time,
     a_deleted_run_is_invisible_at_once_and_its_log_is_removed_in_steps,
     a_workspace_is_removed_only_with_the_last_run_of_its_session,

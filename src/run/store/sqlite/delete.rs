@@ -67,16 +67,9 @@ pub(super) fn remove_deleted(connection: &Connection, budget: usize) -> Result<R
         if !is_complete {
             break;
         }
-        // At most a few megabytes.
-        let attached: i64 =
-            query_first(connection, "SELECT coalesce(sum(length(content)), 0) FROM attachments WHERE run_id = ?1", [&run], |row| {
-                row.get(0).map_err(read_error)
-            })?
-            .unwrap_or(0);
-        let count = execute(connection, "DELETE FROM attachments WHERE run_id = ?1", [&run])?;
-        let attached = usize::try_from(attached).unwrap_or(0);
+        let attached = remove_attachments(connection, &run)?;
         step.bytes += attached as u64;
-        left = left.saturating_sub(attached + count * ROW_COST);
+        left = left.saturating_sub(attached);
         let limit = integer((left / ROW_COST).max(1) as u64);
         let sql = "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency WHERE run_id = ?1 LIMIT ?2)";
         let keys = execute(connection, sql, params![run, limit])?;
@@ -87,6 +80,14 @@ pub(super) fn remove_deleted(connection: &Connection, budget: usize) -> Result<R
         }
     }
     Ok(step)
+}
+
+/// Removes the images and files of a run, which are a few megabytes at most. Returns their size.
+pub(super) fn remove_attachments(connection: &Connection, run: &RawText) -> Result<usize, StoreError> {
+    let sql = "SELECT coalesce(sum(length(content)), 0) FROM attachments WHERE run_id = ?1";
+    let size: Option<i64> = query_first(connection, sql, [run], |row| row.get(0).map_err(read_error))?;
+    execute(connection, "DELETE FROM attachments WHERE run_id = ?1", [run])?;
+    Ok(usize::try_from(size.unwrap_or(0)).unwrap_or(0))
 }
 
 /// What [`remove_chunks`] removed.

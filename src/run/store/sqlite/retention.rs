@@ -232,7 +232,7 @@ fn decode_workspace(row: &Row<'_>) -> Result<FreshWorkspace, StoreError> {
     Ok(FreshWorkspace { session: columns.parse(0)?, first_run: columns.parse(1)?, unmeasured: columns.get(2)? })
 }
 
-/// Removes batches from the beginning of an ended run's log while `budget` lasts, but never the last one, which contains `done`. Returns
+/// Removes the images and files of an ended run, and batches from the beginning of its log while `budget` lasts, but never the last one, which contains `done`. Returns
 /// whether only the last one is left.
 fn trim(connection: &Connection, run: &RawText, mut budget: usize, step: &mut RetentionStep) -> Result<bool, StoreError> {
     let last: Option<i64> = connection
@@ -240,6 +240,13 @@ fn trim(connection: &Connection, run: &RawText, mut budget: usize, step: &mut Re
         .and_then(|mut statement| statement.query_row([run], |row| row.get(0)))
         .map_err(read_error)?;
     let Some(last) = last else { return Ok(true) };
+    let attached = delete::remove_attachments(connection, run)?;
+    if attached > 0 {
+        budget = budget.saturating_sub(attached);
+        step.bytes += attached as u64;
+        let sql = "UPDATE runs SET stored_bytes = max(0, stored_bytes - ?2) WHERE id = ?1";
+        execute(connection, sql, params![run, integer(attached as u64)])?;
+    }
     let (removed, is_complete) = delete::remove_chunks(connection, run, last, &mut budget)?;
     step.bytes += removed.bytes;
     if let Some(last_removed) = removed.last_seq {

@@ -201,7 +201,11 @@ async fn add_rows(store: &SqliteStore, owner: &str) -> RunId {
         detail: None,
     };
     store.add_audit(entry).await.unwrap();
-    let run = RunRecord { webhooks: vec![NewWebhook::default()], ..record(owner, "demo", Some(("team", "a"))) };
+    let run = RunRecord {
+        webhooks: vec![NewWebhook::default()],
+        attachments: vec!["content".into()],
+        ..record(owner, "demo", Some(("team", "a")))
+    };
     let idempotency = Idempotency { owner: present.id, key: "k".into(), fingerprint: [1; 32], at };
     let first = Chunk { first: Seq::FIRST, last: Seq::FIRST, body: "{}\n".into() };
     let lease = store.create_run(run.clone(), SessionUse::Starts, vec![first], Some(idempotency), None).await.unwrap();

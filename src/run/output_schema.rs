@@ -1,0 +1,313 @@
+//! The JSON Schema of a run's answer: checks the schema of a request, and answers against it.
+//!
+//! Nothing outside of a schema is ever read. What validation costs is bounded: schemas are small and not recursive, the size of a schema
+//! whose references are replaced by what they refer to is limited, and patterns are matched in linear time.
+
+use std::collections::BTreeMap;
+
+use jsonschema::{PatternOptions, Validator};
+use serde_json::Value;
+
+/// Maximum length of a schema as JSON, in bytes.
+const MAX_LENGTH: usize = 64 * 1024;
+/// Maximum depth of a schema.
+const MAX_DEPTH: usize = 64;
+/// Maximum number of values in a schema whose references are replaced by what they refer to.
+const MAX_VALUES: usize = 10_000;
+/// Maximum size of a compiled pattern, in bytes.
+const MAX_PATTERN: usize = 1024 * 1024;
+/// Maximum length of an answer, in bytes.
+const MAX_ANSWER: usize = 4 * 1024 * 1024;
+/// Maximum length of a problem, in bytes: a property name of the agent can be long.
+const MAX_PROBLEM: usize = 1000;
+
+/// The versions of JSON Schema that `$schema` may name, without their schemes and fragments.
+const VERSIONS: [&str; 5] = [
+    "json-schema.org/draft/2020-12/schema",
+    "json-schema.org/draft/2019-09/schema",
+    "json-schema.org/draft-07/schema",
+    "json-schema.org/draft-06/schema",
+    "json-schema.org/draft-04/schema",
+];
+
+/// Keywords that name or reach other schemas than `$ref` to a part of the same document.
+const UNSUPPORTED: [&str; 7] = ["$id", "id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor"];
+
+/// Why a schema is invalid.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSchema {
+    /// It is not an object.
+    #[error("must be an object with a JSON Schema")]
+    NotAnObject,
+    /// It is too long.
+    #[error("must have at most {} KiB", MAX_LENGTH / 1024)]
+    TooLong,
+    /// It is too deep, or too large after its references are replaced.
+    #[error("is too complex: at most {MAX_DEPTH} levels and {MAX_VALUES} values, counting what references refer to")]
+    TooComplex,
+    /// Its version is unknown.
+    #[error("$schema must name a version of JSON Schema, such as https://json-schema.org/draft/2020-12/schema")]
+    Version,
+    /// A reference leads out of the schema or to nothing.
+    #[error("at {at}: $ref must refer to a part of this schema, such as #/$defs/name")]
+    Reference {
+        /// JSON Pointer of the schema with the reference.
+        at: String,
+    },
+    /// A reference leads to a schema that contains it.
+    #[error("at {at}: recursive schemas are not supported")]
+    Recursive {
+        /// JSON Pointer of the schema with the reference.
+        at: String,
+    },
+    /// A keyword is not supported.
+    #[error("at {at}: {keyword} is not supported; use $ref to a part of this schema")]
+    Keyword {
+        /// JSON Pointer of the schema with the keyword.
+        at: String,
+        /// The keyword.
+        keyword: &'static str,
+    },
+    /// It is not a valid JSON Schema.
+    #[error("at {at}: {problem}")]
+    Invalid {
+        /// JSON Pointer of the fault.
+        at: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// A schema that answers are compared with.
+#[derive(Debug)]
+pub(super) struct OutputSchema(Validator);
+
+impl OutputSchema {
+    /// Compiles a schema. May take milliseconds.
+    ///
+    /// # Errors
+    /// [`BadSchema`] if it is invalid or exceeds a limit.
+    pub(super) fn compile(schema: &Value) -> Result<Self, BadSchema> {
+        let Value::Object(fields) = schema else { return Err(BadSchema::NotAnObject) };
+        if schema.to_string().len() > MAX_LENGTH {
+            return Err(BadSchema::TooLong);
+        }
+        if let Some(version) = fields.get("$schema") {
+            let name = version.as_str().unwrap_or_default().trim_end_matches('#');
+            let name = name.strip_prefix("https://").or_else(|| name.strip_prefix("http://"));
+            if !name.is_some_and(|name| VERSIONS.contains(&name)) {
+                return Err(BadSchema::Version);
+            }
+        }
+        Expansion { root: schema, open: vec![String::new()], sizes: BTreeMap::new() }.size_of(schema, "", 0)?;
+        let invalid = |at: String, problem: String| {
+            let at = if at.is_empty() { "the root".to_owned() } else { at };
+            BadSchema::Invalid { at, problem: shortened(problem) }
+        };
+        jsonschema::meta::validate(schema)
+            .map_err(|error| invalid(error.instance_path().to_string(), format!("not valid in a JSON Schema: {error}")))?;
+        let patterns = PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(MAX_PATTERN);
+        let validator = jsonschema::options().should_validate_formats(false).with_pattern_options(patterns).build(schema);
+        validator.map(Self).map_err(|error| invalid(error.instance_path().to_string(), format!("not supported: {error}")))
+    }
+
+    /// The value in an answer: the whole text, the last block of code in it, or what is between its first and last bracket.
+    ///
+    /// # Errors
+    /// What is wrong with the first of them that is JSON.
+    pub(super) fn check(&self, answer: &str) -> Result<Value, String> {
+        if answer.len() > MAX_ANSWER {
+            return Err(format!("the answer is longer than {} MiB", MAX_ANSWER / 1024 / 1024));
+        }
+        let mut problem = None;
+        for value in candidates(answer).filter_map(|text| serde_json::from_str::<Value>(text.trim()).ok()) {
+            let Err(error) = self.0.validate(&value) else { return Ok(value) };
+            let at = error.instance_path().to_string();
+            // Without the value itself, which may be long and is in the log.
+            let text = format!("{}: {}", if at.is_empty() { "the value" } else { &at }, error.masked());
+            problem.get_or_insert(text);
+        }
+        Err(shortened(problem.unwrap_or_else(|| "the answer is not JSON".to_owned())))
+    }
+}
+
+/// The texts in an answer that may be its value, the likeliest first.
+fn candidates(answer: &str) -> impl Iterator<Item = &str> {
+    let fenced = answer.rmatch_indices("```").nth(1).and_then(|(start, _)| {
+        let block = &answer[start + 3..];
+        let (_language, code) = block.split_once('\n')?;
+        code.split_once("```").map(|(code, _)| code)
+    });
+    let bracketed = match (answer.find(['{', '[']), answer.rfind(['}', ']'])) {
+        (Some(start), Some(end)) if start < end => Some(&answer[start..=end]),
+        _ => None,
+    };
+    std::iter::once(answer).chain(fenced).chain(bracketed)
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > MAX_PROBLEM {
+        text.truncate(text.floor_char_boundary(MAX_PROBLEM));
+        text.push('…');
+    }
+    text
+}
+
+/// Determines how large a schema becomes when its references are replaced by what they refer to.
+struct Expansion<'a> {
+    root: &'a Value,
+    /// The references that are being followed, as JSON Pointers.
+    open: Vec<String>,
+    /// The sizes of schemas that were referred to.
+    sizes: BTreeMap<String, usize>,
+}
+
+impl<'a> Expansion<'a> {
+    fn size_of(&mut self, value: &'a Value, at: &str, depth: usize) -> Result<usize, BadSchema> {
+        if depth > MAX_DEPTH {
+            return Err(BadSchema::TooComplex);
+        }
+        let mut size = 1_usize;
+        match value {
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    size += self.size_of(item, &format!("{at}/{index}"), depth + 1)?;
+                }
+            }
+            Value::Object(fields) => {
+                let here = || if at.is_empty() { "the root".to_owned() } else { at.to_owned() };
+                for (name, field) in fields {
+                    // A property of that name has a schema, which is no text.
+                    match (name.as_str(), field) {
+                        ("$ref", Value::String(target)) => size += self.size_of_target(target, here(), depth + 1)?,
+                        (name, Value::String(_) | Value::Bool(_)) if UNSUPPORTED.contains(&name) => {
+                            let keyword = UNSUPPORTED.into_iter().find(|keyword| *keyword == name).unwrap_or_default();
+                            return Err(BadSchema::Keyword { at: here(), keyword });
+                        }
+                        _ => size += self.size_of(field, &format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), depth + 1)?,
+                    }
+                }
+            }
+            _ => {}
+        }
+        if size > MAX_VALUES { Err(BadSchema::TooComplex) } else { Ok(size) }
+    }
+
+    fn size_of_target(&mut self, target: &str, at: String, depth: usize) -> Result<usize, BadSchema> {
+        let pointer = target.strip_prefix('#').filter(|pointer| !pointer.contains('%'));
+        let found = pointer.and_then(|pointer| Some((pointer, self.root.pointer(pointer)?)));
+        let Some((pointer, schema)) = found else { return Err(BadSchema::Reference { at }) };
+        if self.open.iter().any(|open| open == pointer) {
+            return Err(BadSchema::Recursive { at });
+        }
+        if let Some(size) = self.sizes.get(pointer) {
+            return Ok(*size);
+        }
+        self.open.push(pointer.to_owned());
+        let size = self.size_of(schema, pointer, depth)?;
+        self.open.pop();
+        self.sizes.insert(pointer.to_owned(), size);
+        Ok(size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn schema() -> OutputSchema {
+        OutputSchema::compile(&json!({
+            "type": "object",
+            "properties": { "files": { "type": "array", "items": { "$ref": "#/$defs/file" } }, "$ref": { "type": "string" } },
+            "required": ["files"],
+            "additionalProperties": false,
+            "$defs": { "file": { "type": "string", "pattern": "^[a-z]+[.]rs$" } },
+        }))
+        .unwrap()
+    }
+
+    fn refused(schema: &Value) -> BadSchema {
+        OutputSchema::compile(schema).unwrap_err()
+    }
+
+    #[test]
+    fn the_value_is_found_in_an_answer_with_other_words() {
+        let value = json!({ "files": ["a.rs"] });
+        for answer in [
+            r#"{"files": ["a.rs"]}"#,
+            "\n {\"files\": [\"a.rs\"]}\n",
+            "Here it is:\n```json\n{\"files\": [\"a.rs\"]}\n```\nDone.",
+            "First `x`, then:\n```\n{\"files\": [\"b\"]}\n```\nno:\n```json\n{\"files\": [\"a.rs\"]}\n```",
+            "The answer is {\"files\": [\"a.rs\"]}.",
+        ] {
+            assert_eq!(schema().check(answer), Ok(value.clone()), "{answer}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_does_not_match_is_explained_without_its_values() {
+        for (answer, problem) in [
+            ("I cannot do that.", "the answer is not JSON"),
+            ("", "the answer is not JSON"),
+            ("42", "the value: value is not of type \"object\""),
+            (r#"{"files": ["secret"]}"#, "/files/0: value does not match \"^[a-z]+[.]rs$\""),
+            (r#"{"files": [1, 2]}"#, "/files/0: value is not of type \"string\""),
+            ("{}", "the value: \"files\" is a required property"),
+        ] {
+            assert_eq!(schema().check(answer), Err(problem.to_owned()), "{answer}");
+        }
+        let long = format!(r#"{{"files": [], "{}": 1}}"#, "ä".repeat(5000));
+        assert!(schema().check(&long).unwrap_err().len() < MAX_PROBLEM + 10);
+        assert!(schema().check(&"x".repeat(MAX_ANSWER + 1)).unwrap_err().contains("4 MiB"));
+    }
+
+    #[test]
+    fn an_invalid_schema_is_refused_with_the_place() {
+        assert_eq!(refused(&json!(true)), BadSchema::NotAnObject);
+        assert_eq!(refused(&json!({ "$schema": "https://a.example/schema" })), BadSchema::Version);
+        let invalid = refused(&json!({ "properties": { "a": { "type": "text" } } })).to_string();
+        assert!(invalid.starts_with("at /properties/a/type: not valid in a JSON Schema"), "{invalid}");
+        let pattern = refused(&json!({ "properties": { "a": { "pattern": "(?<x" } } })).to_string();
+        assert!(pattern.contains("/properties/a/pattern"), "{pattern}");
+        for version in ["http://json-schema.org/draft-07/schema#", "https://json-schema.org/draft/2020-12/schema"] {
+            assert!(OutputSchema::compile(&json!({ "$schema": version, "type": "object" })).is_ok(), "{version}");
+        }
+    }
+
+    #[test]
+    fn no_reference_leads_out_of_a_schema_or_back_to_itself() {
+        for target in ["https://a.example/s.json", "file:///etc/passwd", "other.json", "#anchor", "#/$defs/none", "#/%24defs/a"] {
+            let schema = json!({ "properties": { "a": { "$ref": target } } });
+            assert_eq!(refused(&schema), BadSchema::Reference { at: "/properties/a".into() }, "{target}");
+        }
+        let two = json!({ "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "items": { "$ref": "#/$defs/a" } } } });
+        for schema in [json!({ "$ref": "#" }), json!({ "properties": { "a": { "$ref": "#" } } }), two] {
+            assert!(matches!(refused(&schema), BadSchema::Recursive { .. }), "{schema}");
+        }
+        for keyword in UNSUPPORTED {
+            assert!(matches!(refused(&json!({ "items": { keyword: "x" } })), BadSchema::Keyword { .. }), "{keyword}");
+        }
+    }
+
+    #[test]
+    fn what_a_schema_costs_is_bounded() {
+        assert_eq!(refused(&json!({ "description": "x".repeat(MAX_LENGTH) })), BadSchema::TooLong);
+        let deep = (0..80).fold(json!({}), |inner, _| json!({ "not": inner }));
+        assert_eq!(refused(&deep), BadSchema::TooComplex);
+        // Each refers twice to the next.
+        let mut definitions = serde_json::Map::new();
+        definitions.insert("d0".into(), json!({ "type": "string" }));
+        for level in 1..30 {
+            let inner = json!({ "$ref": format!("#/$defs/d{}", level - 1) });
+            definitions.insert(format!("d{level}"), json!({ "anyOf": [inner, inner] }));
+        }
+        assert_eq!(refused(&json!({ "$defs": definitions, "$ref": "#/$defs/d29" })), BadSchema::TooComplex);
+        let pattern = json!({ "pattern": "(((a{1,100}){1,100}){1,100}){1,100}" });
+        assert!(matches!(refused(&pattern), BadSchema::Invalid { .. }));
+        // A pattern that takes exponential time in engines that go back.
+        let schema = OutputSchema::compile(&json!({ "type": "string", "pattern": "^(a|a)*$" })).unwrap();
+        assert!(schema.check(&format!("{:?}", format!("{}!", "a".repeat(10_000)))).is_err());
+    }
+}
