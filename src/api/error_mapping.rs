@@ -211,7 +211,7 @@ fn describe_bad_attachment(index: usize, problem: &BadAttachment) -> (ApiError, 
         BadAttachment::TooMany => FaultCode::TooMany,
         BadAttachment::TooLarge => FaultCode::TooLong,
         BadAttachment::Empty => FaultCode::Required,
-        BadAttachment::NotTaken { .. } => FaultCode::NotSupported,
+        BadAttachment::Unsupported { .. } => FaultCode::NotSupported,
         BadAttachment::NameUsed => FaultCode::Conflict,
         BadAttachment::Name | BadAttachment::MediaType | BadAttachment::ImageType => FaultCode::Invalid,
     };

@@ -37,7 +37,7 @@ const MAX_KEY: usize = 255;
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Idempotent<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let mut keys = request.headers().get_all("idempotency-key").iter();
         let key = match (keys.next(), keys.next()) {
             (None, _) => None,
@@ -50,7 +50,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Idempotent<T> {
             }
         };
         let route = format!("{} {}", request.method(), request.uri().path());
-        let body = json_body(request, state).await?;
+        let body = json_body(request).await?;
         let key = key.map(|key| {
             let digest = Sha256::new().chain_update(route).chain_update([0]).chain_update(&body).finalize();
             IdempotencyKey { key, fingerprint: digest.into() }
@@ -70,14 +70,15 @@ pub struct Query<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        parse(&json_body(request, state).await?).map(Self)
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        parse(&json_body(request).await?).map(Self)
     }
 }
 
-async fn json_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+async fn json_body(request: Request) -> Result<Bytes, ApiError> {
     let is_json = is_json(request.method(), request.headers());
-    let body = Bytes::from_request(request, state)
+    // The size was limited when the body was read as a whole.
+    let body = axum::body::to_bytes(request.into_body(), usize::MAX)
         .await
         .map_err(|_rejection| ApiError::new(StatusCode::BAD_REQUEST, "body_unreadable", "the body could not be read"))?;
     if body.is_empty() {

@@ -42,7 +42,7 @@ pub enum BadAttachment {
     Empty,
     /// The agent does not take this kind.
     #[error("agent {agent} takes no {kind}s")]
-    NotTaken {
+    Unsupported {
         /// The agent.
         agent: String,
         /// The kind.
@@ -71,7 +71,7 @@ impl BadAttachment {
             Self::Empty => Some("data"),
             Self::Name | Self::NameUsed => Some("name"),
             Self::MediaType | Self::ImageType => Some("media_type"),
-            Self::NotTaken { .. } => Some("type"),
+            Self::Unsupported { .. } => Some("type"),
             Self::TooMany | Self::TooLarge => None,
         }
     }
@@ -89,7 +89,7 @@ pub(super) fn check(new: &[NewAttachment], agent: &str, capabilities: Option<Cap
         let fault = match info {
             _ if position >= MAX_ATTACHMENTS => Some(BadAttachment::TooMany),
             _ if total > MAX_ATTACHMENT_BYTES => Some(BadAttachment::TooLarge),
-            info if !taken => Some(BadAttachment::NotTaken { agent: agent.to_owned(), kind: info.kind.as_str() }),
+            info if !taken => Some(BadAttachment::Unsupported { agent: agent.to_owned(), kind: info.kind.as_str() }),
             AttachmentInfo { name, .. } if !is_file_name(name) => Some(BadAttachment::Name),
             AttachmentInfo { name, .. } if !names.insert(name) => Some(BadAttachment::NameUsed),
             AttachmentInfo { kind: AttachmentKind::Image, media_type, .. } if !IMAGES.contains(&media_type.as_str()) => {
@@ -181,7 +181,7 @@ mod tests {
             ]
         );
         let none = check(&[part(image, "image/png", "a", 1), part(file, "text/plain", "b", 1)], "x", Some(Capabilities::NONE));
-        assert!(none.iter().all(|(_, fault)| matches!(fault, BadAttachment::NotTaken { .. })) && none.len() == 2, "{none:?}");
+        assert!(none.iter().all(|(_, fault)| matches!(fault, BadAttachment::Unsupported { .. })) && none.len() == 2, "{none:?}");
     }
 
     #[test]

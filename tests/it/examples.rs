@@ -64,6 +64,8 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/api.md", "json", "mcp-files", Schema("McpServer")),
     ("docs/api.md", "json", "\"last_seq\"", Schema("Run")),
     ("docs/api.md", "json", "about:blank", Schema("Problem")),
+    ("docs/api.md", "json", "\"parts\": [", Schema("CreateRunRequest")),
+    ("docs/api.md", "json", "\"output_schema\": {", Schema("CreateRunRequest")),
     ("docs/api.md", "json", "", Operation),
     ("docs/cli.md", "bash", "", Elsewhere("tests/it/commands.rs, in page order on a fresh data directory")),
     ("docs/egress.md", "json", "\"input\"", Schema("CreateRunRequest")),

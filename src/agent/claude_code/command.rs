@@ -115,9 +115,8 @@ impl Program for ClaudeCode {
         Ok(Invocation { args, env, files: attachments::input_files(task) })
     }
 
-    /// It makes the answer the input of a tool, which must be an object.
     fn takes_output_schema(&self, schema: &Value) -> bool {
-        self.mode == Mode::TwoWay && schema.get("type").and_then(Value::as_str) == Some("object")
+        info::takes_output_schema(self.mode, schema)
     }
 
     fn model_hosts(&self) -> &'static [&'static str] {

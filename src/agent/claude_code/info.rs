@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use super::flags;
 use crate::agent::{Capabilities, Environment, Install, Location, Mode, ProgramInfo, ReportInterval, UsageReports};
 
@@ -51,6 +53,11 @@ const fn info(mode: Mode) -> ProgramInfo {
             },
         },
     }
+}
+
+/// Whether the program takes this JSON Schema of its answer. It makes the answer the input of a tool, which must be an object.
+pub(super) fn takes_output_schema(mode: Mode, schema: &Value) -> bool {
+    mode == Mode::TwoWay && schema.get("type").and_then(Value::as_str) == Some("object")
 }
 
 /// Prefixes of the variables that the program reads.

@@ -12,14 +12,13 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::background::Background;
-use super::command::ClaudeCode;
 use super::permissions::Permissions;
 use super::plan::{Plan, PlanChange};
 use super::usage::UsageTotals;
 use super::wire::{self, Block, LineHeader, MessageLine, StreamEventLine, Text};
-use super::{diff, failure, notices, tools};
+use super::{diff, failure, info, notices, tools};
 use crate::agent::common::{CallIds, Limit, Remembered, attachments};
-use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Program, Started, Task};
+use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::redact::redact_mcp_error;
 use crate::types::bounds::{MAX_KEPT_CALLS, MAX_STREAMED_MESSAGES, MAX_SUB_AGENTS};
@@ -121,7 +120,7 @@ fn outcome_since(before: usize, out: &Output) -> LineOutcome {
 
 impl ClaudeParser {
     pub(super) fn new(mode: Mode, task: &Task) -> Self {
-        let output_schema = task.spec.output_schema.clone().filter(|schema| ClaudeCode::new(mode).takes_output_schema(schema));
+        let output_schema = task.spec.output_schema.clone().filter(|schema| info::takes_output_schema(mode, schema));
         let has_output_schema = output_schema.is_some();
         Self {
             mode,
