@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
-
+use super::common::read_regular;
 use super::isolation::{IsolationPolicy, PlacedProbe, ProbePlace};
 use crate::process::launch::Launcher;
 use crate::process::probe_command::{self, ProbeContext, ProbeError, ProbeOutput, ProbeStart};
@@ -38,6 +37,8 @@ struct Isolation {
 
 /// Time limit of one command. `OpenCode` needs up to 2 s on an idle machine to print its version.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
+/// Maximum size of a file that is read, in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
 /// `ENOENT`.
 const NOT_FOUND: i32 = 2;
 
@@ -146,11 +147,8 @@ impl Prober {
 
     /// The text of a regular file of at most 1 MiB, such as a credentials file. `None` if there is none.
     pub async fn read(&self, path: &Path) -> Option<String> {
-        let meta = tokio::fs::metadata(path).await.ok()?;
-        if !meta.is_file() || meta.len() > 1024 * 1024 {
-            return None;
-        }
-        tokio::fs::read_to_string(path).await.ok()
+        let bytes = head(path, MAX_FILE + 1).await?;
+        String::from_utf8(bytes).ok().filter(|text| text.len() as u64 <= MAX_FILE)
     }
 }
 
@@ -198,10 +196,15 @@ fn output_reason(output: &ProbeOutput) -> String {
     }
 }
 
+/// The first `max` bytes of a regular file. An agent may have put anything in its place, such as a pipe, which would never be read to its end.
+async fn head(path: &Path, max: u64) -> Option<Vec<u8>> {
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || read_regular(&path, max)).await.ok()?.ok()
+}
+
 /// The interpreter that the first line of a script names: a path, or the program that `env` starts. `None` if it is not a script.
 async fn interpreter(binary: &Path) -> Option<String> {
-    let mut start = Vec::new();
-    tokio::fs::File::open(binary).await.ok()?.take(256).read_to_end(&mut start).await.ok()?;
+    let start = head(binary, 256).await?;
     let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let line = String::from_utf8_lossy(line);
     let mut words = line.split_whitespace();
@@ -240,6 +243,20 @@ mod tests {
             let error = error_of(script).await;
             assert!(error.starts_with("`agent --version` ") && error.contains(reason) && error.contains("No such file"), "{error}");
             assert!(error.contains(interpreter) && error.ends_with(remedy), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pipe_or_a_large_file_in_the_place_of_a_login_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let prober = Prober::new(BTreeMap::new(), dir.path().to_owned(), dir.path().to_owned());
+        let (pipe, file) = (dir.path().join("pipe"), dir.path().join("file"));
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        assert_eq!(prober.read(&pipe).await, None);
+        assert_eq!(interpreter(&pipe).await, None);
+        for (size, is_read) in [(MAX_FILE, true), (MAX_FILE + 1, false)] {
+            std::fs::write(&file, vec![b'x'; usize::try_from(size).unwrap()]).unwrap();
+            assert_eq!(prober.read(&file).await.is_some(), is_read, "{size}");
         }
     }
 
