@@ -53,10 +53,10 @@ def main():
     try:
         for agent, name in chosen:
             drive.reset_model(model)
-            place = drive.Place(root, bin_dirs, agent, name, model)
+            workspace = drive.Workspace(root, bin_dirs, agent, name, model)
             old = files.load(os.path.join(TRANSCRIPTS, agent), name)
             try:
-                new, stdout = record(place, agent, name, commands, old, model)
+                new, stdout = record(workspace, agent, name, commands, old, model)
             except FileNotFoundError as error:
                 missing.add(str(error))
                 continue
@@ -101,20 +101,20 @@ def starts_a_session(recording):
     return first == "session/new"
 
 
-def record(place, agent, name, commands, old, model):
+def record(workspace, agent, name, commands, old, model):
     if agent == "acp":
         argv, environment = programs.acp_program(name)
-        env = environment(place.home, model)
+        env = environment(workspace.home, model)
         if name.endswith("not_logged_in"):
             env = {}
     else:
-        argv, env = commands[agent][name]["argv"], programs.NATIVE[agent](place.home, model)
+        argv, env = commands[agent][name]["argv"], programs.NATIVE[agent](workspace.home, model)
     if not old.two_way:
-        return drive.one_way(place, commands[agent][name], env)
+        return drive.one_way(workspace, commands[agent][name], env)
     if agent != "acp":
         env.update(commands[agent][name].get("env", {}))
     argv = [element.replace("{model}", model) for element in argv]
-    return drive.two_way(place, argv, env, old, name), ""
+    return drive.two_way(workspace, argv, env, old, name), ""
 
 
 def start_model(root):

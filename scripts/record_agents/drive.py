@@ -18,11 +18,11 @@ import compare
 import recording as files
 
 # Time for an expected message, in seconds. Without it, the input is sent all the same, and the comparison shows the difference.
-PATIENCE = 25
+MESSAGE_TIMEOUT = 25
 TAG = "OPENRUNNER_RECORDING"
 
 
-class Place:
+class Workspace:
     """The directories of one scenario, and the neutral paths that stand for them in recordings."""
 
     def __init__(self, root, bin_dirs, agent, name, model):
@@ -50,17 +50,17 @@ class Place:
 class Process:
     """A running program whose output is collected."""
 
-    def __init__(self, place, argv, env, two_way, cwd=None):
+    def __init__(self, workspace, argv, env, two_way, cwd=None):
         self.tag = uuid.uuid4().hex
-        search = os.pathsep.join(place.bin_dirs + ["/usr/local/bin", "/usr/bin", "/bin"])
-        base = {"PATH": search, "HOME": place.home, "LANG": "C.UTF-8", "SHELL": "/bin/bash", "TERM": "dumb", TAG: self.tag}
+        search = os.pathsep.join(workspace.bin_dirs + ["/usr/local/bin", "/usr/bin", "/bin"])
+        base = {"PATH": search, "HOME": workspace.home, "LANG": "C.UTF-8", "SHELL": "/bin/bash", "TERM": "dumb", TAG: self.tag}
         env = {name: value for name, value in {**base, **env}.items() if value is not None}
         program = shutil.which(argv[0], path=search)
         if program is None:
             raise FileNotFoundError(argv[0])
         stdin = subprocess.PIPE if two_way else subprocess.DEVNULL
         self.started = time.monotonic()
-        self.process = subprocess.Popen([program] + argv[1:], cwd=cwd or place.dir, env=env, stdin=stdin, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([program] + argv[1:], cwd=cwd or workspace.dir, env=env, stdin=stdin, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, start_new_session=True)
         self.changed = threading.Condition()
         self.entries, self.times, self.stdout, self.stderr = [], [], [], []
@@ -120,9 +120,9 @@ class Process:
             except OSError:
                 pass
 
-    def recorded(self, two_way, place):
-        entries = [(direction, json.loads(place.neutral(json.dumps(message)))) for direction, message in list(self.entries)]
-        stderr = place.neutral(b"".join(self.stderr).decode("utf-8", "replace"))
+    def recorded(self, two_way, workspace):
+        entries = [(direction, json.loads(workspace.neutral(json.dumps(message)))) for direction, message in list(self.entries)]
+        stderr = workspace.neutral(b"".join(self.stderr).decode("utf-8", "replace"))
         return files.Recording(two_way, entries, stderr, self.process.returncode, list(self.times))
 
 
@@ -139,9 +139,9 @@ def tagged(tag):
     return found
 
 
-def one_way(place, command, env):
+def one_way(workspace, command, env):
     """Runs a command of tests/transcripts/commands.json. Returns the recording and its output."""
-    process = Process(place, command["argv"], {**env, **command.get("env", {})}, "stdin" in command or "stdin_open" in command, command.get("cwd"))
+    process = Process(workspace, command["argv"], {**env, **command.get("env", {})}, "stdin" in command or "stdin_open" in command, command.get("cwd"))
     if "stdin" in command:
         def feed():
             try:
@@ -154,7 +154,7 @@ def one_way(place, command, env):
     if stop:
         needle = stop["when"].encode()
         if stop["when"] == "model":
-            process.wait(lambda: model_was_asked(place.model), 60)
+            process.wait(lambda: model_was_asked(workspace.model), 60)
         else:
             process.wait(lambda: needle in b"".join(process.stdout) or needle in b"".join(process.stderr), 30)
         # How far it gets until then is a matter of time, as in the recording.
@@ -162,12 +162,12 @@ def one_way(place, command, env):
         send_signal = os.killpg if stop["to"] == "group" else os.kill
         send_signal(process.process.pid, getattr(signal, stop["name"]))
     process.finish(command.get("limit", 60))
-    return process.recorded(False, place), place.neutral(b"".join(process.stdout).decode("utf-8", "replace"))
+    return process.recorded(False, workspace), workspace.neutral(b"".join(process.stdout).decode("utf-8", "replace"))
 
 
-def two_way(place, argv, env, old, name):
+def two_way(workspace, argv, env, old, name):
     """Runs a program with the input of the recording `old`. Returns the new recording."""
-    process = Process(place, argv, env, True)
+    process = Process(workspace, argv, env, True)
     ids, pairs = {}, {}
     expected = []
     for direction, message in old.entries:
@@ -176,7 +176,7 @@ def two_way(place, argv, env, old, name):
             continue
         await_like(process, expected)
         learn(ids, pairs, old.outs(), process)
-        process.send(substitute(message, ids, place))
+        process.send(substitute(message, ids, workspace))
     await_like(process, old.outs())
     if "sigterm" in name:
         process.process.terminate()
@@ -185,7 +185,7 @@ def two_way(place, argv, env, old, name):
     except OSError:
         pass
     process.finish(15)
-    return process.recorded(True, place)
+    return process.recorded(True, workspace)
 
 
 def signature(message):
@@ -201,11 +201,11 @@ def await_like(process, expected):
     if expected:
         wanted = signature(expected[-1])
         count = sum(signature(message) == wanted for message in expected)
-        process.wait(lambda: sum(direction == "out" and signature(message) == wanted for direction, message in process.entries) >= count, PATIENCE)
+        process.wait(lambda: sum(direction == "out" and signature(message) == wanted for direction, message in process.entries) >= count, MESSAGE_TIMEOUT)
 
 
 def learn(ids, pairs, old_outs, process):
-    """Relates strings and numbers of the recording to those at the same place of the same message of the new run."""
+    """Relates strings and numbers of the recording to those at the same position of the same message of the new run."""
     with process.changed:
         new_outs = [message for direction, message in process.entries if direction == "out"]
     for messages, side in ((old_outs, 0), (new_outs, 1)):
@@ -230,13 +230,13 @@ def walk(ids, old, new):
         ids.setdefault(old, new)
 
 
-def substitute(message, ids, place):
+def substitute(message, ids, workspace):
     if isinstance(message, dict):
-        return {key: substitute(value, ids, place) for key, value in message.items()}
+        return {key: substitute(value, ids, workspace) for key, value in message.items()}
     if isinstance(message, list):
-        return [substitute(value, ids, place) for value in message]
+        return [substitute(value, ids, workspace) for value in message]
     if isinstance(message, str):
-        return ids.get(message) or place.real(message)
+        return ids.get(message) or workspace.real(message)
     return message
 
 

@@ -44,6 +44,9 @@ fn server() -> Option<&'static Server> {
     PRESETS
         .get_or_init(|| {
             let bench = Bench::get()?;
+            for program in [Agent::Copilot, Agent::Gemini].map(|agent| bench.agents.join("bin").join(agent.name())) {
+                assert!(program.exists(), "{} is missing; scripts/test.sh installs it", program.display());
+            }
             let openai = format!("{}/v1", bench.model);
             let variables = [
                 ("COPILOT_MODEL", "gpt-5.4"),

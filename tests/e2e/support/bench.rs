@@ -43,9 +43,7 @@ impl Bench {
             return None;
         };
         let adapters = ["claude-agent-acp", "codex-acp"].map(|program| adapter(&agents, program));
-        for path in
-            ["claude", "codex", "opencode", "copilot", "gemini"].map(|program| agents.join("bin").join(program)).iter().chain(&adapters)
-        {
+        for path in ["claude", "codex", "opencode"].map(|program| agents.join("bin").join(program)).iter().chain(&adapters) {
             assert!(path.exists(), "{} is missing; scripts/test.sh installs it", path.display());
         }
         // Not below /tmp: Codex warns about a home directory there at each start. The watcher of the model service removes it.
