@@ -52,6 +52,14 @@ impl Scene {
         Self { server: Server::start(bench, &format!("canaries_{name}"), &[("HOME", home_text.as_str())]), home, listener }
     }
 
+    /// Lets `OpenCode` create its database, which fails if several processes do so at the same time.
+    fn prepare(&self, agent: Agent) {
+        if agent == Agent::OpenCode {
+            let run = self.run(agent, &self.server.bench.new_directory(), "hello", &json!({}));
+            self.server.follow(&run).finish().assert_end("completed", "ok");
+        }
+    }
+
     fn configuration(&self) -> Vec<Vec<u8>> {
         CONFIGURATION.iter().map(|file| fs::read(self.home.join(file)).expect("it exists")).collect()
     }
@@ -99,6 +107,7 @@ fn names(directory: &Path) -> BTreeSet<String> {
 
 fn nothing_in_an_untrusted_directory_runs_unasked_in_any_mode(bench: &'static Bench, agent: Agent) {
     let scene = Scene::new(bench, &format!("ignored_{agent}"));
+    scene.prepare(agent);
     let runs: Vec<_> = ["auto", "ask", "read_only"]
         .into_iter()
         .map(|mode| {
@@ -159,6 +168,7 @@ fn a_directory_with_plugins_is_refused(scene: &Scene) {
 
 fn the_canaries_of_a_trusted_directory_run(bench: &'static Bench, agent: Agent) {
     let scene = Scene::new(bench, &format!("trusted_{agent}"));
+    scene.prepare(agent);
     let (directory, fired) = scene.repository(agent, false, &format!("{agent}_trusted"));
     if agent == Agent::OpenCode {
         canaries::plant_plugin(&directory, &fired, "opencode.json");
