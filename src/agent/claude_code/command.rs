@@ -97,6 +97,10 @@ impl Program for ClaudeCode {
         }
         args.extend(task.spec.model.iter().map(|model| format!("--model={model}")));
         args.extend(task.resume.iter().map(|session| format!("--resume={session}")));
+        if task.resume.is_some() && task.spec.instructions.is_some() {
+            // Otherwise the conversation keeps the system prompt with which it began (tested with 2.1.330).
+            args.push("--system-prompt-snapshot=off".to_owned());
+        }
         // Last, so that a flag in `extra_args` that lacks its value cannot consume one of the adapter's flags.
         args.extend(task.spec.extra_args.iter().cloned());
         // The program computes its cost after each call, but reports it only at the end of a turn. It counts what this process spends, also

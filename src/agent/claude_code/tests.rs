@@ -511,6 +511,11 @@ fn instructions_are_part_of_the_first_request_and_of_no_argument() {
     let (program, installed) = (ClaudeCode::new(Mode::TwoWay), replay::installed("claude", "2.1.330", AGENT));
     let invocation = program.invocation(&task, &installed).unwrap();
     assert!(!format!("{invocation:?}").contains("brief"));
+    let renewed = |task: &_| program.invocation(task, &installed).unwrap().args.contains(&"--system-prompt-snapshot=off".to_owned());
+    assert!(!renewed(&task));
+    task.resume = Some("s".to_owned());
+    assert!(renewed(&task), "a resumed conversation would keep its first system prompt");
+    task.resume = None;
     let mut out = Output::default();
     program.parser(&task, &installed).open(&mut out);
     let first: Value = serde_json::from_slice(out.send.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
