@@ -21,6 +21,7 @@ pub mod presets;
 mod private_home;
 pub mod probe;
 mod program_info;
+mod project_files;
 mod registry;
 #[cfg(test)]
 #[path = "../../tests/replay/mod.rs"]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::common::read_regular;
 use super::isolation::{IsolationPolicy, PlacedProbe, ProbePlace};
+use super::project_files::read_regular;
 use crate::process::launch::Launcher;
 use crate::process::probe_command::{self, ProbeContext, ProbeError, ProbeOutput, ProbeStart};
 use crate::process::probe_dialog::{self, Reply};

@@ -31,7 +31,7 @@ async fn server(mode: &str) -> Server {
     let setup = Setup::new();
     let bin = setup.directory().join("agents/bin");
     std::fs::remove_file(bin.join("claude")).expect("the scripted agent");
-    for (name, version) in [("claude", "9.9.9 (Claude Code)"), ("codex", "codex-cli 9.9.9"), ("opencode", "9.9.9"), ("own", "")] {
+    for (name, version) in [("claude", "9.9.9 (Claude Code)"), ("codex", "codex-cli 9.9.9"), ("opencode", "1.99.9"), ("own", "")] {
         witness(&bin.join(name), version);
     }
     let settings = setup.directory().join("settings.toml");

@@ -10,7 +10,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::agent::common::{instruction_files, project_directories, read_without_links};
+use crate::agent::common::{instruction_files, project_directories};
+use crate::agent::project_files::read_without_links;
 use crate::types::ProjectConfig;
 
 /// Files with instructions for the model. Of each directory the first one counts, as in Codex.

@@ -8,7 +8,6 @@ mod forms;
 mod line_reader;
 mod open_requests;
 mod project_dirs;
-mod project_files;
 mod surrogates;
 
 pub(in crate::agent) use bounded::{Limit, Remembered, cut, size_of};
@@ -18,4 +17,3 @@ pub(in crate::agent) use forms::Form;
 pub(in crate::agent) use line_reader::LineReader;
 pub(in crate::agent) use open_requests::{OpenRequests, Rejected};
 pub(in crate::agent) use project_dirs::{instruction_files, project_directories};
-pub(in crate::agent) use project_files::{read_regular, read_without_links};

@@ -10,7 +10,7 @@ pub(in crate::agent) fn project_directories(working_dir: &Path) -> Vec<&Path> {
 
 /// The first of these files in each directory, with links resolved. A file that lies outside the last directory, behind a link, is left
 /// out: the model would be given another file of the account. Whether a path still leads there has to be checked where it is read (see
-/// [`read_without_links`](super::read_without_links)).
+/// [`read_without_links`](crate::agent::project_files::read_without_links)).
 pub(in crate::agent) fn instruction_files(directories: &[&Path], names: &[&str]) -> Vec<PathBuf> {
     let Some(root) = directories.last().and_then(|root| root.canonicalize().ok()) else { return Vec::new() };
     let of_directory = |dir: &&Path| names.iter().map(|name| dir.join(name)).find(|file| file.is_file());

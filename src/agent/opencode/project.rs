@@ -6,7 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::agent::common::{instruction_files, project_directories, read_regular};
+use crate::agent::common::{instruction_files, project_directories};
+use crate::agent::project_files::read_regular;
 use crate::types::{Cause, Failure};
 
 /// Variables that make the program ignore the working directory. The second one stops skills in `.claude` and `.agents`: their `!` lines
