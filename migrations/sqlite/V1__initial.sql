@@ -218,6 +218,8 @@ CREATE TABLE runs (
     created_at INTEGER NOT NULL,
     -- Set before the agent's program is started: from then on it may have run
     launched_at INTEGER,
+    -- Until when the run waits for a limit of the model's provider to reset, if it does
+    waits_until INTEGER,
     started_at INTEGER,
     ended_at   INTEGER,
     -- Number of the last event

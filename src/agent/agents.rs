@@ -357,6 +357,7 @@ impl Agents {
     /// started.
     pub async fn prepare(&self, start: Start) -> Result<PreparedAgent, Failure> {
         let Start { task, owner, env: own_env, working_dir, owns_working_dir, process_dir, private_home, egress, marker, handover } = start;
+        let task = task.with_effective_prompt();
         let name = &task.spec.agent_type;
         #[cfg(test)]
         if let Some(script) = &self.scripted {

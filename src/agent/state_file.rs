@@ -18,6 +18,8 @@ use crate::types::{Attachment, McpServer, McpTransport, RunSpec};
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StateFile {
     resume: Option<String>,
+    #[serde(default)]
+    continues: bool,
     installed: Installed,
     mcp_servers: Vec<Server>,
     #[serde(default)]
@@ -37,6 +39,7 @@ impl StateFile {
         let server = |server: &McpServer| Server { name: server.name.clone(), http: matches!(server.transport, McpTransport::Http { .. }) };
         Self {
             resume: task.resume.clone(),
+            continues: task.continues,
             installed,
             mcp_servers: task.mcp_servers.iter().map(server).collect(),
             input_dir: task.input_dir.clone(),
@@ -52,7 +55,16 @@ impl StateFile {
     /// The task and the program as the parser received them, without the values that are not stored.
     pub(super) fn task(self, spec: RunSpec, attachments: Vec<Attachment>) -> (Task, Installed) {
         let mcp_servers = self.mcp_servers.into_iter().map(|server| McpServer::placeholder(server.name, server.http)).collect();
-        (Task { spec, resume: self.resume, mcp_servers, endpoint: None, attachments, input_dir: self.input_dir }, self.installed)
+        let task = Task {
+            spec,
+            resume: self.resume,
+            continues: self.continues,
+            mcp_servers,
+            endpoint: None,
+            attachments,
+            input_dir: self.input_dir,
+        };
+        (task.with_effective_prompt(), self.installed)
     }
 
     /// Writes it to the directory of a run that is about to start. Must be called before the shim receives its start command.

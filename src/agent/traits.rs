@@ -191,6 +191,9 @@ pub struct Task {
     pub spec: RunSpec,
     /// The agent's id of the conversation to continue.
     pub resume: Option<String>,
+    /// Whether the agent continues the work of an earlier process of the same run, which has received the prompt. It then gets
+    /// [`Task::CONTINUE`] instead.
+    pub continues: bool,
     /// The MCP servers to give it. They may contain secrets and are stored nowhere else.
     pub mcp_servers: Vec<McpServer>,
     /// Where it reaches its model. `None` to use its own configuration and login. Stored nowhere; parsers must not depend on it.
@@ -199,6 +202,21 @@ pub struct Task {
     pub attachments: Vec<Attachment>,
     /// Where the program finds the files of its [`Invocation`].
     pub input_dir: PathBuf,
+}
+
+impl Task {
+    /// What an agent is told that continues its work.
+    pub const CONTINUE: &'static str = "Continue. Your work was interrupted by a usage limit, which has been reset.";
+
+    /// The task with the prompt that its agent gets.
+    #[must_use]
+    pub(super) fn with_effective_prompt(mut self) -> Self {
+        if self.continues {
+            Self::CONTINUE.clone_into(&mut self.spec.prompt);
+            self.attachments = Vec::new();
+        }
+        self
+    }
 }
 
 /// A program that was found and inspected.

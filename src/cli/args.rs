@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::config::Flags;
-use crate::types::{Clock, IsolationLevel, PermissionMode, ProjectConfig, SystemClock, Timestamp};
+use crate::types::{Clock, IsolationLevel, OnRateLimit, PermissionMode, ProjectConfig, SystemClock, Timestamp};
 
 /// Heading of the flags that every command accepts.
 const GLOBAL: &str = "Global options";
@@ -177,6 +177,15 @@ pub(super) fn permission_mode(text: &str) -> Result<PermissionMode, String> {
         "ask" => Ok(PermissionMode::Ask),
         "read_only" => Ok(PermissionMode::ReadOnly),
         _ => Err("expected auto, ask or read_only".to_owned()),
+    }
+}
+
+/// Parses what to do at a usage limit, by its name in the API.
+pub(super) fn on_rate_limit(text: &str) -> Result<OnRateLimit, String> {
+    match text {
+        "fail" => Ok(OnRateLimit::Fail),
+        "wait" => Ok(OnRateLimit::Wait),
+        _ => Err("expected fail or wait".to_owned()),
     }
 }
 

@@ -108,6 +108,10 @@ settings! {
         /// How long a permission request or a question waits for an answer. After that it is denied, or answered as unanswered.
         permission_timeout_secs: Seconds => "OPENRUNNER_PERMISSION_TIMEOUT_SECS", default "600",
             expects "a whole number of seconds", unit "seconds, at most 86400";
+        /// How long a run may wait for a usage limit of its model's provider to reset, if it [asks for that](sessions.md#waiting-for-a-usage-limit);
+        /// also the default of `max_wait_secs`.
+        max_wait_secs: Seconds => "OPENRUNNER_MAX_WAIT_SECS", default "21600", expects "a whole number of seconds",
+            unit "seconds, at most 86400";
         /// Time between SIGTERM and SIGKILL when a run is stopped.
         stop_grace_secs: Seconds => "OPENRUNNER_STOP_GRACE_SECS", default "10", expects "a whole number of seconds",
             unit "seconds, at most 86400";
@@ -251,6 +255,11 @@ impl Settings {
             cost_per_run_usd: self.cost_per_run_usd.map(Limit::At),
             turns_per_run: self.turns_per_run.map(Limit::At),
         }
+    }
+
+    /// How long a run may wait for a limit of the model's provider to reset.
+    pub fn max_wait(&self) -> Duration {
+        self.max_wait_secs.duration()
     }
 
     /// How long a request waits for an answer.

@@ -41,6 +41,8 @@ pub struct RunConfig {
     pub shutdown_grace: Duration,
     /// How long a permission request or question waits for an answer.
     pub permission_timeout: Duration,
+    /// How long a run may wait for a limit of the model's provider to reset, if it asks for that.
+    pub max_wait: Duration,
     /// How long an agent program may take from its start to its first output; `None` for no limit.
     pub startup_timeout: Option<Duration>,
     /// Daily budget of users who have none of their own.

@@ -14,7 +14,9 @@ use super::webhooks::{BadWebhook, WebhookRequest};
 use super::workspace::WorkspaceError;
 use crate::agent::BadIsolation;
 use crate::agent::flags::BadArgs;
-use crate::types::{IsolationLevel, McpServer, PermissionMode, ProjectConfig, RuleSpec, SessionId, SpendKind, SpendLimits, TraceParent};
+use crate::types::{
+    IsolationLevel, McpServer, OnRateLimit, PermissionMode, ProjectConfig, RuleSpec, SessionId, SpendKind, SpendLimits, TraceParent,
+};
 
 /// Maximum number of permission rules per run.
 pub(super) const MAX_RULES: usize = 256;
@@ -87,6 +89,10 @@ pub struct NewRun {
     pub timeout: Option<Duration>,
     /// Time limit without output; `None` for no limit.
     pub idle_timeout: Option<Duration>,
+    /// What to do at a limit of the model's provider.
+    pub on_rate_limit: OnRateLimit,
+    /// How long the run may wait for such a limit to reset; `None` for the server's maximum.
+    pub max_wait: Option<Duration>,
     /// The requested spend limits. The owner's limits apply as well.
     pub spend_limits: SpendLimits,
     /// Labels for filtering.
@@ -168,6 +174,18 @@ pub enum BadRun {
         /// Name of the field.
         field: &'static str,
     },
+    /// A run cannot wait for longer than the operator allows.
+    #[error("must be between 1 and {} seconds, the operator's maximum (OPENRUNNER_MAX_WAIT_SECS)", max.as_secs())]
+    MaxWait {
+        /// The operator's maximum.
+        max: Duration,
+    },
+    /// A maximum for a wait that does not take place.
+    #[error("has an effect only with on_rate_limit wait; omit it, or set on_rate_limit")]
+    MaxWaitWithoutWait,
+    /// The agent cannot continue after a wait.
+    #[error("agent {0} cannot continue a conversation, so a run cannot wait; omit on_rate_limit")]
+    CannotWait(String),
     /// A spend limit is zero.
     #[error("must be greater than 0")]
     ZeroSpendLimit(SpendKind),

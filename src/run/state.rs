@@ -1,7 +1,7 @@
 //! The state machine of a run. Pure: no clock, no I/O, no lock.
 //!
 //! ```text
-//! queued ─▶ starting ─▶ running ⇄ waiting
+//! queued ─▶ starting ─▶ running ⇄ waiting     (after a wait for a limit to reset: back to starting)
 //!    │          │           │        │
 //!    └──────────┴─────┬─────┴────────┘
 //!                     ▼
@@ -24,6 +24,8 @@ pub enum RunState {
     Running,
     /// The agent is waiting for this many answers, at least one.
     Waiting(u32),
+    /// The run waits for a limit of the model's provider to reset. Its agent is exiting, or has exited.
+    WaitingForReset,
     /// The run is being stopped, for this reason.
     Stopping(StopReason),
     /// Final.
@@ -41,6 +43,8 @@ pub enum Input {
     RequestOpened,
     /// A request was answered or withdrawn.
     RequestClosed,
+    /// The agent's turn failed by a limit of the model's provider, for whose reset the run waits.
+    LimitReached,
     /// A stop was requested.
     StopRequested(StopReason),
     /// The agent has ended, with this outcome.
@@ -103,14 +107,16 @@ impl RunState {
             (S::Waiting(open), I::RequestOpened) => S::Waiting(open.saturating_add(1)),
             (S::Waiting(1), I::RequestClosed) => S::Running,
             (S::Waiting(open), I::RequestClosed) => S::Waiting(open.saturating_sub(1)),
+            (S::Running, I::LimitReached) => S::WaitingForReset,
+            (S::WaitingForReset, I::Admitted) => S::Starting,
             // No agent has been started yet.
             (S::Queued, I::StopRequested(reason)) => S::Ended(reason.outcome()),
-            (S::Starting | S::Running | S::Waiting(_), I::StopRequested(reason)) => S::Stopping(reason),
+            (S::Starting | S::Running | S::Waiting(_) | S::WaitingForReset, I::StopRequested(reason)) => S::Stopping(reason),
             (S::Stopping(first), I::StopRequested(_)) => S::Stopping(first), // the first reason wins
             // The agent may become ready and open or close requests while it is being stopped.
             (S::Stopping(reason), I::AgentReady | I::RequestOpened | I::RequestClosed) => S::Stopping(reason),
             (S::Stopping(reason), I::AgentEnded(_)) => S::Ended(reason.outcome()),
-            (S::Starting | S::Running | S::Waiting(_), I::AgentEnded(outcome)) => S::Ended(outcome),
+            (S::Starting | S::Running | S::Waiting(_) | S::WaitingForReset, I::AgentEnded(outcome)) => S::Ended(outcome),
             (S::Ended(outcome), I::StopRequested(_)) => S::Ended(outcome), // a late cancel is valid
             (from, input) => return Err(InvalidTransition { from, input }),
         })
@@ -122,7 +128,7 @@ impl RunState {
             Self::Queued => RunStatus::Queued,
             Self::Starting => RunStatus::Starting,
             Self::Running => RunStatus::Running,
-            Self::Waiting(_) => RunStatus::Waiting,
+            Self::Waiting(_) | Self::WaitingForReset => RunStatus::Waiting,
             Self::Stopping(_) => RunStatus::Stopping,
             Self::Ended(outcome) => outcome.status,
         }
@@ -222,6 +228,7 @@ mod tests {
             Just(Input::AgentReady),
             Just(Input::RequestOpened),
             Just(Input::RequestClosed),
+            Just(Input::LimitReached),
             proptest::sample::select(&StopReason::ALL[..]).prop_map(Input::StopRequested),
             Just(Input::AgentEnded(success())),
         ]
@@ -256,6 +263,7 @@ mod tests {
             RunState::Starting,
             RunState::Running,
             RunState::Waiting(2),
+            RunState::WaitingForReset,
             RunState::Stopping(StopReason::Cancel),
             RunState::Ended(success()),
         ];
@@ -264,6 +272,7 @@ mod tests {
             Input::AgentReady,
             Input::RequestOpened,
             Input::RequestClosed,
+            Input::LimitReached,
             Input::StopRequested(StopReason::Timeout),
             Input::AgentEnded(success()),
         ];

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::store::{RunRecord, SessionRecord};
 use crate::types::{
-    AttachmentInfo, Cause, HostPattern, IsolationLevel, PermissionMode, ProjectConfig, RuleSpec, RunDone, RunId, RunStatus, SessionId,
-    SpendLimits, Timestamp, Usage, UserName,
+    AttachmentInfo, Cause, HostPattern, IsolationLevel, OnRateLimit, PermissionMode, ProjectConfig, RuleSpec, RunDone, RunId, RunStatus,
+    SessionId, SpendLimits, Timestamp, Usage, UserName,
 };
 
 /// A run: its specification, status and outcome.
@@ -73,6 +73,14 @@ pub struct RunView {
     /// Time limit without output, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_secs: Option<u64>,
+    /// What the run does at a rate or usage limit of the model's provider.
+    pub on_rate_limit: OnRateLimit,
+    /// How long the run may wait for such a limit to reset, in seconds; only with `on_rate_limit` `wait`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_wait_secs: Option<u64>,
+    /// Until when the run waits for a limit to reset; only while it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_until: Option<Timestamp>,
     /// Spend limits in effect: the stricter ones of the request and of the owner.
     #[serde(flatten)]
     pub spend_limits: SpendLimits,
@@ -185,6 +193,7 @@ impl RunView {
             done,
             lease: _,
             launched_at: _,
+            waits_until,
             webhooks: _,
             attachments: _,
         } = run;
@@ -192,7 +201,7 @@ impl RunView {
             run_id: id,
             session_id: session,
             status,
-            queue_position: queue_position.filter(|_| !status.is_ended()),
+            queue_position: queue_position.filter(|_| !status.is_ended() && waits_until.is_none()),
             cause: done.as_ref().map(|done| done.cause),
             owner: owner.name,
             agent_type: spec.agent_type,
@@ -214,6 +223,9 @@ impl RunView {
             widened,
             timeout_secs: spec.timeout.as_secs(),
             idle_timeout_secs: spec.idle_timeout.map(|limit| limit.as_secs()),
+            on_rate_limit: if spec.max_wait.is_some() { OnRateLimit::Wait } else { OnRateLimit::Fail },
+            max_wait_secs: spec.max_wait.map(|max| max.as_secs()),
+            waits_until: waits_until.filter(|_| status == RunStatus::Waiting),
             spend_limits: spec.spend_limits,
             labels: spec.labels,
             created_at,

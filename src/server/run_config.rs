@@ -37,6 +37,7 @@ pub(super) fn run_config(settings: &Settings, private_paths: Vec<PathBuf>) -> Re
         stop_grace: settings.stop_grace(),
         shutdown_grace: settings.stop_grace().min(settings.shutdown().saturating_sub(SHUTDOWN_RESERVE)),
         permission_timeout: settings.permission_timeout(),
+        max_wait: settings.max_wait(),
         startup_timeout: settings.startup_timeout(),
         default_budget: settings.budget(),
         default_quotas: settings.quotas(),

@@ -261,6 +261,16 @@ impl StreamEvent {
         }
     }
 
+    /// When the provider's limit resets, if this is a notice that it applies and until when.
+    pub fn limit_reset(&self) -> Option<Timestamp> {
+        match self {
+            Self::Notice { level: Level::Warning | Level::Error, code: NoticeCode::RateLimited, data: Some(data), .. } => {
+                Timestamp::parse(data.get("resets_at")?.as_str()?)
+            }
+            _ => None,
+        }
+    }
+
     /// A notice without `data`.
     pub fn notice(level: Level, code: NoticeCode, message: impl Into<String>) -> Self {
         Self::Notice { level, code, message: message.into(), data: None }
@@ -491,6 +501,27 @@ pub struct Usage {
     pub model_calls: Option<u64>,
 }
 
+impl Usage {
+    /// Adds the usage of other work. What only one of them knows is taken from that.
+    pub fn add(&mut self, other: &Self) {
+        let sum = |one: &mut u64, other: u64| *one = one.saturating_add(other);
+        sum(&mut self.input_tokens, other.input_tokens);
+        sum(&mut self.output_tokens, other.output_tokens);
+        sum(&mut self.cache_read_tokens, other.cache_read_tokens);
+        sum(&mut self.cache_write_tokens, other.cache_write_tokens);
+        sum(&mut self.reasoning_tokens, other.reasoning_tokens);
+        self.cost_usd = match (self.cost_usd, other.cost_usd) {
+            (Some(one), Some(other)) => Some(one + other),
+            (one, other) => one.or(other),
+        };
+        self.cost_is_estimate |= other.cost_is_estimate;
+        self.model_calls = match (self.model_calls, other.model_calls) {
+            (Some(one), Some(other)) => Some(one.saturating_add(other)),
+            (one, other) => one.or(other),
+        };
+    }
+}
+
 /// Severity of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -521,7 +552,7 @@ pub enum NoticeCode {
     ExitGraceExpired,
     /// Some processes of the run could not be killed.
     LeftBehind,
-    /// The agent continues an earlier conversation. `data`: `agent_session`.
+    /// The agent continues an earlier conversation, also after a wait for a limit to reset. `data`: `agent_session`.
     Resumed,
     /// Queued messages were not delivered because the run ended first. `data`: `messages`.
     Undelivered,
@@ -537,6 +568,8 @@ pub enum NoticeCode {
     BadOutput,
     /// The agent reached a limit of the server, once per limit and run. `data`: `limit`, `max`.
     LimitReached,
+    /// The run waits for the provider's limit to reset. `data`: `resets_at`, `resumes_at`, and `messages` that are delivered then.
+    WaitingForReset,
     /// The run exceeded spend limits and is stopped. `data`: `limits`, each with `limit`, `max` and `used`.
     SpendLimit,
     /// The reader of the stream lost access, and the stream ends. Not part of the log. `data`: `reason` (`expired`, `revoked`, `forbidden`).

@@ -14,7 +14,7 @@ string_enum! {
         Starting = "starting",
         /// The agent is working.
         Running = "running",
-        /// A permission request or question is open.
+        /// A permission request or question is open, or the run waits for a limit of the model's provider to reset.
         Waiting = "waiting",
         /// The agent and its processes are being stopped.
         Stopping = "stopping",

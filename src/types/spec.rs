@@ -102,6 +102,9 @@ pub struct RunSpec {
     /// Time limit without output; `None` for no limit.
     #[serde(with = "optional_duration_secs")]
     pub idle_timeout: Option<Duration>,
+    /// How long the run may wait for a limit of the model's provider to reset; `None` if it fails then.
+    #[serde(default, with = "optional_duration_secs", skip_serializing_if = "Option::is_none")]
+    pub max_wait: Option<Duration>,
     /// The spend limits in effect: the stricter ones of the request and of the owner's.
     #[serde(default, skip_serializing_if = "SpendLimits::is_empty")]
     pub spend_limits: SpendLimits,

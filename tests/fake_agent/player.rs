@@ -120,6 +120,7 @@ impl Player {
                 Command::Exit(code) => return Ok(Some(ExitCode::from(code))),
                 Command::IgnoreTerm => return Err(exec_self("trap '' TERM", script, commands.len())?),
                 Command::CloseStdout => return Err(exec_self("exec >/dev/null", script, commands.len())?),
+                Command::Continue => return self.run_script(&std::fs::read_to_string("continue")?),
                 Command::Report(fact) if fact == "prompt" => self.emit_message(script)?,
                 command => self.run_command(command)?,
             }
@@ -223,7 +224,7 @@ impl Player {
                 std::thread::sleep(LIFETIME);
                 Ok(())
             }
-            Command::Exit(_) | Command::IgnoreTerm | Command::CloseStdout => Ok(()),
+            Command::Exit(_) | Command::IgnoreTerm | Command::CloseStdout | Command::Continue => Ok(()),
         }
     }
 

@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Result(String),
     /// `error TEXT`: ends the turn with an error.
     Error(String),
+    /// `Continue. …`: what the server sends to an agent that continues its work; plays the script in the file `continue`.
+    Continue,
     /// `exit CODE`: exits immediately.
     Exit(u8),
     /// `signal-self N`: sends itself signal N.
@@ -126,6 +128,7 @@ fn parse_command(line: &str) -> Option<Command> {
         "correct" => Command::Correct(rest.to_owned()),
         "result" => Command::Result(rest.to_owned()),
         "error" => Command::Error(rest.to_owned()),
+        "Continue." => Command::Continue,
         "exit" => Command::Exit(rest.parse().ok()?),
         "signal-self" => Command::SignalSelf(rest.parse().ok()?),
         "hang" => Command::Hang,

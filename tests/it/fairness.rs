@@ -73,6 +73,7 @@ fn manager(directory: &std::path::Path, agent: Noting) -> RunManager {
         secrets: openrunner::redact::Secrets::default(),
         shutdown_grace: second,
         permission_timeout: second,
+        max_wait: second,
         default_budget: openrunner::types::Budget::default(),
         default_quotas: openrunner::types::PerQuota::default(),
         permission_rules: vec![],

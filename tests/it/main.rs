@@ -34,6 +34,7 @@ mod injection;
 mod input;
 mod isolation;
 mod layers;
+mod limit_wait;
 mod limits;
 mod messages;
 mod metrics;

@@ -1910,6 +1910,11 @@ export interface components {
          * @enum {string}
          */
         OnDisconnect: "cancel" | "continue";
+        /**
+         * @description What a run does when its agent reaches a rate or usage limit of the model's provider.
+         * @enum {string}
+         */
+        OnRateLimit: "fail" | "wait";
         /** @description The answers to one question. */
         OneOrMore: string | string[];
         /** @description An error under `/v1`, in OpenAI's format. */
@@ -2365,6 +2370,15 @@ export interface components {
              * @description Time limit without output, in seconds.
              */
             idle_timeout_secs?: number;
+            /** @description What the run does at a rate or usage limit of the model's provider. */
+            on_rate_limit: components["schemas"]["OnRateLimit"];
+            /**
+             * Format: u-int64
+             * @description How long the run may wait for such a limit to reset, in seconds; only with `on_rate_limit` `wait`.
+             */
+            max_wait_secs?: number;
+            /** @description Until when the run waits for a limit to reset; only while it does. */
+            waits_until?: components["schemas"]["Timestamp"];
             /** @description Requested isolation level; absent for the server's default. */
             isolation?: components["schemas"]["IsolationLevel"];
             /** @description Hosts that the agent may reach besides its model; only at isolation level `sandbox`. */
@@ -2555,6 +2569,13 @@ export interface components {
              * @description Time limit in seconds without any output of the agent.
              */
             idle_timeout_secs?: number | null;
+            on_rate_limit?: components["schemas"]["OnRateLimit"] | null;
+            /**
+             * Format: u-int64
+             * @description How long the run may wait for such a limit to reset, in seconds, with `on_rate_limit` `wait`. Default and maximum: the server's
+             *     setting.
+             */
+            max_wait_secs?: number | null;
             max_cost_usd?: components["schemas"]["Money"] | null;
             max_tokens?: components["schemas"]["Tokens"] | null;
             max_turns?: components["schemas"]["Amount"] | null;

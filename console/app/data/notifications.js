@@ -47,7 +47,7 @@ async function loadWaitingRuns(signal) {
   try {
     const owner = isAdmin() ? user.peek()?.username : null;
     const { items } = await request('GET', withQuery('/api/runs', { status: 'waiting', limit: 200, owner }), undefined, { signal });
-    waitingRuns.value = new Map(items.map((/** @type {any} */ run) => [run.run_id, run]));
+    waitingRuns.value = new Map(items.filter((/** @type {any} */ run) => !run.waits_until).map((/** @type {any} */ run) => [run.run_id, run]));
   } catch {
     // Loaded again after the next reconnect. The run list shows the error.
   }
@@ -59,7 +59,7 @@ function applyChange(change) {
   const id = change.type === 'run' ? change.run.run_id : change.run_id;
   const wasWaiting = waitingRuns.peek().has(id);
   const run = change.type === 'run' && change.run.owner === user.peek()?.username ? change.run : null;
-  const isWaiting = run?.status === 'waiting';
+  const isWaiting = run?.status === 'waiting' && !run.waits_until;
   if (isWaiting !== wasWaiting) {
     const next = new Map(waitingRuns.peek());
     if (isWaiting) next.set(id, run);

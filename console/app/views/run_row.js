@@ -10,7 +10,7 @@ import { Badge } from '../ui/badge.js';
 import { copyText } from '../ui/button.js';
 import { confirm } from '../ui/dialog.js';
 import { Menu } from '../ui/menu.js';
-import { RunStatus } from '../ui/run_status.js';
+import { RunStatus, shownStatus } from '../ui/run_status.js';
 import { Elapsed, RelativeTime } from '../ui/time.js';
 import { toast, toastProblem } from '../ui/toast.js';
 
@@ -33,8 +33,8 @@ export function useRowHeight() {
 
 /** @param {{run: any}} props */
 export function RunRow({ run }) {
-  return html`<div class="run-row run-grid ${run.status === 'waiting' ? 'run-waiting' : ''}">
-    <${RunStatus} status=${run.status} cause=${run.cause} />
+  return html`<div class="run-row run-grid ${shownStatus(run) === 'waiting' ? 'run-waiting' : ''}">
+    <${RunStatus} status=${shownStatus(run)} cause=${run.cause} />
     <a class="row-title" href="#/runs/${run.run_id}"><span>${run.title || t('runs.untitled')}</span>
       ${Object.entries(run.labels ?? {}).slice(0, 3).map(([name, value]) => html`<${Badge} key=${name}>${value ? `${name}: ${value}` : name}<//>`)}</a>
     <span class="run-agent" title=${run.model}>${agentName(run.agent_type)}</span>

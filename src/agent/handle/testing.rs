@@ -77,6 +77,11 @@ impl ScriptedAgent {
 
     /// Ends the agent.
     pub(crate) async fn end(self) {
-        let _ = self.link.updates.send(Update::Ended(AgentEnd::default())).await;
+        self.end_with(vec![]).await;
+    }
+
+    /// Ends the agent with these last items.
+    pub(crate) async fn end_with(self, items: Vec<Item>) {
+        let _ = self.link.updates.send(Update::Ended(AgentEnd { items, ..AgentEnd::default() })).await;
     }
 }

@@ -26,8 +26,8 @@ use crate::auth::{ClientOrigin, Principal, Target};
 use crate::run::store::{OwnerFilter, RunFilter, SearchText};
 use crate::run::{NewAttachment, NewRun, OnBusy, RunView, WebhookRequest};
 use crate::types::{
-    Amount, Attachment, AttachmentInfo, AttachmentKind, AuditAction, IsolationLevel, McpServer, McpTransport, Money, PermissionMode,
-    ProjectConfig, RuleSpec, RunId, RunStatus, SessionId, SpendLimits, Timestamp, Tokens, UserName,
+    Amount, Attachment, AttachmentInfo, AttachmentKind, AuditAction, IsolationLevel, McpServer, McpTransport, Money, OnRateLimit,
+    PermissionMode, ProjectConfig, RuleSpec, RunId, RunStatus, SessionId, SpendLimits, Timestamp, Tokens, UserName,
 };
 
 const FIELDS: RunFields = RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
@@ -115,6 +115,12 @@ struct RunMetadata {
     /// Time limit in seconds without any output of the agent.
     #[schema(minimum = 1, maximum = 604_800)]
     idle_timeout_secs: Option<u64>,
+    /// What to do when the agent reaches a rate or usage limit of the model's provider. Default: `fail`.
+    on_rate_limit: Option<OnRateLimit>,
+    /// How long the run may wait for such a limit to reset, in seconds, with `on_rate_limit` `wait`. Default and maximum: the server's
+    /// setting.
+    #[schema(minimum = 1, maximum = 86_400)]
+    max_wait_secs: Option<u64>,
     /// Maximum cost in US dollars, as the agent reports it, including sub-agents. A run that exceeds it is stopped and fails with cause
     /// `spend_limit`. If the owner has a lower limit, that applies.
     #[schema(exclusive_minimum = 0, maximum = 1_000_000)]
@@ -374,6 +380,8 @@ impl CreateRunRequest {
             mcp_servers: metadata.mcp_servers.unwrap_or_default().into_iter().map(McpServer::from).collect(),
             timeout: metadata.timeout_secs.map(Duration::from_secs),
             idle_timeout: metadata.idle_timeout_secs.map(Duration::from_secs),
+            on_rate_limit: metadata.on_rate_limit.unwrap_or_default(),
+            max_wait: metadata.max_wait_secs.map(Duration::from_secs),
             spend_limits: SpendLimits {
                 max_cost_usd: metadata.max_cost_usd,
                 max_tokens: metadata.max_tokens,

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::cli::args::{duration, isolation_level, label, permission_mode, project_config};
+use crate::cli::args::{duration, isolation_level, label, on_rate_limit, permission_mode, project_config};
 use crate::cli::client::{Client, Connection, resolve_session};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -20,7 +20,7 @@ use crate::cli::output::{print_json, print_line};
 use crate::cli::terminal;
 use crate::cli::watch::{DetachMode, Screen, Watch};
 use crate::run::MAX_ATTACHMENT_BYTES;
-use crate::types::{Amount, IsolationLevel, Money, PermissionMode, ProjectConfig, SessionId, Tokens};
+use crate::types::{Amount, IsolationLevel, Money, OnRateLimit, PermissionMode, ProjectConfig, SessionId, Tokens};
 
 /// Arguments of `run` with a prompt.
 #[derive(Debug, Args)]
@@ -61,6 +61,12 @@ pub(in crate::cli) struct StartArgs {
     /// Maximum number of model calls
     #[arg(long, value_name = "N")]
     pub(in crate::cli) max_turns: Option<Amount>,
+    /// At a usage limit of the model's provider: `fail`, or `wait` until it resets [default: fail]
+    #[arg(long, value_name = "MODE", value_parser = on_rate_limit)]
+    pub(in crate::cli) on_rate_limit: Option<OnRateLimit>,
+    /// Maximum time to wait for a usage limit, such as 30m or 5h [default: that of the server]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(in crate::cli) max_wait: Option<Duration>,
     /// How permissions are decided: `auto` allows everything, `ask` asks a person, `read_only` allows reading [default: auto]
     #[arg(long, short, value_name = "MODE", value_parser = permission_mode)]
     pub(in crate::cli) permission_mode: Option<PermissionMode>,
@@ -173,6 +179,8 @@ async fn metadata(args: &StartArgs, client: &Client, env: Map<String, Value>) ->
         ("model", args.model.clone().map(Value::from)),
         ("working_dir", dir.map(Value::from)),
         ("timeout_secs", args.timeout.map(|timeout| timeout.as_secs().into())),
+        ("on_rate_limit", args.on_rate_limit.map(|mode| json!(mode))),
+        ("max_wait_secs", args.max_wait.map(|max| max.as_secs().into())),
         ("max_cost_usd", args.max_cost_usd.map(|max| json!(max))),
         ("max_tokens", args.max_tokens.map(|max| json!(max))),
         ("max_turns", args.max_turns.map(|max| json!(max))),

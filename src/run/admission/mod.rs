@@ -39,7 +39,7 @@ pub(super) struct Ticket {
 /// A slot that a run occupies. Dropping it releases the slot.
 #[derive(Debug)]
 pub(super) struct Slot {
-    _membership: Membership,
+    membership: Membership,
 }
 
 /// Membership of a waiting or active run in the schedule. Dropping it removes the run and admits those for which there is room then.
@@ -84,7 +84,7 @@ impl Admission {
     /// The slot of a run that an earlier server admitted and whose agent is running already. May exceed the limits.
     pub(super) fn admit_existing(&self, run: RunId, user: UserId, agent: &str) -> Slot {
         self.state().schedule.admit_existing(run, user, agent.to_owned());
-        Slot { _membership: Membership { admission: self.clone(), run } }
+        Slot { membership: Membership { admission: self.clone(), run } }
     }
 
     /// Number of runs ahead of this one; `None` for a run that is not waiting.
@@ -94,6 +94,23 @@ impl Admission {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    /// Releases the slot of a run that will need one again. The run is parked: it neither occupies a slot nor delays others until
+    /// [`Ticket::admitted`] is called.
+    pub(super) fn park(self) -> Ticket {
+        let Self { membership } = self;
+        let (notifier, admitted) = oneshot::channel();
+        {
+            let mut state = membership.admission.state();
+            for run in state.schedule.park(membership.run) {
+                state.notify_if_active(run);
+            }
+            state.notifiers.insert(membership.run, notifier);
+        }
+        Ticket { membership, admitted, position: 0 }
     }
 }
 
@@ -119,7 +136,7 @@ impl Ticket {
         }
         // The notifier is kept as long as the membership exists, so it is always used.
         let _ = admitted.await;
-        Slot { _membership: membership }
+        Slot { membership }
     }
 }
 

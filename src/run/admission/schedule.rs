@@ -187,6 +187,16 @@ impl Schedule {
         self.runs.get(&run).is_some_and(|entry| entry.phase == Phase::Active)
     }
 
+    /// Parks an active run. Returns the runs that are admitted in its place.
+    pub(super) fn park(&mut self, run: RunId) -> Vec<RunId> {
+        let known = self.runs.get(&run).map(|entry| (entry.user, entry.agent.clone()));
+        let admitted = self.remove(run);
+        if let Some((user, agent)) = known {
+            self.readd(run, user, agent, true);
+        }
+        admitted
+    }
+
     /// Number of runs in the same queue that would be admitted before this one if no run was added or removed; for a parked run, if it was
     /// enqueued now. `None` for a run that is not waiting.
     pub(super) fn position(&self, run: RunId) -> Option<u64> {

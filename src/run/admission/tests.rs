@@ -309,6 +309,21 @@ async fn a_run_that_waits_for_its_session_delays_no_other_run() {
 }
 
 #[tokio::test]
+async fn a_parked_run_leaves_its_slot_to_others_and_gets_one_again_later() {
+    let admission = Admission::new(Limits { total: 1, per_user: 1, queue: 1, queue_per_user: 1, ..Limits::default() });
+    let slot = admission.queue(RunId::new(), user(1), "demo", false).unwrap().admitted().await;
+    let next = admission.queue(RunId::new(), user(2), "demo", false).unwrap();
+    // Regardless of the limits of the queue: it was accepted before.
+    let parked = slot.park();
+    let other = next.admitted().await;
+    let again = parked.admitted();
+    tokio::pin!(again);
+    assert!(futures_util::poll!(&mut again).is_pending());
+    drop(other);
+    again.await;
+}
+
+#[tokio::test]
 async fn a_dropped_ticket_passes_its_slot_to_the_next_run() {
     let admission = Admission::new(Limits { total: 1, per_user: 1, queue: 9, queue_per_user: 9, ..Limits::default() });
     let active = admission.queue(RunId::new(), user(1), "demo", false).unwrap();

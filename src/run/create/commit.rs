@@ -66,6 +66,7 @@ impl RunManager {
             lease: None,
             created_at: inner.log.now(),
             launched_at: None,
+            waits_until: None,
             started_at: None,
             ended_at: None,
             last_seq: Seq::FIRST,

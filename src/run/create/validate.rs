@@ -20,8 +20,8 @@ use crate::run::run_secrets::RunSecrets;
 use crate::run::store::{NewWebhook, SessionRecord};
 use crate::run::workspace::{DirectoryRequest, Requester, WorkspaceError, Workspaces};
 use crate::types::{
-    Caller, HostPattern, IsolationLevel, McpServer, McpTransport, PermissionMode, ProjectConfig, RuleSpec, RunId, RunSpec, SpendKind,
-    SpendLimits,
+    Caller, HostPattern, IsolationLevel, McpServer, McpTransport, OnRateLimit, PermissionMode, ProjectConfig, RuleSpec, RunId, RunSpec,
+    SpendKind, SpendLimits,
 };
 
 /// Default of `agent_type`.
@@ -99,6 +99,7 @@ pub(super) fn validate(
     let checks = check_agent(&new, &agent_type, caller, session, capabilities, context, &mut faults);
     let AgentChecks { widened, level, moves } = checks;
     if known.is_some() {
+        faults.extend(check_wait(&new, &agent_type, capabilities, context.config.max_wait));
         check_spend_limits(new.spend_limits, owner_limits, &agent_type, session.is_some(), capabilities, &mut faults);
     }
     if new.model.as_deref().is_some_and(|model| !is_valid_model(model)) {
@@ -156,6 +157,7 @@ pub(super) fn validate(
         mcp_servers: new.mcp_servers.iter().map(|server| server.name.clone()).collect(),
         timeout: new.timeout.unwrap_or(DEFAULT_TIMEOUT),
         idle_timeout: new.idle_timeout,
+        max_wait: (new.on_rate_limit == OnRateLimit::Wait).then(|| new.max_wait.unwrap_or(context.config.max_wait)),
         spend_limits: new.spend_limits.stricter(owner_limits),
         isolation: new.isolation,
         // Decided once: the agent can change the configuration of its repository.
@@ -237,6 +239,7 @@ pub(super) fn needs_capabilities(new: &NewRun) -> bool {
         || new.instructions.is_some()
         || !new.spend_limits.is_empty()
         || !new.attachments.is_empty()
+        || new.on_rate_limit == OnRateLimit::Wait
 }
 
 /// The agent of a request, with defaults applied.
@@ -301,6 +304,16 @@ fn check_timeouts(new: &NewRun, faults: &mut Vec<BadRun>) {
         if !limit.is_none_or(is_valid) {
             faults.push(BadRun::Timeout { field });
         }
+    }
+}
+
+/// Checks whether the run can wait for a limit to reset. `max` is the operator's maximum.
+fn check_wait(new: &NewRun, agent: &str, capabilities: Capabilities, max: Duration) -> Option<BadRun> {
+    match (new.on_rate_limit, new.max_wait) {
+        (OnRateLimit::Fail, Some(_)) => Some(BadRun::MaxWaitWithoutWait),
+        (OnRateLimit::Wait, _) if !capabilities.resume => Some(BadRun::CannotWait(agent.to_owned())),
+        (OnRateLimit::Wait, Some(wait)) if wait.is_zero() || wait > max => Some(BadRun::MaxWait { max }),
+        (OnRateLimit::Fail | OnRateLimit::Wait, _) => None,
     }
 }
 

@@ -21,7 +21,9 @@ impl Driver {
                 let answered = match &phase {
                     Phase::Running(agent) => self.answer_request(&request, answer, audit, agent).await,
                     // Before its start an agent has no requests.
-                    Phase::Queued(_) | Phase::Starting(_) => self.requests.check(&request, &answer).map_err(AnswerRejected::Bad),
+                    Phase::Queued(_) | Phase::Starting(_) | Phase::Waiting(_) => {
+                        self.requests.check(&request, &answer).map_err(AnswerRejected::Bad)
+                    }
                     Phase::Closing(closing) => Err(closing.error.clone().map_or(AnswerRejected::Ended, AnswerRejected::Store)),
                 };
                 send_reply(reply, answered);
@@ -53,7 +55,7 @@ impl Driver {
                 self.transition(Input::StopRequested(reason));
                 Phase::Closing(self.close_unstarted())
             }
-            Phase::Starting(_) => {
+            Phase::Starting(_) | Phase::Waiting(_) => {
                 self.stop_audit = audit;
                 self.transition(Input::StopRequested(reason));
                 self.transition(Input::AgentEnded(reason.outcome()));

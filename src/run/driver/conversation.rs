@@ -27,7 +27,8 @@ impl Driver {
         }
         let event = StreamEvent::UserMessage { content: text.clone(), mode };
         self.store(&[event], RunChange { idempotency, audit: audit.into_iter().collect(), ..RunChange::default() }, agent).await?;
-        let Some(agent) = agent else {
+        // The agent of a run that waits for a limit to reset takes none: it is exiting.
+        let Some(agent) = agent.filter(|_| !self.is_waiting_for_reset()) else {
             self.queued_messages.push_back(text);
             return Ok(());
         };
@@ -54,7 +55,11 @@ impl Driver {
             && agent.send_message(text.clone(), Delivery::NextTurn).await
         {
             self.queued_messages.pop_front();
+            self.limit_wait.start_turn();
             return self.reset_idle_timer();
+        }
+        if self.begin_wait(agent).await {
+            return;
         }
         self.finishing = true;
         // From here on the exit grace period applies instead.

@@ -3,10 +3,11 @@
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::phase::Phase;
 use super::{Batch, Driver, millis};
 use crate::agent::handle::{AgentEnd, AgentHandle, Restrictions};
 use crate::agent::{Item, Started};
-use crate::run::state::{Input, Outcome};
+use crate::run::state::{Input, Outcome, RunState};
 use crate::types::bounds::MAX_TIMED_CALLS;
 use crate::types::{IsolationLevel, Level, NoticeCode, OutputCheckpoint, RunIsolation, RunStarted, StreamEvent};
 
@@ -35,8 +36,8 @@ impl Driver {
         }
     }
 
-    /// Takes the end of the agent. Its last items are written together with the run's end.
-    pub(super) async fn record_end(&mut self, mut end: AgentEnd) -> AgentEnd {
+    /// Handles the end of the agent. Its last items are written together with the run's end, unless the run waits for a limit to reset.
+    pub(super) async fn handle_end(&mut self, mut end: AgentEnd) -> Phase {
         let mut batch = Batch::default();
         for item in std::mem::take(&mut end.items) {
             self.add_item(item, &mut batch);
@@ -45,6 +46,9 @@ impl Driver {
             self.last_turn = Some(turn);
         }
         self.note_overspending_at_end(&mut batch);
+        if let Some(waiting) = self.park(&end, &mut batch).await {
+            return waiting;
+        }
         self.held.add(batch);
         // Not compared yet if the agent exited with its turn, or if an earlier server did that.
         if self.output.is_none()
@@ -54,7 +58,7 @@ impl Driver {
         }
         let outcome = Outcome::from_agent_end(self.last_turn.as_ref(), &end);
         self.transition(Input::AgentEnded(outcome));
-        end
+        Phase::Closing(self.close(end))
     }
 
     /// Adds an item of the agent to `batch` and applies its effects on the driver's state.
@@ -69,6 +73,11 @@ impl Driver {
 
     fn add_started(&mut self, started: Started, batch: &mut Batch) {
         if std::mem::replace(&mut self.started, true) {
+            // The agent that continues after a wait for a limit to reset.
+            if self.state == RunState::Starting {
+                self.transition(Input::AgentReady);
+                batch.change.agent_session = started.agent_session;
+            }
             return;
         }
         self.transition(Input::AgentReady);
@@ -107,7 +116,7 @@ impl Driver {
             event,
             StreamEvent::Log { .. } | StreamEvent::Notice { .. } | StreamEvent::Raw { .. } | StreamEvent::AgentError { .. }
         );
-        if !self.started && !is_diagnostic {
+        if (!self.started || self.state == RunState::Starting) && !is_diagnostic {
             self.add_started(Started::default(), batch);
         }
         match &mut event {
@@ -122,6 +131,7 @@ impl Driver {
                 *duration_ms = duration_ms.or_else(|| since.map(|since| millis(since.elapsed())));
             }
             StreamEvent::Usage(usage) => {
+                self.limit_wait.add_earlier_usage(usage);
                 batch.change.usage = Some((usage.clone(), self.log.now()));
                 self.context.metrics.record_usage(&self.spec.agent_type, usage, self.usage.as_ref());
                 self.usage = Some(usage.clone());
@@ -143,6 +153,7 @@ impl Driver {
                 }
                 self.transition(Input::RequestClosed);
             }
+            StreamEvent::Notice { code: NoticeCode::RateLimited, .. } => self.note_rate_limit(&event),
             StreamEvent::Notice { code: code @ NoticeCode::ExitGraceExpired, .. } if self.emitted_notices.contains(code) => return,
             // Written by the driver itself, never by an agent.
             StreamEvent::Done(_) | StreamEvent::RunQueued { .. } | StreamEvent::RunStarted(_) => return,

@@ -14,6 +14,7 @@ mod commands;
 mod conversation;
 mod io;
 mod items;
+mod limit_wait;
 mod network;
 mod outage;
 mod output;
@@ -35,6 +36,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::batch::{Batch, Held};
+use self::limit_wait::LimitWait;
 pub(super) use self::outage::Outage;
 use self::phase::{Permits, Phase, Step};
 use self::restore::Unconfirmed;
@@ -125,6 +127,7 @@ pub(super) struct Driver {
     queued_messages: VecDeque<String>,
     requests: Requests,
     usage: Option<Usage>,
+    limit_wait: LimitWait,
     /// When each running tool call was reported, for the duration in its result.
     tool_calls: Recent<Instant>,
     timers: Timers,
@@ -156,6 +159,9 @@ struct SpecSummary {
     timeout: Duration,
     idle_timeout: Option<Duration>,
     spend_limits: SpendLimits,
+    max_wait: Option<Duration>,
+    /// Whether the agent needs values that are not stored.
+    has_secrets: bool,
 }
 
 impl From<&RunSpec> for SpecSummary {
@@ -170,6 +176,8 @@ impl From<&RunSpec> for SpecSummary {
             timeout: spec.timeout,
             idle_timeout: spec.idle_timeout,
             spend_limits: spec.spend_limits,
+            max_wait: spec.max_wait,
+            has_secrets: !spec.env.is_empty() || !spec.mcp_servers.is_empty(),
         }
     }
 }
@@ -220,6 +228,7 @@ impl Driver {
             queued_messages: VecDeque::new(),
             requests: Requests::default(),
             usage: None,
+            limit_wait: LimitWait::default(),
             tool_calls: Recent::new(MAX_TIMED_CALLS),
             timers: Timers::off(),
             shim_deadline: None,
@@ -248,12 +257,14 @@ impl Driver {
             self.transition(Input::Admitted);
         }
         tokio::pin!(session);
-        // The first poll joins the session's queue. The guard is then held by the pinned future, or by `_session` if it was free.
-        let _session = futures_util::poll!(&mut session);
+        // The first poll joins the session's queue. If the session was not free, the pinned future keeps the place.
+        let guard = match futures_util::poll!(&mut session) {
+            std::task::Poll::Ready(guard) => Some(guard),
+            std::task::Poll::Pending => None,
+        };
+        self.permits = Some((guard, slot));
         self.begin_supervision(&agent);
-        let exit = self.drive(Phase::Running(agent)).await;
-        drop(slot);
-        exit
+        self.drive(Phase::Running(agent)).await
     }
 
     async fn drive(mut self, mut phase: Phase) -> DriverExit {
@@ -311,7 +322,7 @@ impl Driver {
                 self.record_network(events, phase.agent()).await;
                 phase
             }
-            (Event::Step(Step::Admitted(permits)), Phase::Queued(_)) => self.admit(permits).await,
+            (Event::Step(Step::Admitted(permits)), Phase::Queued(_) | Phase::Waiting(_)) => self.admit(permits).await,
             (Event::Step(Step::Prepared(prepared)), Phase::Starting(_)) => self.launch(prepared).await,
             (Event::Step(Step::Update(update)), Phase::Running(agent)) => self.handle_update(update, agent).await,
             (Event::Step(Step::Close), Phase::Closing(closing)) => Phase::Closing(self.write_end(closing).await),
@@ -327,8 +338,7 @@ impl Driver {
             Update::Activity => self.note_activity(),
             Update::Ended(end) => {
                 self.finish_network().await;
-                let end = self.record_end(end).await;
-                return Phase::Closing(self.close(end));
+                return self.handle_end(end).await;
             }
         }
         Phase::Running(agent)
@@ -366,7 +376,7 @@ impl Driver {
             }
             let detached = match &phase {
                 // The stored run is requeued by the next server, unless it needs secrets, which are not stored.
-                Phase::Queued(_) | Phase::Starting(_) => self.secrets.is_empty(),
+                Phase::Queued(_) | Phase::Starting(_) | Phase::Waiting(_) => self.secrets.is_empty(),
                 Phase::Running(agent) => agent.can_detach() && agent.detach().await,
                 Phase::Closing(_) => false,
             };
@@ -401,7 +411,7 @@ impl Driver {
     /// Sends the run's deadline to the shim if it has changed.
     async fn update_shim_deadline(&mut self, agent: &AgentHandle) {
         // The grace periods of an agent that is finishing are enforced separately.
-        if self.finishing {
+        if self.finishing || self.is_waiting_for_reset() {
             return;
         }
         let deadline = self.timers.limit.expires_at(self.requests.last_deadline());
@@ -421,10 +431,11 @@ impl Driver {
         self.sync_clock();
     }
 
-    /// Pauses the clock exactly while the run waits for an answer.
+    /// Pauses the clock exactly while the run waits for an answer or for a limit to reset.
     fn sync_clock(&mut self) {
         let limit = self.timers.limit;
-        self.timers.limit = if matches!(self.state, RunState::Waiting(_)) { limit.pause() } else { limit.resume() };
+        let pauses = matches!(self.state, RunState::Waiting(_) | RunState::WaitingForReset);
+        self.timers.limit = if pauses { limit.pause() } else { limit.resume() };
     }
 
     /// Notes that the agent has written something.
@@ -435,7 +446,7 @@ impl Driver {
 
     /// Restarts the idle timeout; disables it while the agent waits for an answer or is finishing.
     fn reset_idle_timer(&mut self) {
-        let counts = !self.finishing && !matches!(self.state, RunState::Waiting(_));
+        let counts = !self.finishing && !matches!(self.state, RunState::Waiting(_) | RunState::WaitingForReset);
         self.timers.idle = self.spec.idle_timeout.filter(|_| counts).map(|limit| Instant::now() + limit);
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! Queued ──admitted──▶ Starting ──prepared──▶ Running ──agent ended──▶ Closing ──end stored──▶ (gone)
-//!    │                     │                                              ▲
+//!    │                     │  ▲                   │                       ▲
+//!    │                     │  └─── admitted ─── Waiting ◀─ agent ended     │
+//!    │                     │                   (for a limit to reset)     │
 //!    └─────── stop ────────┴────────────────── stop, failure ─────────────┘
 //! ```
 //!
@@ -21,8 +23,8 @@ use crate::run::policy::Policy;
 use crate::run::sessions::{SessionGuard, SessionTurn};
 use crate::types::Failure;
 
-/// What a run occupies: its session and a slot.
-pub(super) type Permits = (SessionGuard, Slot);
+/// What a run occupies: its session and a slot. A run that was reattached while another one held its session has only a slot.
+pub(super) type Permits = (Option<SessionGuard>, Slot);
 
 /// Completes when the run has both. Dropping it leaves both queues.
 pub(super) type Admission = Pin<Box<dyn Future<Output = Permits> + Send>>;
@@ -50,6 +52,8 @@ pub(super) enum Phase {
     Starting(Preparation),
     /// The agent may have been started.
     Running(AgentHandle),
+    /// The run waits for a limit of the model's provider to reset, and then for a slot. It has no agent.
+    Waiting(Admission),
     /// The agent has ended or was never started, and the end of the run is being stored.
     Closing(Box<Closing>),
 }
@@ -66,14 +70,14 @@ pub(super) enum Step {
 
 /// Waits for the session first: a run that waits for another run must not occupy a slot.
 pub(super) fn admission(ticket: Ticket, session: SessionTurn) -> Admission {
-    Box::pin(async move { (session.await, ticket.admitted().await) })
+    Box::pin(async move { (Some(session.await), ticket.admitted().await) })
 }
 
 impl Phase {
     /// Waits for the phase's next step. Cancel-safe.
     pub(super) async fn next(&mut self) -> Step {
         match self {
-            Self::Queued(admission) => Step::Admitted(admission.await),
+            Self::Queued(admission) | Self::Waiting(admission) => Step::Admitted(admission.await),
             Self::Starting(preparation) => Step::Prepared(preparation.await),
             Self::Running(agent) => Step::Update(agent.next().await),
             Self::Closing(closing) => {
@@ -89,7 +93,7 @@ impl Phase {
     pub(super) fn agent(&self) -> Option<&AgentHandle> {
         match self {
             Self::Running(agent) => Some(agent),
-            Self::Queued(_) | Self::Starting(_) | Self::Closing(_) => None,
+            Self::Queued(_) | Self::Starting(_) | Self::Waiting(_) | Self::Closing(_) => None,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::limit_wait::LimitWait;
 use super::timers::WallClock;
 use super::{Batch, Driver};
 use crate::agent::Item;
@@ -29,6 +30,7 @@ impl Driver {
     /// Adds the state recorded in the log of an earlier server. `age` is the time since the run was created.
     pub(in crate::run) fn with_summary(mut self, summary: LogSummary, age: Duration) -> Self {
         (self.prior_age, self.stored_status) = (age, None);
+        self.limit_wait = LimitWait::from_summary(&summary);
         self.usage = summary.usage;
         let now = self.log.now();
         let to_instant = |then: i64| Instant::now().checked_sub(Duration::from_millis(u64::try_from(now.as_millis() - then).unwrap_or(0)));
@@ -101,6 +103,9 @@ impl Driver {
         }
         for (request, answer) in unsent.into_iter().chain(batch.answers) {
             agent.answer(request, answer).await;
+        }
+        if history.turn_is_over && self.restore_wait(agent).await {
+            return;
         }
         if self.finishing {
             return;

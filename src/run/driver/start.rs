@@ -16,17 +16,22 @@ use crate::process::{Marker, WorkingDir, is_resource_exhausted};
 use crate::run::attachments::attachments_of;
 use crate::run::run_secrets::RunSecrets;
 use crate::run::state::{Input, Outcome};
-use crate::run::store::{RunChange, StoreError};
-use crate::types::{Cause, Failure, IsolationLevel, Level, NoticeCode, StreamEvent};
+use crate::run::store::{RunChange, StoreError, WaitChange};
+use crate::types::{Cause, Failure, IsolationLevel, Level, Money, NoticeCode, StreamEvent};
 
 impl Driver {
     /// Starts to prepare the agent of an admitted run.
     pub(super) async fn admit(&mut self, permits: Permits) -> Phase {
         self.permits = Some(permits);
         self.transition(Input::Admitted);
-        self.context.metrics.record_admitted(&self.spec.agent_type, self.prior_age + self.created.elapsed());
-        self.admitted_at = Some(Instant::now());
-        self.timers.limit = WallClock::start(self.spec.timeout);
+        if !self.limit_wait.is_waiting() {
+            self.context.metrics.record_admitted(&self.spec.agent_type, self.prior_age + self.created.elapsed());
+            self.admitted_at = Some(Instant::now());
+        }
+        // After a wait it continues, unless an earlier server knew how much was left.
+        if matches!(self.timers.limit, WallClock::Off) {
+            self.timers.limit = WallClock::start(self.spec.timeout);
+        }
         let mut preparation = self.prepare();
         // The status is stored while the preparation begins.
         let (stored, begun) = {
@@ -49,6 +54,7 @@ impl Driver {
     fn prepare(&self) -> Preparation {
         let run = self.log.run();
         let (session, context, secrets) = (self.session, self.context.clone(), self.secrets.clone());
+        let (after_wait, spent) = (self.limit_wait.is_waiting(), self.usage.as_ref().and_then(|usage| usage.cost_usd));
         Box::pin(async move {
             let not_stored = |error: StoreError| Failure::new(Cause::Storage, error.to_string());
             // The prompt and the rules of a queued run are not kept in memory.
@@ -59,12 +65,12 @@ impl Driver {
                 let policy = config.policy_of(run, &spec)?;
                 Ok((open_working_dir(&spec.working_dir)?, policy, spec))
             });
-            let (working_dir, policy, spec) =
+            let (working_dir, policy, mut spec) =
                 reading.await.unwrap_or_else(|panic| Err(Failure::new(Cause::Internal, panic.to_string())))?;
             let attachments = attachments_of(&*context.store, run, &spec).await?;
             let session = context.store.session(session).await.map_err(not_stored)?;
             // The owner's budget may have been used up while the run was queued.
-            if let Some(session) = &session {
+            if let Some(session) = session.as_ref().filter(|_| !after_wait) {
                 context.budgets.check(&session.owner).await?;
             }
             let Some(session) = session else {
@@ -85,6 +91,11 @@ impl Driver {
                 injects_credentials: endpoint.is_some(),
             });
             let resume = session.agent_session;
+            let continues = after_wait && resume.is_some();
+            if let Some(max) = &mut spec.spend_limits.max_cost_usd {
+                // What is left, for an agent that keeps this limit itself.
+                *max = Money::from_micros(max.micros().saturating_sub(Money::from_reported(spent.unwrap_or_default()).micros()).max(1));
+            }
             let start = Start {
                 owner: session.owner.name,
                 env: secrets.env.clone(),
@@ -98,6 +109,7 @@ impl Driver {
                 task: Task {
                     spec,
                     resume: resume.clone(),
+                    continues,
                     mcp_servers: secrets.mcp_servers,
                     endpoint,
                     attachments,
@@ -121,21 +133,35 @@ impl Driver {
             return self.fail_start(failure);
         }
         let mut events = Vec::new();
-        if let Some(agent_session) = resume.filter(|_| !self.emitted_notices.contains(&NoticeCode::Resumed)) {
-            let message = "the agent continues the session's conversation";
-            let data = Some(json!({ "agent_session": agent_session }));
+        let after_wait = self.limit_wait.is_waiting();
+        if after_wait || (resume.is_some() && !self.emitted_notices.contains(&NoticeCode::Resumed)) {
+            let message = match (after_wait, &resume) {
+                (false, _) => "the agent continues the session's conversation",
+                (true, Some(_)) => "the limit has been reset; the agent continues the run",
+                (true, None) => "the limit has been reset; the agent starts again, because it had not begun",
+            };
+            let data = resume.map(|agent_session| json!({ "agent_session": agent_session }));
             events.push(StreamEvent::Notice { level: Level::Info, code: NoticeCode::Resumed, message: message.into(), data });
         }
-        events.extend(self.weak_limit_notices());
-        let change = RunChange { launched_at: Some(self.log.now()), ..RunChange::default() };
+        if !after_wait {
+            events.extend(self.weak_limit_notices());
+        }
+        let wait = after_wait.then_some(WaitChange::Over);
+        let change = RunChange { launched_at: Some(self.log.now()), wait, ..RunChange::default() };
         if let Err(error) = self.store(&events, change, None).await {
             return self.fail_start(Failure::new(Cause::Storage, error.to_string()));
+        }
+        if after_wait {
+            self.limit_wait.end(self.usage.clone());
+            self.last_turn = None;
         }
         let limit = self.timers.limit.deadline().unwrap_or_else(Instant::now);
         self.shim_deadline = Some(limit);
         let agent = agent.launch(limit.saturating_duration_since(Instant::now()));
-        // The agent's shim has them now.
-        self.secrets = RunSecrets::default();
+        // The agent's shim has them now. A run that may wait for a limit starts its agent again.
+        if self.spec.max_wait.is_none() {
+            self.secrets = RunSecrets::default();
+        }
         self.begin_supervision(&agent);
         self.reset_idle_timer();
         Phase::Running(agent)

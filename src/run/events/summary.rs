@@ -1,6 +1,7 @@
 //! Derives the state of a run from its log, for a server that resumes it.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -28,6 +29,16 @@ pub struct LogSummary {
     pub messages: Vec<(String, MessageMode, bool)>,
     /// The codes of all notices, each once.
     pub notices: Vec<NoticeCode>,
+    /// When the last limit resets that the agent has reported.
+    pub resets_at: Option<Timestamp>,
+    /// Until when the run waits for a limit to reset, if it does.
+    pub waits_until: Option<Timestamp>,
+    /// How long it has waited in total, including the present wait.
+    pub waited: Duration,
+    /// How often it has waited.
+    pub waits: u32,
+    /// Usage of its agents before the last wait.
+    pub earlier_usage: Option<Usage>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +56,11 @@ impl Default for LogSummary {
             tool_calls: Recent::new(MAX_TIMED_CALLS),
             messages: Vec::new(),
             notices: Vec::new(),
+            resets_at: None,
+            waits_until: None,
+            waited: Duration::ZERO,
+            waits: 0,
+            earlier_usage: None,
         }
     }
 }
@@ -86,7 +102,8 @@ impl LogSummary {
                 self.tool_calls.remove(&id);
             }
             StreamEvent::UserMessage { content, mode } => self.messages.push((content, mode, self.started)),
-            StreamEvent::Notice { code, data, .. } => {
+            StreamEvent::Notice { code, ref data, .. } => {
+                self.add_wait(&event, code, data.as_ref(), ts);
                 if !self.notices.contains(&code) {
                     self.notices.push(code);
                 }
@@ -94,6 +111,25 @@ impl LogSummary {
                     self.remove_undelivered(data.as_ref());
                 }
             }
+            _ => {}
+        }
+    }
+
+    /// Adds what a notice tells about limits of the model's provider and waits for their reset.
+    fn add_wait(&mut self, notice: &StreamEvent, code: NoticeCode, data: Option<&Value>, ts: Timestamp) {
+        match code {
+            NoticeCode::RateLimited => self.resets_at = notice.limit_reset().or(self.resets_at),
+            NoticeCode::WaitingForReset => {
+                let until = data.and_then(|data| Timestamp::parse(data.get("resumes_at")?.as_str()?));
+                let wait = until.map_or(0, |until| until.as_millis().saturating_sub(ts.as_millis()));
+                self.waited = self.waited.saturating_add(Duration::from_millis(u64::try_from(wait).unwrap_or(0)));
+                self.waits = self.waits.saturating_add(1);
+                self.waits_until = until;
+                // The agent that ended has received all others.
+                let queued = data.and_then(|data| data.get("messages")?.as_array()).into_iter().flatten().filter_map(Value::as_str);
+                self.messages = queued.map(|text| (text.to_owned(), MessageMode::Queue, true)).collect();
+            }
+            NoticeCode::Resumed => (self.waits_until, self.resets_at, self.earlier_usage) = (None, None, self.usage.clone()),
             _ => {}
         }
     }

@@ -130,6 +130,7 @@ impl RunManager {
             stop_grace: second,
             shutdown_grace: second,
             permission_timeout: second,
+            max_wait: second,
             startup_timeout: None,
             default_budget: Budget::default(),
             default_quotas: crate::types::PerQuota::default(),

@@ -17,8 +17,12 @@ impl RunManager {
         let Some(run) = self.inner.store.run(id).await? else { return Ok(Outcome::Gone) };
         // The values of env and mcp_servers are never stored.
         if !run.spec.env.is_empty() || !run.spec.mcp_servers.is_empty() {
-            let message =
-                "the server died before the run started, and the values of env and mcp_servers are not stored; create the run again";
+            let message = if run.waits_until.is_some() {
+                "the server died while the run waited for a limit to reset, and the values of env and mcp_servers are not stored; continue \
+                 the session with a new run"
+            } else {
+                "the server died before the run started, and the values of env and mcp_servers are not stored; create the run again"
+            };
             return self.end(lease, &run, node_lost(message)).await;
         }
         if let Err(failure) = self.inner.config.policy_of(id, &run.spec) {
@@ -37,10 +41,14 @@ impl RunManager {
             None => (self.inner.sessions.join(run.session), false),
         };
         // It was accepted, so it waits even if the queue has become smaller.
-        let ticket = self.inner.admission.requeue(id, run.owner.id, &run.spec.agent_type, !is_free);
+        let parked = !is_free || run.waits_until.is_some();
+        let ticket = self.inner.admission.requeue(id, run.owner.id, &run.spec.agent_type, parked);
         let secrets = self.secrets_of(&run);
         let (registration, driver) = self.restore_driver(lease, &run, summary, secrets);
-        self.drive(registration, driver.run(ticket, session));
+        match run.waits_until {
+            Some(until) => self.drive(registration, driver.run_parked(ticket, session, until)),
+            None => self.drive(registration, driver.run(ticket, session)),
+        }
         Ok(Outcome::Requeued)
     }
 }

@@ -24,7 +24,9 @@ pub use idempotency::{Idempotency, UsedKey};
 pub use keys::{ApiKeyRecord, KeyStore};
 pub use quotas::{QuotaStore, QuotaUse};
 pub use retention::{FreshWorkspace, PendingRemoval, RetentionStep, RetentionStore, StoreSize};
-pub use runs::{Chunk, Conversation, DamagedChunk, Deleted, LogTip, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, SessionUse};
+pub use runs::{
+    Chunk, Conversation, DamagedChunk, Deleted, LogTip, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, SessionUse, WaitChange,
+};
 pub(super) use search::searchable;
 pub use search::{BadSearch, SearchText};
 pub use sqlite::{BackupError, BackupSummary, OpenError, RestoreError, RestoreSummary, SqliteStore, StoreStats, StoredLogins};

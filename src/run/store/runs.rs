@@ -32,6 +32,8 @@ pub struct RunRecord {
     pub created_at: Timestamp,
     /// When its agent's program was about to be started. `None` proves that no agent was started for it.
     pub launched_at: Option<Timestamp>,
+    /// Until when it waits for a limit of the model's provider to reset, if it does.
+    pub waits_until: Option<Timestamp>,
     /// When its agent had started.
     pub started_at: Option<Timestamp>,
     /// When it ended.
@@ -109,6 +111,18 @@ pub struct DamagedChunk {
     pub problem: String,
 }
 
+/// A step of a wait for a limit of the model's provider to reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitChange {
+    /// The run waits until then, and its agent is exiting.
+    Until(Timestamp),
+    /// The run waits until then, and nothing of its agent is left: the run is stored as one whose agent was not launched, and whose events
+    /// cover no output.
+    Parked(Timestamp),
+    /// The run no longer waits.
+    Over,
+}
+
 /// Changes to a run that are stored together with a batch of events. `None` keeps a value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunChange {
@@ -119,6 +133,8 @@ pub struct RunChange {
     pub launched_at: Option<Timestamp>,
     /// When the agent had started.
     pub started_at: Option<Timestamp>,
+    /// A step of a wait for a limit to reset.
+    pub wait: Option<WaitChange>,
     /// The agent's own id of the session.
     pub agent_session: Option<String>,
     /// The title that the agent gave the session; empty to remove it.

@@ -495,6 +495,7 @@ NoticeCode: TypeAlias = Literal[
     "session_moved",
     "bad_output",
     "limit_reached",
+    "waiting_for_reset",
     "spend_limit",
     "access_ended",
     "agent_warning",
@@ -506,6 +507,9 @@ OnBusy: TypeAlias = Literal["queue", "reject", "interrupt"]
 
 
 OnDisconnect: TypeAlias = Literal["cancel", "continue"]
+
+
+OnRateLimit: TypeAlias = Literal["fail", "wait"]
 
 
 OneOrMore: TypeAlias = str | list[str]
@@ -2815,6 +2819,15 @@ class Run(SpendLimits, RunEnd):
     idle_timeout_secs: NotRequired[int]
     """Time limit without output, in seconds."""
 
+    on_rate_limit: OnRateLimit
+    """What the run does at a rate or usage limit of the model's provider."""
+
+    max_wait_secs: NotRequired[int]
+    """How long the run may wait for such a limit to reset, in seconds; only with `on_rate_limit` `wait`."""
+
+    waits_until: NotRequired[Timestamp]
+    """Until when the run waits for a limit to reset; only while it does."""
+
     isolation: NotRequired[IsolationLevel]
     """Requested isolation level; absent for the server's default."""
 
@@ -2868,6 +2881,13 @@ class RunMetadata(TypedDict):
 
     idle_timeout_secs: NotRequired[int | None]
     """Time limit in seconds without any output of the agent."""
+
+    on_rate_limit: NotRequired[OnRateLimit | None]
+    max_wait_secs: NotRequired[int | None]
+    """
+    How long the run may wait for such a limit to reset, in seconds, with `on_rate_limit` `wait`. Default and maximum: the server's
+    setting.
+    """
 
     max_cost_usd: NotRequired[Money | None]
     max_tokens: NotRequired[Tokens | None]

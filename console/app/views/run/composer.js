@@ -86,7 +86,7 @@ export function Composer({ run }) {
 /** Starts a run in the same session, with the settings of the last one that a session does not keep itself.
  * @param {import('./live_run.js').RunRecord} record @param {string} text @param {string} idempotencyKey */
 function continueSession(record, text, idempotencyKey) {
-  const { session_id, model, permission_mode, permission_rules, timeout_secs, max_cost_usd, max_tokens, max_turns, labels } = record;
-  const metadata = { session_id, permission_mode, timeout_secs, max_cost_usd, max_tokens, max_turns, labels, ...(model && { model }), ...(permission_rules && { permission_rules }) };
+  const { session_id, model, permission_mode, permission_rules, timeout_secs, max_cost_usd, max_tokens, max_turns, on_rate_limit, max_wait_secs, labels } = record;
+  const metadata = { session_id, permission_mode, timeout_secs, max_cost_usd, max_tokens, max_turns, on_rate_limit, max_wait_secs, labels, ...(model && { model }), ...(permission_rules && { permission_rules }) };
   return request('POST', '/api/runs', { input: { text }, metadata }, { headers: { 'Idempotency-Key': idempotencyKey } });
 }

@@ -82,7 +82,7 @@ function Header({ run, isRaw, setRaw, isSideOpen, setSideOpen }) {
     <${IconButton} icon="back" label=${t('run.all_runs')} onClick=${() => navigate('/runs')} />
     <div class="run-name">
       <h1 title=${summarize(record?.prompt ?? '', 400)}>${summarize(record?.prompt ?? '', 200) || t('run.title')}</h1>
-      <p class="run-facts faint"><${RunStatus} status=${status} cause=${model.done?.cause} />
+      <p class="run-facts faint"><${RunStatus} status=${status === 'waiting' && model.isWaitingForReset ? 'waiting_for_reset' : status} cause=${model.done?.cause} />
         ${record && html`<span>${isLive(status) ? html`<${Elapsed} since=${record.created_at} />` : duration(model.done?.duration_ms ?? record.duration_ms ?? 0)}</span>`}
         ${facts.map((fact) => html`<span>${fact}</span>`)}
         ${record && html`<span class="run-dir" title=${sanitize(record.working_dir)}>${sanitize(record.working_dir)}</span>`}</p>

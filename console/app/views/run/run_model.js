@@ -51,6 +51,8 @@ export class RunModel {
     this.openRequests = new Map();
     /** @type {PlanItem | null} */
     this.plan = null;
+    /** Whether the run waits for a limit of the model's provider to reset. */
+    this.isWaitingForReset = false;
     /** The last `usage` event. @type {RunEvent | null} */
     this.usage = null;
     /** @type {RunEvent | null} */
@@ -77,6 +79,7 @@ export class RunModel {
   get status() {
     if (this.done) return String(this.done.status);
     if (this.openRequests.size) return 'waiting';
+    if (this.isWaitingForReset) return 'waiting';
     if (this.started) return 'running';
     return this.queued ? 'queued' : 'starting';
   }
@@ -330,6 +333,8 @@ const HANDLERS = {
   },
 
   notice(model, event) {
+    if (event.code === 'waiting_for_reset') model.isWaitingForReset = true;
+    if (event.code === 'resumed') model.isWaitingForReset = false;
     model.push(event, { kind: 'notice', level: event.level, code: event.code, message: event.message, data: event.data });
   },
 

@@ -17,9 +17,9 @@ export function eventsCurl(path) {
 
 /** A command that starts the same run again. @param {import('./live_run.js').RunRecord} record */
 export function runCurl(record) {
-  const { agent_type, working_dir: cwd, timeout_secs, idle_timeout_secs, max_cost_usd, max_tokens, max_turns, model, permission_mode,
-    permission_rules, extra_args, labels } = record;
-  const metadata = { agent_type, cwd, timeout_secs, idle_timeout_secs, max_cost_usd, max_tokens, max_turns, model, permission_mode, permission_rules,
+  const { agent_type, working_dir: cwd, timeout_secs, idle_timeout_secs, max_cost_usd, max_tokens, max_turns, on_rate_limit, max_wait_secs, model,
+    permission_mode, permission_rules, extra_args, labels } = record;
+  const metadata = { agent_type, cwd, timeout_secs, idle_timeout_secs, max_cost_usd, max_tokens, max_turns, on_rate_limit, max_wait_secs, model, permission_mode, permission_rules,
     ...(extra_args?.length && { extra_args }), ...(Object.keys(labels ?? {}).length && { labels }) };
   // Escape control characters and invisible characters, which a terminal would interpret or hide.
   const body = JSON.stringify({ input: { text: record.prompt }, metadata }).replace(/[^\x20-\x7e]/g, (char) => (

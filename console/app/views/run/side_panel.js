@@ -58,6 +58,7 @@ function Details({ run }) {
     ['run.detail.created', html`<${RelativeTime} time=${record.created_at} />`],
     ['run.detail.duration', done ? duration(done.duration_ms) : ''],
     ['run.detail.timeout', record.timeout_secs ? duration(record.timeout_secs * 1000) : ''],
+    ['run.detail.waits_until', record.waits_until ? html`<${RelativeTime} time=${record.waits_until} />` : ''],
     ['run.detail.max_cost', record.max_cost_usd === undefined ? '' : money(record.max_cost_usd)],
     ['run.detail.max_tokens', record.max_tokens === undefined ? '' : number(record.max_tokens)],
     ['run.detail.max_turns', record.max_turns === undefined ? '' : number(record.max_turns)],

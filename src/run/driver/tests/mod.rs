@@ -4,6 +4,7 @@
 
 mod bounds;
 mod faults;
+mod limit_wait;
 mod phases;
 mod restore;
 mod spend;

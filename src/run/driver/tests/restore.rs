@@ -24,7 +24,24 @@ impl Bench {
         spec(&mut record.spec);
         let mut config = (*manager.inner.config).clone();
         config.permission_timeout = PERMISSION_TIMEOUT;
-        let context = DriverContext { store: Arc::new(store.clone()), config: Arc::new(config), ..manager.inner.context.clone() };
+        let (launched, agents) = mpsc::unbounded_channel();
+        let script = move || {
+            let launched = launched.clone();
+            async move {
+                Ok(PreparedAgent::new(move |_limit| {
+                    let (handle, agent) = scripted_agent();
+                    launched.send(agent).unwrap();
+                    handle
+                }))
+            }
+            .boxed()
+        };
+        let context = DriverContext {
+            store: Arc::new(store.clone()),
+            agents: manager.agents().clone().scripted(Arc::new(script)),
+            config: Arc::new(config),
+            ..manager.inner.context.clone()
+        };
         let log = EventLog::new(Arc::new(store.clone()), Arc::new(SystemClock));
         let (run, owner, spec, session) = (record.id, record.owner.clone(), record.spec.clone(), record.session);
         let mut writer = log.create(record, SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None, None).await.unwrap();
@@ -39,12 +56,11 @@ impl Bench {
         let (agent, mut scripted) = scripted_agent();
         assert!(scripted.restore(history).await);
         let driver = tokio::spawn(driver.with_summary(summary, Duration::ZERO).reattach(agent, slot, turn));
-        let (_, agents) = mpsc::unbounded_channel();
         (Self { _dir: dir, store, run, handle, driver, agents, preparing: Arc::default() }, scripted)
     }
 }
 
-fn started() -> StreamEvent {
+pub(super) fn started() -> StreamEvent {
     StreamEvent::RunStarted(RunStarted {
         agent_type: "scripted".to_owned(),
         agent_version: None,

@@ -3,7 +3,7 @@
 use super::fixtures::{at, batch, contract, create, done, record, seq};
 use crate::run::store::{
     Chunk, Conversation, DamagedChunk, Deleted, Idempotency, OwnerFilter, RunChange, RunFilter, RunRecord, RunStore, SessionUse,
-    StoreError, UsedKey,
+    StoreError, UsedKey, WaitChange,
 };
 use crate::types::{Epoch, Lease, NodeId, OutputCheckpoint, RunId, RunStatus, SessionId, Usage, UserRef, Withheld};
 
@@ -37,6 +37,22 @@ async fn a_run_is_read_as_it_was_written(store: &dyn RunStore) {
     assert_eq!(read.withheld, withheld);
 }
 
+async fn a_run_that_waits_counts_as_not_launched(store: &dyn RunStore) {
+    let run = record("admin", "demo", None);
+    let lease = create(store, &run).await;
+    let change = RunChange { launched_at: Some(at(1_500)), checkpoint: Some(OutputCheckpoint::default()), ..RunChange::default() };
+    store.append(&lease, batch(2, 2), change).await.unwrap();
+    let step = async |wait| {
+        store.append(&lease, vec![], RunChange { wait: Some(wait), ..RunChange::default() }).await.unwrap();
+        let read = store.run(run.id).await.unwrap().unwrap();
+        (read.waits_until, read.launched_at, read.checkpoint)
+    };
+    let (launched_at, checkpoint) = (Some(at(1_500)), Some(OutputCheckpoint::default()));
+    assert_eq!(step(WaitChange::Until(at(9))).await, (Some(at(9)), launched_at, checkpoint), "its agent is exiting");
+    assert_eq!(step(WaitChange::Parked(at(9))).await, (Some(at(9)), None, None));
+    assert_eq!(step(WaitChange::Over).await, (None, None, None));
+}
+
 fn one_withheld_text() -> serde_json::Value {
     serde_json::json!([{ "kind": "token", "id": "m", "parent_tool_call_id": null, "length": 3, "covered": 1, "digest": vec![7; 32] }])
 }
@@ -53,6 +69,7 @@ fn full_change() -> RunChange {
         status: Some(RunStatus::Running),
         launched_at: Some(at(7)),
         started_at: Some(at(8)),
+        wait: Some(WaitChange::Until(at(11))),
         agent_session: Some("refused".into()),
         session_title: Some("refused".into()),
         model: Some("refused".into()),
@@ -299,6 +316,7 @@ async fn a_key_of_a_deleted_run_can_be_used_again(store: &dyn RunStore) {
 contract! {
     a_key_of_a_deleted_run_can_be_used_again,
     a_run_is_read_as_it_was_written,
+    a_run_that_waits_counts_as_not_launched,
     a_batch_that_is_not_the_next_one_writes_nothing,
     a_batch_under_a_void_lease_writes_nothing,
     an_ended_run_changes_no_more_and_its_lease_cannot_be_taken,

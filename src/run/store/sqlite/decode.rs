@@ -8,7 +8,7 @@ use crate::types::{Epoch, Lease, RunId, RunStatus, Seq, UserName, UserRef};
 
 /// The columns of a run, in the order in which [`run`] reads them.
 pub(super) const RUN_COLUMNS: &str = "id, session_id, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, done, checkpoint, \
-                                      withheld, node_id, epoch, launched_at, (SELECT name FROM user_names WHERE user_names.id = owner)";
+                                      withheld, node_id, epoch, launched_at, waits_until, (SELECT name FROM user_names WHERE user_names.id = owner)";
 
 /// Decodes a row of [`RUN_COLUMNS`].
 pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
@@ -20,13 +20,14 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
     Ok(RunRecord {
         id,
         session: columns.parse(1)?,
-        owner: owner(&columns, 2, 16)?,
+        owner: owner(&columns, 2, 17)?,
         status: columns.named(3, RunStatus::from_name)?,
         spec: columns.json(4)?,
         widened: columns.json(5)?,
         lease: Some(lease),
         created_at: columns.time(6)?,
         launched_at: columns.time_optional(15)?,
+        waits_until: columns.time_optional(16)?,
         started_at: columns.time_optional(7)?,
         ended_at: columns.time_optional(8)?,
         last_seq: Seq::new(columns.number(9)?).ok_or_else(|| columns.damaged("last_seq is 0"))?,

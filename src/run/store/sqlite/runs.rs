@@ -14,7 +14,7 @@ use super::sql::{Conditions, execute, integer, query_first, read_error, to_json,
 use super::{SqliteStore, chunks, delete, quotas, run_filter, search, usage, webhooks};
 use crate::run::store::{
     Audited, Chunk, DamagedChunk, Deleted, Idempotency, LogTip, RunChange, RunFilter, RunRecord, RunStore, SearchText, SessionRecord,
-    SessionUse, StoreError, UsedKey,
+    SessionUse, StoreError, UsedKey, WaitChange,
 };
 use crate::types::{Epoch, Lease, NodeId, Quota, RunId, RunStatus, Seq, SessionId, Timestamp, UserId};
 
@@ -165,6 +165,16 @@ impl RunStore for SqliteStore {
             };
             if changed == 0 {
                 return Err(refusal(connection, &lease, batch.first().map(|chunk| chunk.first))?);
+            }
+            if let Some(wait) = change.wait {
+                let (sql, until) = match wait {
+                    WaitChange::Until(until) => ("UPDATE runs SET waits_until = ?2 WHERE id = ?1", Some(until)),
+                    WaitChange::Parked(until) => {
+                        ("UPDATE runs SET waits_until = ?2, launched_at = NULL, checkpoint = NULL WHERE id = ?1", Some(until))
+                    }
+                    WaitChange::Over => ("UPDATE runs SET waits_until = ?2 WHERE id = ?1", None),
+                };
+                execute(connection, sql, params![run.to_string(), until.map(Timestamp::as_millis)])?;
             }
             if let Some(agent_session) = change.agent_session {
                 let sql = "UPDATE sessions SET agent_session = ?2 WHERE id = (SELECT session_id FROM runs WHERE id = ?1)";
