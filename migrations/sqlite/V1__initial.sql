@@ -88,6 +88,13 @@ CREATE INDEX api_keys_by_owner ON api_keys (owner, id);
 -- A key is looked up by the first 8 bytes of its hash. The program compares the rest in constant time.
 CREATE UNIQUE INDEX api_keys_by_hash ON api_keys (substr(hash, 1, 8));
 
+-- Profiles that admins store through the API. Unlike those of runs, the settings of their MCP servers are stored.
+CREATE TABLE profiles (
+    name       TEXT    NOT NULL PRIMARY KEY,
+    spec       TEXT    NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+
 -- Audit log. It has no foreign keys: names and ids stay when what they refer to is deleted.
 CREATE TABLE audit (
     id              INTEGER NOT NULL PRIMARY KEY,

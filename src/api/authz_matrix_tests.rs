@@ -81,7 +81,7 @@ impl Requester {
             return None;
         }
         let required = required(method, route).unwrap_or_else(|| panic!("{method} {route} has no required permission"));
-        let has_owned_resource = route.contains('{') && !route.contains("{model}");
+        let has_owned_resource = route.contains('{') && !route.contains("{model}") && !route.contains("{profile}");
         match (self, required) {
             (Self::Anonymous | Self::Expired, _) if openai::is_openai_path(route) => Some((401, "invalid_api_key")),
             (Self::Anonymous, Permission::Scope(Scope::Metrics)) => None,
@@ -164,6 +164,7 @@ impl Harness {
 
     /// The ids of a run, a session and a key of `bob`, and a user name. They are new each time, because a request may delete them.
     async fn resources_of_bob(&self) -> [String; 4] {
+        self.state.runs.set_profile("shared".parse().unwrap(), crate::types::Profile::default(), None).await.unwrap();
         let run = self.state.runs.add_ended_run(self.user("bob").await).await;
         let (_key, key) = self.key("bob", &[Scope::RunsRead]).await;
         let user: UserName = format!("u{}", key.trim_start_matches("key_")).parse().unwrap();
@@ -245,6 +246,7 @@ async fn every_route_is_accessible_to_exactly_the_permitted_requesters() {
                 .replace("{request}", "perm_1")
                 .replace("{file}", "start.js")
                 .replace("{model}", "demo")
+                .replace("{profile}", "shared")
                 .replace("{version}/{*path}", "any/app/main.js");
             let credential = harness.credential_of(requester).await;
             let answer = harness.send(&method, &uri, credential.as_deref(), body_for(&route)).await;

@@ -47,7 +47,7 @@ pub(super) fn layer(is_listed: impl Fn(&str) -> bool + Clone + Send + Sync + 'st
     let origins = AllowOrigin::predicate(move |origin, _request| origin.to_str().is_ok_and(&is_listed));
     CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(REQUEST_HEADERS.map(HeaderName::from_static))
         .expose_headers(RESPONSE_HEADERS.map(HeaderName::from_static))
         .max_age(MAX_AGE)

@@ -8,7 +8,7 @@ use crate::auth::{AuthError, BadKey, LoginError, LogoutError, NewKeyError, NotSe
 use crate::run::store::StoreError;
 use crate::run::{
     AnswerError, AnswerRejected, BadAnswer, BadAttachment, BadIsolation, BadPattern, BadRun, BadSchema, CreateError, DeleteError,
-    FindError, MessageError, MessageRejected, OverBudget, SearchError, SessionError, WorkspaceError,
+    FindError, MessageError, MessageRejected, OverBudget, ProfileError, SearchError, SessionError, WorkspaceError,
 };
 use crate::types::UserName;
 
@@ -130,6 +130,13 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
         BadRun::UnknownAgent { .. } => {
             (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_agent", ""), fields.agent.to_owned(), FaultCode::NotFound)
         }
+        BadRun::UnknownProfile(_) => {
+            (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_profile", ""), within("profile"), FaultCode::NotFound)
+        }
+        BadRun::ProfileConflict { field, .. } => {
+            (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "profile_conflict", ""), within(field), FaultCode::Conflict)
+        }
+        BadRun::ProfileField { field, .. } => (invalid(), within(field), FaultCode::Invalid),
         BadRun::Model => (invalid(), fields.model.to_owned(), FaultCode::Invalid),
         BadRun::NoModel(_) => (invalid(), fields.model.to_owned(), FaultCode::NotSupported),
         // S4 of the threat model requires this status.
@@ -206,6 +213,20 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
         BadRun::LabelName => (invalid(), within("labels"), FaultCode::Invalid),
         BadRun::LabelTooLong(name) => (invalid(), within(&format!("labels.{name}")), FaultCode::TooLong),
         BadRun::Webhook(_) => (invalid(), within("webhook"), FaultCode::Invalid),
+    }
+}
+
+impl From<ProfileError> for ApiError {
+    fn from(error: ProfileError) -> Self {
+        const FIELDS: RunFields = RunFields { prompt: "prompt", agent: "agent_type", model: "model", prefix: "" };
+        let detail = error.to_string();
+        match error {
+            ProfileError::NotFound(_) => Self::not_found(detail),
+            ProfileError::ReadOnly(_) => Self::new(StatusCode::CONFLICT, "profile_read_only", detail),
+            ProfileError::TooMany => Self::new(StatusCode::CONFLICT, "too_many_profiles", detail),
+            ProfileError::Invalid(faults) => Self::from_bad_run(faults, FIELDS),
+            ProfileError::Store(error) => error.into(),
+        }
     }
 }
 

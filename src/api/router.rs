@@ -62,6 +62,8 @@ routes! {
     usage::budget;
     settings::list;
     agents::list;
+    profiles::list;
+    profiles::get, profiles::set, profiles::delete;
     runs::list, runs::create;
     runs::get, runs::delete;
     runs::cancel;

@@ -89,6 +89,7 @@ fn argument(field: &str) -> Option<&'static str> {
         "instructions" => "--instructions",
         "output_schema" => "--output-schema",
         "model" => "--model",
+        "profile" => "--profile",
         "working_dir" | "cwd" => "--dir",
         "timeout_secs" => "--timeout",
         "permission_mode" => "--permission-mode",

@@ -27,8 +27,8 @@ use anyhow::Context as _;
 
 use self::commands::{
     agent_check, agent_install, agent_logout, agent_ls, answer, attach, audit, backup, budget, cancel, completions, config, demo, doctor,
-    health, key, login, logout, logs, ls, man, password as auth_password, requests, restore, retry, rm, run, send, serve, server, session,
-    show, status, usage, user, wait, webhook,
+    health, key, login, logout, logs, ls, man, password as auth_password, profile, requests, restore, retry, rm, run, send, serve, server,
+    session, show, status, usage, user, wait, webhook,
 };
 use self::context::Context;
 use self::error::Report;
@@ -109,6 +109,7 @@ async fn client_command(context: &Context, command: Command) -> anyhow::Result<E
         Command::Logout(args) => logout::logout(context, args).await,
         Command::User(group) => user::user(context, group.command).await,
         Command::Key(group) => key::key(context, group.command).await,
+        Command::Profile(group) => profile::profile(context, group.command).await,
         Command::Budget(group) => budget::budget(context, group.command).await,
         Command::Usage(args) => usage::usage(context, args).await,
         Command::Audit(group) => match group.command {

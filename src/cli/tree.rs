@@ -5,7 +5,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use super::args::{OutputArgs, ServerArgs};
 use super::commands::{
     agent_check, agent_install, agent_logout, answer, attach, audit, backup, budget, cancel, completions, config, demo, doctor, key, login,
-    logout, logs, ls, man, password, requests, restore, retry, rm, run, send, session, show, usage, user, wait, webhook,
+    logout, logs, ls, man, password, profile, requests, restore, retry, rm, run, send, session, show, usage, user, wait, webhook,
 };
 use super::exit::exit_codes;
 use crate::config::Flags;
@@ -75,6 +75,9 @@ pub(super) enum Command {
     User(UserGroup),
     /// Manage API keys
     Key(KeyGroup),
+    /// Manage profiles, which runs are started with
+    #[command(alias = "profiles")]
+    Profile(ProfileGroup),
     /// Show and set daily budgets
     Budget(BudgetGroup),
     /// Show the tokens and cost of runs
@@ -216,6 +219,14 @@ pub(super) struct KeyGroup {
     /// The command.
     #[command(subcommand)]
     pub(super) command: key::KeyCommand,
+}
+
+/// `profile`
+#[derive(Debug, Args)]
+pub(super) struct ProfileGroup {
+    /// The command.
+    #[command(subcommand)]
+    pub(super) command: profile::ProfileCommand,
 }
 
 /// `budget`

@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::declare::{Declaration, DefaultValue, Rejected, SettingValue, settings};
 use super::value::{CpuWeight, Seconds};
 use super::{
-    AccountName, AgentsSettings, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin, RetryDelay,
-    Secret, VariableName, WebhookDestination,
+    AccountName, AgentsSettings, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin,
+    ProfilesSettings, RetryDelay, Secret, VariableName, WebhookDestination,
 };
 use crate::types::{Amount, Budget, HostPattern, Limit, Money, OnShutdown, PerQuota, Quota, RuleSpec, Tokens};
 
@@ -164,6 +164,11 @@ settings! {
         /// Rules on what agents may do. They are applied before the rules of a run; the first match wins. Keys `tool`, `kind`, `path`,
         /// `command`, `decision`: [permission rules](permissions.md#rules).
         permission_rules: Vec<RuleSpec>, default "", expects "an array of tables";
+        /// Tables `[profiles.NAME]`: [profiles](api.md#profiles) that runs are created with, in addition to those of the API. Keys
+        /// `description`, `agent_type`, `model`, `instructions`, `permission_mode`, `permission_rules`, `mcp_servers`, `isolation`, `timeout_secs`,
+        /// `idle_timeout_secs`, `max_cost_usd`, `max_tokens`,
+        /// `max_turns`, `users`.
+        profiles: ProfilesSettings, default "", expects "tables of profiles";
     }
     "Quotas" {
         /// Runs with their events, and the output of their agents.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::declare::{Format, Rejected, SettingValue};
 use super::{
     AccountName, AgentsSettings, BadItem, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin,
-    RetryDelay, Secret, VariableName, WebhookDestination,
+    ProfilesSettings, RetryDelay, Secret, VariableName, WebhookDestination,
 };
 use crate::types::{Amount, HostPattern, IsolationLevel, Money, OnShutdown, RuleSpec, Tokens};
 
@@ -327,6 +327,26 @@ impl SettingValue for CredentialsSettings {
 
 tables! {
     ArrayOfTables: Vec<RuleSpec> => |rules| json!(rules);
+}
+
+impl SettingValue for ProfilesSettings {
+    const FORMAT: Format = Format::Table;
+
+    fn from_text(_text: &OsStr) -> Result<Self, Rejected> {
+        Err(Rejected::Because("this can only be set in the settings file".to_owned()))
+    }
+
+    fn from_toml(value: toml::Value) -> Result<Self, Rejected> {
+        value.try_into().map_err(|error: toml::de::Error| Rejected::Because(error.message().to_owned()))
+    }
+
+    fn to_json(&self) -> Value {
+        self.summary()
+    }
+
+    fn has_secret(&self) -> bool {
+        Self::has_secret(self)
+    }
 }
 
 impl SettingValue for AgentsSettings {

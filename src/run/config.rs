@@ -10,7 +10,7 @@ use super::webhooks::WebhookConfig;
 use crate::egress::EgressPolicy;
 use crate::process::shim::ProcessDir;
 use crate::redact::Secrets;
-use crate::types::{Amount, Budget, Cause, Failure, PerQuota, RunId, RunSpec, Timestamp};
+use crate::types::{Amount, Budget, Cause, Failure, PerQuota, Profile, ProfileName, RunId, RunSpec, Timestamp};
 
 /// The settings of everything in [`crate::run`]. Built once when the server starts, shared as one `Arc`, never changed.
 #[derive(Clone, Debug)]
@@ -51,6 +51,8 @@ pub struct RunConfig {
     pub default_quotas: PerQuota<Option<Amount>>,
     /// The operator's permission rules, which precede those of a run.
     pub permission_rules: Vec<Rule>,
+    /// The profiles of the settings file.
+    pub profiles: BTreeMap<ProfileName, Profile>,
     /// Environment variables that non-admins may set for their runs.
     pub user_env: Vec<String>,
     /// Values that are masked in every log.

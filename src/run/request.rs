@@ -15,7 +15,8 @@ use super::workspace::WorkspaceError;
 use crate::agent::BadIsolation;
 use crate::agent::flags::BadArgs;
 use crate::types::{
-    IsolationLevel, McpServer, OnRateLimit, PermissionMode, ProjectConfig, RuleSpec, SessionId, SpendKind, SpendLimits, TraceParent,
+    IsolationLevel, McpServer, OnRateLimit, PermissionMode, ProfileName, ProjectConfig, RuleSpec, SessionId, SpendKind, SpendLimits,
+    TraceParent,
 };
 
 /// Maximum number of permission rules per run.
@@ -71,8 +72,10 @@ pub struct NewRun {
     pub model: Option<String>,
     /// Additional command-line arguments.
     pub extra_args: Vec<String>,
-    /// How permission requests are decided.
-    pub permission_mode: PermissionMode,
+    /// The profile to use; `None` for none.
+    pub profile: Option<ProfileName>,
+    /// How permission requests are decided; `None` for the mode of the profile, else the default.
+    pub permission_mode: Option<PermissionMode>,
     /// Rules that precede the mode and follow the operator's rules.
     pub permission_rules: Vec<RuleSpec>,
     /// Additional environment variables for the agent.
@@ -147,6 +150,31 @@ pub enum BadRun {
         name: String,
         /// The available agents.
         known: String,
+    },
+    /// There is no profile with this name that the caller may use.
+    #[error("profile {0} not found")]
+    UnknownProfile(ProfileName),
+    /// The request asks for more than the profile.
+    #[error("profile {name} sets {field} to {profile}, and the request to {requested}; {remedy}")]
+    ProfileConflict {
+        /// The profile.
+        name: ProfileName,
+        /// Name of the field.
+        field: &'static str,
+        /// The value of the profile.
+        profile: String,
+        /// The value of the request.
+        requested: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A field of a profile's definition is invalid.
+    #[error("{problem}")]
+    ProfileField {
+        /// Name of the field.
+        field: &'static str,
+        /// Why it is invalid.
+        problem: String,
     },
     /// The model name is invalid.
     #[error(

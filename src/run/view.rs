@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::store::{RunRecord, SessionRecord};
 use crate::types::{
-    AttachmentInfo, Cause, HostPattern, IsolationLevel, OnRateLimit, PermissionMode, ProjectConfig, RuleSpec, RunDone, RunId, RunStatus,
-    SessionId, SpendLimits, Timestamp, Usage, UserName,
+    AttachmentInfo, Cause, HostPattern, IsolationLevel, OnRateLimit, PermissionMode, ProfileName, ProjectConfig, RuleSpec, RunDone, RunId,
+    RunStatus, SessionId, SpendLimits, Timestamp, Usage, UserName,
 };
 
 /// A run: its specification, status and outcome.
@@ -53,6 +53,9 @@ pub struct RunView {
     /// Working directory.
     #[schema(value_type = String)]
     pub working_dir: PathBuf,
+    /// Profile that the run was created with. Its values at that time are in the other fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileName>,
     /// How permission requests are decided.
     pub permission_mode: PermissionMode,
     /// Permission rules of the run, which precede the mode.
@@ -212,6 +215,7 @@ impl RunView {
             output_schema: spec.output_schema,
             instructions: spec.instructions,
             working_dir: spec.working_dir,
+            profile: spec.profile,
             permission_mode: spec.permission_mode,
             isolation: spec.isolation,
             egress: spec.egress,

@@ -1,15 +1,18 @@
 //! Translates the operator's settings into the settings of the run code.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::secrets::known_secrets;
 use super::start_error::StartError;
-use crate::config::{RetryDelay, Settings, WebhookDestination, inherited_credentials};
+use crate::config::{ProfilesSettings, RetryDelay, Settings, WebhookDestination, inherited_credentials};
 use crate::egress::EgressPolicy;
-use crate::run::{AddressGuard, BadRules, BadWebhook, RetentionPolicy, Rule, RunConfig, SigningSecret, WebhookConfig, WebhookSettings};
-use crate::types::RuleSpec;
+use crate::run::{
+    AddressGuard, BadRules, BadWebhook, RetentionPolicy, Rule, RunConfig, SigningSecret, WebhookConfig, WebhookSettings, fault_of_profile,
+};
+use crate::types::{Profile, ProfileName, RuleSpec};
 
 /// Part of the shutdown time reserved for interrupting agents before they get SIGTERM, for killing those that ignore it, and for writing
 /// the last events.
@@ -18,7 +21,7 @@ const SHUTDOWN_RESERVE: Duration = Duration::from_secs(8);
 /// Builds the settings of the run code.
 ///
 /// # Errors
-/// [`StartError::Rules`], [`StartError::Credential`] or [`StartError::Webhook`] if a permission rule, a key or the operator's webhook is
+/// [`StartError::Rules`], [`StartError::Profile`], [`StartError::Credential`] or [`StartError::Webhook`] if a permission rule, a profile, a key or the operator's webhook is
 /// invalid.
 pub(super) fn run_config(settings: &Settings, private_paths: Vec<PathBuf>) -> Result<RunConfig, StartError> {
     let inherited = inherited_credentials(|name| std::env::var_os(name));
@@ -42,6 +45,7 @@ pub(super) fn run_config(settings: &Settings, private_paths: Vec<PathBuf>) -> Re
         default_budget: settings.budget(),
         default_quotas: settings.quotas(),
         permission_rules: permission_rules(&settings.permission_rules)?,
+        profiles: profiles(&settings.profiles)?,
         user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
         secrets: known_secrets(settings).with(egress.secrets()),
         egress,
@@ -57,6 +61,15 @@ pub(super) fn run_config(settings: &Settings, private_paths: Vec<PathBuf>) -> Re
 
 fn permission_rules(specs: &[RuleSpec]) -> Result<Vec<Rule>, StartError> {
     Rule::compile(specs).map_err(|faults| StartError::Rules(faults.into_iter().next().unwrap_or(BadRules::TooLong)))
+}
+
+fn profiles(settings: &ProfilesSettings) -> Result<BTreeMap<ProfileName, Profile>, StartError> {
+    for (name, profile) in &settings.0 {
+        if let Some(problem) = fault_of_profile(profile) {
+            return Err(StartError::Profile { name: name.clone(), problem });
+        }
+    }
+    Ok(settings.0.clone())
 }
 
 fn webhook_rules(settings: &Settings) -> Result<WebhookConfig, BadWebhook> {

@@ -40,6 +40,14 @@ pub enum StartError {
     /// The permission rules in the settings file are invalid.
     #[error("permission_rules in the settings file")]
     Rules(#[source] BadRules),
+    /// A profile in the settings file is invalid.
+    #[error("profiles.{name}.{problem}")]
+    Profile {
+        /// Its name.
+        name: crate::types::ProfileName,
+        /// The field, and what is wrong with it.
+        problem: String,
+    },
     /// A key in the settings file cannot be used.
     #[error(transparent)]
     Credential(#[from] BadCredential),

@@ -24,6 +24,10 @@ string_enum! {
         KeyCreate = "key.create",
         /// Revoked an API key.
         KeyDelete = "key.delete",
+        /// Stored a profile.
+        ProfileSet = "profile.set",
+        /// Deleted a profile.
+        ProfileDelete = "profile.delete",
         /// Created a ticket for a run's event stream.
         Ticket = "ticket",
         /// Created a run.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AttachmentInfo, HostPattern, IsolationLevel, PermissionMode, ProjectConfig, RuleSpec, SpendLimits, TraceParent};
+use super::{AttachmentInfo, HostPattern, IsolationLevel, PermissionMode, ProfileName, ProjectConfig, RuleSpec, SpendLimits, TraceParent};
 
 /// An MCP server for an agent.
 #[derive(Clone, PartialEq, Eq)]
@@ -119,6 +119,9 @@ pub struct RunSpec {
     pub project_config: ProjectConfig,
     /// Labels for filtering.
     pub labels: BTreeMap<String, String>,
+    /// The profile that the run was created with. Its values are in the other fields, as they were then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileName>,
     /// The caller's span, which becomes the parent of the run's span.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_parent: Option<TraceParent>,

@@ -76,6 +76,7 @@ fn manager(directory: &std::path::Path, agent: Noting) -> RunManager {
         max_wait: second,
         default_budget: openrunner::types::Budget::default(),
         default_quotas: openrunner::types::PerQuota::default(),
+        profiles: BTreeMap::new(),
         permission_rules: vec![],
         user_env: vec![],
         retention: RetentionPolicy::default(),

@@ -45,6 +45,7 @@ mod ownership;
 mod packaging;
 mod permissions;
 mod policies;
+mod profiles;
 mod project_config;
 mod proxy;
 mod questions;

@@ -120,6 +120,7 @@ pub(crate) fn task(agent: &str) -> Task {
             project_config: ProjectConfig::Ignore,
             labels: std::collections::BTreeMap::new(),
             egress: None,
+            profile: None,
             trace_parent: None,
         },
         resume: None,

@@ -409,6 +409,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/profiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the profiles that the caller may use, by name; for admins all. */
+        get: operations["list_profiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/profiles/{profile}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a profile. */
+        get: operations["get_profile"];
+        /**
+         * Creates a profile, or replaces the one of the same name. Admins only.
+         * @description Runs that exist keep what they have.
+         */
+        put: operations["set_profile"];
+        post?: never;
+        /**
+         * Deletes a profile. Admins only.
+         * @description Runs that exist keep what they have.
+         */
+        delete: operations["delete_profile"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs": {
         parameters: {
             query?: never;
@@ -1012,7 +1054,7 @@ export interface components {
          * @description An action that was performed or attempted.
          * @enum {string}
          */
-        AuditAction: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer";
+        AuditAction: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "profile.set" | "profile.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer";
         /** @description An action, successful or rejected. */
         AuditEntry: {
             /**
@@ -2123,6 +2165,99 @@ export interface components {
             errors?: components["schemas"]["FieldError"][];
         };
         /**
+         * @description What a profile sets for its runs. What is absent is left to the request.
+         *
+         *     A request may set what the profile leaves open, and may narrow what it sets: a stricter mode, a lower limit, a higher isolation level.
+         */
+        Profile: {
+            /** @description Description for people. */
+            description?: string | null;
+            /** @description The agent. */
+            agent_type?: string | null;
+            /** @description The model. */
+            model?: string | null;
+            /** @description Text that is added to the agent's system prompt. That of the request follows it. */
+            instructions?: string | null;
+            permission_mode?: components["schemas"]["PermissionMode"] | null;
+            /** @description Rules that precede those of the request. */
+            permission_rules?: components["schemas"]["RuleSpec"][];
+            /** @description MCP servers for the agent, also in runs of users who are no admins. */
+            mcp_servers?: components["schemas"]["McpServer"][];
+            isolation?: components["schemas"]["IsolationLevel"] | null;
+            /**
+             * Format: u-int64
+             * @description Time limit of the run in seconds. A request may choose a lower one.
+             */
+            timeout_secs?: number | null;
+            /**
+             * Format: u-int64
+             * @description Time limit in seconds without output. A request may choose a lower one.
+             */
+            idle_timeout_secs?: number | null;
+            max_cost_usd?: components["schemas"]["Money"] | null;
+            max_tokens?: components["schemas"]["Tokens"] | null;
+            max_turns?: components["schemas"]["Amount"] | null;
+            /** @description The users who may use the profile, besides admins. Empty for all users. */
+            users?: components["schemas"]["UserName"][];
+        };
+        /** @example review */
+        ProfileName: string;
+        /**
+         * @description Where a profile is defined.
+         * @enum {string}
+         */
+        ProfileSource: "settings" | "api";
+        /** @description A profile without the settings of its MCP servers, which may contain secrets. Absent fields are left to the request. */
+        ProfileView: {
+            /** @description Name of the profile. */
+            name: components["schemas"]["ProfileName"];
+            /** @description Where it is defined. */
+            source: components["schemas"]["ProfileSource"];
+            /** @description Description for people. */
+            description?: string;
+            /** @description The agent. */
+            agent_type?: string;
+            /** @description The model. */
+            model?: string;
+            /** @description Text that is added to the agent's system prompt, before that of the request. */
+            instructions?: string;
+            /** @description How permission requests are decided, unless the request chooses a stricter mode. */
+            permission_mode?: components["schemas"]["PermissionMode"];
+            /** @description Rules that precede those of the request. */
+            permission_rules?: components["schemas"]["RuleSpec"][];
+            /** @description Names of the MCP servers. */
+            mcp_servers?: string[];
+            /** @description The isolation level, unless the request chooses a higher one. */
+            isolation?: components["schemas"]["IsolationLevel"];
+            /**
+             * Format: u-int64
+             * @description Time limit of the run in seconds, unless the request chooses a lower one.
+             */
+            timeout_secs?: number;
+            /**
+             * Format: u-int64
+             * @description Time limit in seconds without output, unless the request chooses a lower one.
+             */
+            idle_timeout_secs?: number;
+            /** @description Maximum cost of a run in US dollars, unless the request chooses a lower limit. */
+            max_cost_usd?: components["schemas"]["Money"];
+            /** @description Maximum number of tokens of a run, unless the request chooses a lower limit. */
+            max_tokens?: components["schemas"]["Tokens"];
+            /** @description Maximum number of model calls of a run, unless the request chooses a lower limit. */
+            max_turns?: components["schemas"]["Amount"];
+            /** @description The users who may use the profile, besides admins. Only for admins; absent for all users. */
+            users?: components["schemas"]["UserName"][];
+            /** @description When it was last changed; absent for one of the settings file. */
+            updated_at?: components["schemas"]["Timestamp"];
+        };
+        /** @description One page of a list. */
+        ProfileViewPage: {
+            /** @description The items. */
+            items: components["schemas"]["ProfileView"][];
+            /** @description The `cursor` of the next page; null on the last page. */
+            next_cursor: string | null;
+        };
+        /**
          * @description Whether the agent's configuration in the working directory has an effect.
          * @enum {string}
          */
@@ -2348,6 +2483,8 @@ export interface components {
             title: string;
             /** @description Working directory. */
             working_dir: string;
+            /** @description Profile that the run was created with. Its values at that time are in the other fields. */
+            profile?: components["schemas"]["ProfileName"];
             /** @description How permission requests are decided. */
             permission_mode: components["schemas"]["PermissionMode"];
             /** @description Permission rules of the run, which precede the mode. */
@@ -2585,6 +2722,7 @@ export interface components {
             extra_args?: string[] | null;
             session_id?: components["schemas"]["SessionId"] | null;
             on_busy?: components["schemas"]["OnBusy"] | null;
+            profile?: components["schemas"]["ProfileName"] | null;
             permission_mode?: components["schemas"]["PermissionMode"] | null;
             /** @description Rules that take precedence over the mode. */
             permission_rules?: components["schemas"]["RuleSpec"][] | null;
@@ -3993,6 +4131,108 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["AgentSummaryPage"];
                 };
+            };
+        };
+    };
+    list_profiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The profiles, by name. `next_cursor` is always null. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfileViewPage"];
+                };
+            };
+        };
+    };
+    get_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the profile. */
+                profile: components["schemas"]["ProfileName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The profile. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfileView"];
+                };
+            };
+        };
+    };
+    set_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the profile. */
+                profile: components["schemas"]["ProfileName"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Profile"];
+            };
+        };
+        responses: {
+            /** @description The profile was replaced. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfileView"];
+                };
+            };
+            /** @description The profile was created. */
+            201: {
+                headers: {
+                    /** @description Path of the profile. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfileView"];
+                };
+            };
+        };
+    };
+    delete_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the profile. */
+                profile: components["schemas"]["ProfileName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The profile was deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -64,8 +64,8 @@ pub(in crate::api) async fn create(
     let mut new = request.into_new_run()?;
     (new.agent_type, new.model, new.is_local) = (Some(agent_type), agents_model, origin.is_local);
     new.trace_parent = trace_parent;
-    new.default_passwords =
-        new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&audit_context.caller().user.name).await?;
+    new.default_passwords = new.permission_mode.unwrap_or_default() != PermissionMode::Auto
+        && app.auth.default_password_reaches(&audit_context.caller().user.name).await?;
     // Before the run is created: without a stream the client could not follow it.
     let permit = if is_stream { Some(app.limits.streams.open(&audit_context.caller().user.name)?) } else { None };
     let (state, owner) = (app.clone(), audit_context.clone());

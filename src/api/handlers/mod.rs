@@ -17,6 +17,7 @@ pub(super) mod models;
 pub(super) mod page_aliases;
 mod pagination;
 mod params;
+pub(super) mod profiles;
 pub(super) mod reference;
 pub(super) mod requests;
 pub(super) mod runs;

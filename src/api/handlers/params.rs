@@ -2,7 +2,7 @@
 
 use utoipa::IntoParams;
 
-use crate::types::{KeyId, RunId, SessionId, UserName};
+use crate::types::{KeyId, ProfileName, RunId, SessionId, UserName};
 
 /// The run of a path.
 #[derive(IntoParams)]
@@ -38,6 +38,15 @@ pub(super) struct UserPath {
 pub(super) struct KeyPath {
     /// Id of the API key.
     id: KeyId,
+}
+
+/// The profile of a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only described, not read")]
+pub(super) struct ProfilePath {
+    /// Name of the profile.
+    profile: ProfileName,
 }
 
 /// A permission request or question of a run.

@@ -26,8 +26,8 @@ use crate::auth::{ClientOrigin, Principal, Target};
 use crate::run::store::{OwnerFilter, RunFilter, SearchText};
 use crate::run::{NewAttachment, NewRun, OnBusy, RunView, WebhookRequest};
 use crate::types::{
-    Amount, Attachment, AttachmentInfo, AttachmentKind, AuditAction, IsolationLevel, McpServer, McpTransport, Money, OnRateLimit,
-    PermissionMode, ProjectConfig, RuleSpec, RunId, RunStatus, SessionId, SpendLimits, Timestamp, Tokens, UserName,
+    Amount, Attachment, AttachmentInfo, AttachmentKind, AuditAction, IsolationLevel, McpServer, McpServerSpec, Money, OnRateLimit,
+    PermissionMode, ProfileName, ProjectConfig, RuleSpec, RunId, RunStatus, SessionId, SpendLimits, Timestamp, Tokens, UserName,
 };
 
 const FIELDS: RunFields = RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
@@ -140,7 +140,9 @@ struct RunMetadata {
     session_id: Option<SessionId>,
     /// What to do if that session has a live run.
     on_busy: Option<OnBusy>,
-    /// How permission requests are decided.
+    /// Profile to use, one of `GET /api/profiles`. The other fields may set what it leaves open, and narrow what it sets.
+    profile: Option<ProfileName>,
+    /// How permission requests are decided. Default: that of the profile, or `auto`.
     permission_mode: Option<PermissionMode>,
     /// Rules that take precedence over the mode.
     #[schema(max_items = 256)]
@@ -157,7 +159,7 @@ struct RunMetadata {
     /// Environment variables for the agent. Their values are never shown or stored.
     env: Option<BTreeMap<String, String>>,
     /// MCP servers for the agent; admins only.
-    mcp_servers: Option<Vec<McpServerRequest>>,
+    mcp_servers: Option<Vec<McpServerSpec>>,
     /// Labels for filtering, at most 32.
     labels: Option<BTreeMap<String, String>>,
     /// Webhook for the run's events: a URL, or an object with options. See docs/webhooks.md.
@@ -195,57 +197,6 @@ impl From<Webhook> for WebhookRequest {
     }
 }
 
-/// An MCP server: a program that the agent starts (`command`), or a URL that it calls (`url`).
-#[derive(Deserialize, ToSchema)]
-#[serde(untagged, expecting = "must be an object with name and command (and args, env), or with name and url (and headers)")]
-#[schema(as = McpServer)]
-enum McpServerRequest {
-    Stdio(StdioServer),
-    Http(HttpServer),
-}
-
-/// An MCP server that the agent starts.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct StdioServer {
-    /// Name of the server.
-    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
-    name: String,
-    /// The program.
-    command: String,
-    /// Arguments of the program.
-    #[serde(default)]
-    args: Vec<String>,
-    /// Additional environment variables.
-    #[serde(default)]
-    env: BTreeMap<String, String>,
-}
-
-/// An MCP server that the agent calls.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct HttpServer {
-    /// Name of the server.
-    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
-    name: String,
-    /// URL of the server.
-    url: String,
-    /// Headers of each request.
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-}
-
-impl From<McpServerRequest> for McpServer {
-    fn from(request: McpServerRequest) -> Self {
-        match request {
-            McpServerRequest::Stdio(StdioServer { name, command, args, env }) => {
-                Self { name, transport: McpTransport::Stdio { command, args, env } }
-            }
-            McpServerRequest::Http(HttpServer { name, url, headers }) => Self { name, transport: McpTransport::Http { url, headers } },
-        }
-    }
-}
-
 /// A created run.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api) struct CreateRunResponse {
@@ -262,7 +213,7 @@ pub(in crate::api) struct CreateRunResponse {
 /// Creates a run. The run is durable before the response is sent.
 #[utoipa::path(post, path = "/api/runs", operation_id = "create_run", tag = "runs", params(IdempotencyHeader), request_body = CreateRunRequest,
     extensions(("x-error-codes" = json!(["bad_argument", "admin_only", "env_not_allowed", "working_dir_not_allowed", "not_found",
-        "session_busy", "unknown_agent", "bad_working_dir", "session_mismatch", "working_dir_gone", "cannot_resume", "cannot_ask", "idempotency_key_reused",
+        "session_busy", "unknown_agent", "unknown_profile", "profile_conflict", "bad_working_dir", "session_mismatch", "working_dir_gone", "cannot_resume", "cannot_ask", "idempotency_key_reused",
         "isolation_required", "isolation_unavailable", "budget_exceeded", "queue_full", "storage", "quota_exceeded", "storage_quota_exceeded"]))),
     responses((status = 201, description = "The run was created.", body = CreateRunResponse,
         headers(("Location" = String, description = "Path of the run.")))))]
@@ -277,8 +228,8 @@ pub(in crate::api) async fn create(
     body::check_rest(size.saturating_sub(request.input.encoded_size()))?;
     let mut new = request.into_new_run(origin.is_local)?;
     new.trace_parent = trace_parent;
-    new.default_passwords =
-        new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&audit_context.caller().user.name).await?;
+    let may_ask = new.profile.is_some() || new.permission_mode.unwrap_or_default() != PermissionMode::Auto;
+    new.default_passwords = may_ask && app.auth.default_password_reaches(&audit_context.caller().user.name).await?;
     let (runs, caller, event) = (app.runs.clone(), audit_context.caller(), audit_context.event(AuditAction::RunCreate));
     let creating =
         move |audit| async move { runs.create(&caller, new, key, Some(audit)).await.map_err(|error| ApiError::from_create(error, FIELDS)) };
@@ -371,7 +322,8 @@ impl CreateRunRequest {
             extra_args: metadata.extra_args.unwrap_or_default(),
             session: metadata.session_id,
             on_busy: metadata.on_busy.unwrap_or_default(),
-            permission_mode: metadata.permission_mode.unwrap_or_default(),
+            profile: metadata.profile,
+            permission_mode: metadata.permission_mode,
             permission_rules: metadata.permission_rules.unwrap_or_default(),
             isolation: metadata.isolation,
             egress: metadata.egress,

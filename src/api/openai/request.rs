@@ -185,7 +185,7 @@ impl CompletionRequest {
             working_dir,
             session: session_id,
             on_busy: on_busy.unwrap_or_default(),
-            permission_mode: permission_mode.unwrap_or_default(),
+            permission_mode,
             isolation,
             egress: None,
             project_config,

@@ -70,6 +70,7 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
         ("runs", "Runs of agents: events, messages, permission requests and results"),
         ("sessions", "Conversations of one or more runs"),
         ("agents", "Agents and their capabilities"),
+        ("profiles", "Named combinations that runs are created with"),
         ("auth", "Login and passwords"),
         ("users", "Users (admins only)"),
         ("keys", "API keys for programs"),

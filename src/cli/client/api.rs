@@ -181,6 +181,14 @@ impl Client {
         self.with_body(Method::POST, path, body).await
     }
 
+    /// `PUT path` with a JSON body.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(in crate::cli) async fn put(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        self.with_body(Method::PUT, path, Some(body)).await
+    }
+
     /// `PATCH path` with a JSON body.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ pub(super) mod logs;
 pub(super) mod ls;
 pub(super) mod man;
 pub(super) mod password;
+pub(super) mod profile;
 mod quota;
 pub(super) mod requests;
 pub(super) mod restore;

@@ -26,7 +26,8 @@ pub(in crate::cli) struct RetryArgs {
 }
 
 /// Fields of a run that are also fields of `metadata`.
-const COPIED: [&str; 14] = [
+const COPIED: [&str; 15] = [
+    "profile",
     "agent_type",
     "output_schema",
     "instructions",
@@ -63,7 +64,11 @@ async fn continues_session(client: &Client, run: &Value) -> anyhow::Result<bool>
 
 /// The request that repeats a run.
 fn request(run: &Value, continues_session: bool) -> anyhow::Result<Value> {
-    if run["mcp_servers"].as_array().is_some_and(|servers| !servers.is_empty()) {
+    let has = |list: &str, name: Option<&str>| {
+        run[list].as_array().is_some_and(|names| names.iter().any(|each| name.is_none_or(|name| each == name)))
+    };
+    // Servers of the profile are added again with it.
+    if has("mcp_servers", None) && (run["profile"].is_null() || has("widened", Some("mcp_servers"))) {
         return Err(CliError::failed("the run has MCP servers, whose settings the server does not reveal")
             .hint("start the run again through the API")
             .into());
@@ -118,5 +123,9 @@ mod tests {
     #[test]
     fn a_run_with_mcp_servers_cannot_be_repeated() {
         assert!(request(&json!({ "prompt": "x", "mcp_servers": ["files"] }), false).is_err());
+        let with_profile = json!({ "prompt": "x", "mcp_servers": ["files"], "profile": "review", "widened": [] });
+        assert_eq!(request(&with_profile, false).unwrap()["metadata"], json!({ "profile": "review" }));
+        let own = json!({ "prompt": "x", "mcp_servers": ["files", "mine"], "profile": "review", "widened": ["mcp_servers"] });
+        assert!(request(&own, false).is_err());
     }
 }

@@ -20,7 +20,7 @@ use crate::cli::output::{print_json, print_line};
 use crate::cli::terminal;
 use crate::cli::watch::{DetachMode, Screen, Watch};
 use crate::run::MAX_ATTACHMENT_BYTES;
-use crate::types::{Amount, IsolationLevel, Money, OnRateLimit, PermissionMode, ProjectConfig, SessionId, Tokens};
+use crate::types::{Amount, IsolationLevel, Money, OnRateLimit, PermissionMode, ProfileName, ProjectConfig, SessionId, Tokens};
 
 /// Arguments of `run` with a prompt.
 #[derive(Debug, Args)]
@@ -46,6 +46,9 @@ pub(in crate::cli) struct StartArgs {
     /// Model, by its name in the agent
     #[arg(long, short, value_name = "MODEL")]
     pub(in crate::cli) model: Option<String>,
+    /// Profile, one of `openrunner profile ls`; the other options may narrow it
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) profile: Option<ProfileName>,
     /// Working directory (default: the current one, if the server is on this machine)
     #[arg(long, short = 'C', value_name = "DIR")]
     pub(in crate::cli) dir: Option<PathBuf>,
@@ -177,6 +180,7 @@ async fn metadata(args: &StartArgs, client: &Client, env: Map<String, Value>) ->
         ("instructions", args.instructions.clone().map(Value::from)),
         ("output_schema", args.output_schema.as_deref().map(output_schema).transpose()?),
         ("model", args.model.clone().map(Value::from)),
+        ("profile", args.profile.as_ref().map(|name| json!(name))),
         ("working_dir", dir.map(Value::from)),
         ("timeout_secs", args.timeout.map(|timeout| timeout.as_secs().into())),
         ("on_rate_limit", args.on_rate_limit.map(|mode| json!(mode))),

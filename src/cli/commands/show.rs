@@ -67,6 +67,7 @@ fn fields(run: &Value) -> Vec<(&'static str, String)> {
         ("owner", field(run, "owner")),
         ("session", field(run, "session_id")),
         ("directory", field(run, "working_dir")),
+        ("profile", field(run, "profile")),
         ("permissions", field(run, "permission_mode")),
         ("isolation", field(run, "isolation")),
         ("project configuration", field(run, "project_config")),

@@ -7,6 +7,7 @@
 //! Effects on other runs follow the commit.
 
 mod commit;
+mod profile;
 mod reserve;
 #[cfg(test)]
 mod tests;
@@ -15,12 +16,13 @@ mod validate;
 use std::sync::Arc;
 
 use self::commit::NewRecord;
-use self::validate::{Checked, ValidationContext};
+pub(in crate::run) use self::profile::check_profile;
+use self::validate::{Checked, Granted, ValidationContext};
 use crate::agent::Capabilities;
 use crate::run::errors::{CreateError, SessionError};
 use crate::run::idempotency::IdempotencyKey;
 use crate::run::manager::RunManager;
-use crate::run::request::NewRun;
+use crate::run::request::{BadRun, NewRun};
 use crate::run::store::{Audited, SessionUse, StoreError, UsedKey};
 use crate::run::view::RunView;
 use crate::types::{Caller, PermissionMode, RunId, SessionId};
@@ -95,8 +97,10 @@ impl RunManager {
             })?),
             None => None,
         };
+        let mut new = new;
+        let granted = self.apply_profile(caller, &mut new).await?;
         let (id, on_busy) = (RunId::new(), new.on_busy);
-        let weak_guarantee = new.default_passwords && new.permission_mode != PermissionMode::Auto;
+        let weak_guarantee = new.default_passwords && new.permission_mode.unwrap_or_default() != PermissionMode::Auto;
         // Only if needed, because an agent that was just installed must be probed first.
         let capabilities = if validate::needs_capabilities(&new) || !owner_limits.is_empty() {
             inner.context.agents.capabilities(validate::agent_type_of(&new, session.as_ref())).await
@@ -105,7 +109,8 @@ impl RunManager {
         };
         let (shared, owner, continued) = (Arc::clone(inner), caller.clone(), session.clone());
         let validation = tokio::task::spawn_blocking(move || {
-            let context = ValidationContext { agents: &shared.context.agents, workspaces: &shared.workspaces, config: &shared.config };
+            let context =
+                ValidationContext { agents: &shared.context.agents, workspaces: &shared.workspaces, config: &shared.config, granted };
             let checked = validate::validate(new, id, &owner, continued.as_ref(), capabilities, owner_limits, &context);
             // On the blocking thread, because the values may be megabytes.
             checked.map(|checked| {
@@ -130,6 +135,15 @@ impl RunManager {
         spec.project_config = decided.map_err(|fault| CreateError::Invalid(vec![fault]))?;
         let new = NewRecord { spec, session, session_use, attachments, moved_from, widened, secrets, masked, webhooks, weak_guarantee };
         self.commit(reservation, caller, new, key, audit).await
+    }
+
+    /// Adds what the profile of the request sets, if it names one.
+    async fn apply_profile(&self, caller: &Caller, new: &mut NewRun) -> Result<Granted, CreateError> {
+        let Some(name) = new.profile.clone() else { return Ok(Granted::default()) };
+        let Some(named) = self.usable_profile(caller, &name).await? else {
+            return Err(CreateError::Invalid(vec![BadRun::UnknownProfile(name)]));
+        };
+        profile::apply(&name, named.profile, new).map_err(CreateError::Invalid)
     }
 
     /// The run that an earlier request with the same key created.

@@ -54,6 +54,15 @@ impl TrustRequest {
     }
 }
 
+/// What the run has from its profile, hence with the rights of an admin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Granted {
+    /// How many of the MCP servers, from the first.
+    pub(super) mcp_servers: usize,
+    /// Whether the isolation level is that of the profile, or a higher one.
+    pub(super) isolation: bool,
+}
+
 /// A validated request.
 pub(super) struct Checked {
     /// The specification, with an empty working directory whose configuration is ignored.
@@ -75,6 +84,8 @@ pub(super) struct ValidationContext<'a> {
     pub(super) agents: &'a Agents,
     pub(super) workspaces: &'a Workspaces,
     pub(super) config: &'a RunConfig,
+    /// What the request has from its profile.
+    pub(super) granted: Granted,
 }
 
 /// Validates `new`. Creates nothing.
@@ -151,7 +162,7 @@ pub(super) fn validate(
         working_dir: PathBuf::new(),
         model: new.model,
         extra_args: new.extra_args,
-        permission_mode: new.permission_mode,
+        permission_mode: new.permission_mode.unwrap_or_default(),
         permission_rules: new.permission_rules,
         env: new.env.keys().cloned().collect(),
         mcp_servers: new.mcp_servers.iter().map(|server| server.name.clone()).collect(),
@@ -164,6 +175,7 @@ pub(super) fn validate(
         egress: is_sandbox.then(|| egress.unwrap_or_else(|| default_egress(known_dir.as_deref(), &context.config.egress))),
         project_config: ProjectConfig::Ignore,
         labels: new.labels,
+        profile: new.profile,
         trace_parent: new.trace_parent,
     };
     let moved_from = session.filter(|_| moves).map(|session| session.working_dir.clone());
@@ -217,14 +229,16 @@ fn check_agent(
         Err(error) => faults.push(error.into()),
     }
     faults.extend(check_permissions(new, agent_type, capabilities, context.agents));
-    match context.agents.check_isolation(agent_type, new.permission_mode, new.isolation, caller.is_admin()) {
+    let mode = new.permission_mode.unwrap_or_default();
+    match context.agents.check_isolation(agent_type, mode, new.isolation, caller.is_admin() || context.granted.isolation) {
         Ok(isolation) => level = isolation.map(|isolation| isolation.level),
         Err(error) => faults.push(error.into()),
     }
     faults.extend(new.instructions.as_deref().and_then(|text| check_instructions(text, agent_type, capabilities).err()));
     if !new.mcp_servers.is_empty() {
-        check_mcp_servers(&new.mcp_servers, agent_type, caller, capabilities, faults);
-        widened.push("mcp_servers".to_owned());
+        let has_own = new.mcp_servers.len() > context.granted.mcp_servers;
+        check_mcp_servers(&new.mcp_servers, agent_type, caller.is_admin() || !has_own, capabilities, faults);
+        widened.extend(has_own.then(|| "mcp_servers".to_owned()));
     }
     AgentChecks { widened, level, moves }
 }
@@ -233,7 +247,7 @@ fn check_agent(
 pub(super) fn needs_capabilities(new: &NewRun) -> bool {
     new.session.is_some()
         || new.model.is_some()
-        || new.permission_mode != PermissionMode::Auto
+        || new.permission_mode.unwrap_or_default() != PermissionMode::Auto
         || !new.permission_rules.is_empty()
         || !new.mcp_servers.is_empty()
         || new.instructions.is_some()
@@ -272,6 +286,11 @@ fn check_instructions(text: &str, agent: &str, capabilities: Capabilities) -> Re
     if !capabilities.instructions {
         return Err(BadRun::NoInstructions(agent.to_owned()));
     }
+    check_text(text)
+}
+
+/// Checks instructions.
+pub(super) fn check_text(text: &str) -> Result<(), BadRun> {
     match text {
         text if text.len() > MAX_INSTRUCTIONS => Err(BadRun::InstructionsTooLong),
         text if text.trim().is_empty() || text.contains('\0') => Err(BadRun::Instructions),
@@ -291,10 +310,10 @@ fn check_prompt(prompt: &str) -> Option<BadRun> {
 
 /// Checks that the agent keeps the permission mode and the rules.
 fn check_permissions(new: &NewRun, agent: &str, capabilities: Capabilities, agents: &Agents) -> Option<BadRun> {
-    if (new.permission_mode != PermissionMode::Auto || !new.permission_rules.is_empty()) && !capabilities.permissions {
+    if (new.permission_mode.unwrap_or_default() != PermissionMode::Auto || !new.permission_rules.is_empty()) && !capabilities.permissions {
         return Some(BadRun::CannotAsk { agent: agent.to_owned() });
     }
-    let reason = agents.unsupported_mode(agent, new.permission_mode)?;
+    let reason = agents.unsupported_mode(agent, new.permission_mode.unwrap_or_default())?;
     Some(BadRun::CannotKeepMode { agent: agent.to_owned(), reason })
 }
 
@@ -333,7 +352,7 @@ fn check_spend_limits(
 }
 
 /// Compiles the rules. They are compiled again when the run starts: compiled ones of all queued runs would take much memory.
-fn check_rules(specs: &[RuleSpec], faults: &mut Vec<BadRun>) {
+pub(super) fn check_rules(specs: &[RuleSpec], faults: &mut Vec<BadRun>) {
     if specs.len() > MAX_RULES {
         faults.push(BadRun::TooManyRules);
     } else if let Err(problems) = Rule::compile(specs) {
@@ -413,14 +432,19 @@ fn check_labels(labels: &BTreeMap<String, String>, faults: &mut Vec<BadRun>) {
     }
 }
 
-fn check_mcp_servers(servers: &[McpServer], agent: &str, caller: &Caller, capabilities: Capabilities, faults: &mut Vec<BadRun>) {
+fn check_mcp_servers(servers: &[McpServer], agent: &str, may_add: bool, capabilities: Capabilities, faults: &mut Vec<BadRun>) {
     if !capabilities.mcp_servers {
         return faults.push(BadRun::NoMcpServers(agent.to_owned()));
     }
     // Rule S4: an MCP server is code that runs under the agent's account.
-    if !caller.is_admin() {
+    if !may_add {
         return faults.push(BadRun::McpServersNeedAdmin);
     }
+    check_servers(servers, faults);
+}
+
+/// Checks names, commands and URLs.
+pub(super) fn check_servers(servers: &[McpServer], faults: &mut Vec<BadRun>) {
     let mut names = std::collections::BTreeSet::new();
     for (index, server) in servers.iter().enumerate() {
         let is_valid_name = !server.name.is_empty()
@@ -440,7 +464,7 @@ fn check_mcp_servers(servers: &[McpServer], agent: &str, caller: &Caller, capabi
 }
 
 /// Rule S3: a model name cannot be taken for a flag, a parent path or two arguments.
-fn is_valid_model(text: &str) -> bool {
+pub(super) fn is_valid_model(text: &str) -> bool {
     let starts_valid = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@+[]-".contains(&byte);
     starts_valid && text.len() <= MAX_MODEL_BYTES && text.bytes().all(allowed)

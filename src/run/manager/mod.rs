@@ -30,7 +30,7 @@ use crate::run::quotas::Quotas;
 use crate::run::searches::Searches;
 use crate::run::sessions::Sessions;
 use crate::run::shutdown::Shutdown;
-use crate::run::store::{QuotaStore, RunStore, UsageStore};
+use crate::run::store::{ProfileStore, QuotaStore, RunStore, UsageStore};
 use crate::run::webhooks::Sender;
 use crate::run::workspace::Workspaces;
 use crate::types::{Clock, OnShutdown, RunId, RunStatus};
@@ -44,6 +44,7 @@ pub struct RunManager {
 pub(super) struct Inner {
     pub(super) store: Arc<dyn RunStore>,
     usage: Arc<dyn UsageStore>,
+    pub(super) profiles: Arc<dyn ProfileStore>,
     pub(super) quotas: Quotas,
     pub(super) log: EventLog,
     pub(super) workspaces: Workspaces,
@@ -67,13 +68,14 @@ impl RunManager {
     ///
     /// # Errors
     /// If a workspace root does not exist or the data directory cannot be used.
-    pub fn new<S: RunStore + UsageStore + QuotaStore + 'static>(
+    pub fn new<S: RunStore + UsageStore + QuotaStore + ProfileStore + 'static>(
         store: Arc<S>,
         clock: Arc<dyn Clock>,
         agents: Agents,
         config: Arc<RunConfig>,
     ) -> std::io::Result<Self> {
         let usage: Arc<dyn UsageStore> = Arc::<S>::clone(&store);
+        let profiles: Arc<dyn ProfileStore> = Arc::<S>::clone(&store);
         let quotas = Quotas::new(Arc::<S>::clone(&store), config.default_quotas);
         let store: Arc<dyn RunStore> = store;
         let context = DriverContext {
@@ -100,6 +102,7 @@ impl RunManager {
                 log: EventLog::new(Arc::clone(&store), clock).with_secrets(config.secrets.clone()),
                 store,
                 usage,
+                profiles,
                 quotas,
                 workspaces: Workspaces::new(&config.data_dir, &config.workspace_roots, &config.user_workspace_roots)?,
                 admission: Admission::new(limits),

@@ -16,7 +16,7 @@ use crate::run::RetentionPolicy;
 use crate::run::config::RunConfig;
 use crate::run::request::NewRun;
 use crate::run::store::testing::FaultStore;
-use crate::run::store::{QuotaStore, RunRecord, RunStore, UsageStore};
+use crate::run::store::{ProfileStore, QuotaStore, RunRecord, RunStore, UsageStore};
 use crate::run::view::RunView;
 use crate::types::{Budget, Caller, Seq, StreamEvent, UserRef, UserRole};
 
@@ -92,11 +92,11 @@ impl RunManager {
     }
 
     /// A manager without agents over a store, with its other files in `dir`.
-    pub(crate) fn with_store<S: RunStore + UsageStore + QuotaStore + 'static>(store: Arc<S>, dir: &std::path::Path) -> Self {
+    pub(crate) fn with_store<S: RunStore + UsageStore + QuotaStore + ProfileStore + 'static>(store: Arc<S>, dir: &std::path::Path) -> Self {
         Self::with_agents(store, dir, &Registry::default(), 1)
     }
 
-    fn with_agents<S: RunStore + UsageStore + QuotaStore + 'static>(
+    fn with_agents<S: RunStore + UsageStore + QuotaStore + ProfileStore + 'static>(
         store: Arc<S>,
         dir: &std::path::Path,
         agents: &Registry,
@@ -135,6 +135,7 @@ impl RunManager {
             default_budget: Budget::default(),
             default_quotas: crate::types::PerQuota::default(),
             permission_rules: vec![],
+            profiles: BTreeMap::new(),
             user_env: vec![],
             secrets: Secrets::default(),
             retention: RetentionPolicy::default(),

@@ -6,6 +6,7 @@ pub(super) mod contract;
 mod error;
 mod idempotency;
 mod keys;
+mod profiles;
 mod quotas;
 mod retention;
 mod runs;
@@ -22,6 +23,7 @@ pub use audit::{AuditEntry, AuditFilter, AuditRecord, AuditStore, Audited};
 pub use error::{OverQuota, StoreError};
 pub use idempotency::{Idempotency, UsedKey};
 pub use keys::{ApiKeyRecord, KeyStore};
+pub use profiles::{ProfileChange, ProfileRecord, ProfileStore};
 pub use quotas::{QuotaStore, QuotaUse};
 pub use retention::{FreshWorkspace, PendingRemoval, RetentionStep, RetentionStore, StoreSize};
 pub use runs::{

@@ -160,6 +160,25 @@ class Calls(ABC):
         response: models.AgentSummaryPage = self._call("GET", "/api/agents")
         return response
 
+    def list_profiles(self) -> models.ProfileViewPage:
+        """Lists the profiles that the caller may use, by name; for admins all."""
+        response: models.ProfileViewPage = self._call("GET", "/api/profiles")
+        return response
+
+    def get_profile(self, profile: models.ProfileName) -> models.ProfileView:
+        """Returns a profile."""
+        response: models.ProfileView = self._call("GET", f"/api/profiles/{quote(profile, safe='')}")
+        return response
+
+    def set_profile(self, profile: models.ProfileName, body: models.Profile) -> models.ProfileView:
+        """Creates a profile, or replaces the one of the same name. Admins only."""
+        response: models.ProfileView = self._call("PUT", f"/api/profiles/{quote(profile, safe='')}", body=body)
+        return response
+
+    def delete_profile(self, profile: models.ProfileName) -> None:
+        """Deletes a profile. Admins only."""
+        self._call("DELETE", f"/api/profiles/{quote(profile, safe='')}")
+
     def list_runs(
         self,
         *,
@@ -415,6 +434,25 @@ class AsyncCalls(ABC):
         """Lists the agents and their capabilities."""
         response: models.AgentSummaryPage = await self._call("GET", "/api/agents")
         return response
+
+    async def list_profiles(self) -> models.ProfileViewPage:
+        """Lists the profiles that the caller may use, by name; for admins all."""
+        response: models.ProfileViewPage = await self._call("GET", "/api/profiles")
+        return response
+
+    async def get_profile(self, profile: models.ProfileName) -> models.ProfileView:
+        """Returns a profile."""
+        response: models.ProfileView = await self._call("GET", f"/api/profiles/{quote(profile, safe='')}")
+        return response
+
+    async def set_profile(self, profile: models.ProfileName, body: models.Profile) -> models.ProfileView:
+        """Creates a profile, or replaces the one of the same name. Admins only."""
+        response: models.ProfileView = await self._call("PUT", f"/api/profiles/{quote(profile, safe='')}", body=body)
+        return response
+
+    async def delete_profile(self, profile: models.ProfileName) -> None:
+        """Deletes a profile. Admins only."""
+        await self._call("DELETE", f"/api/profiles/{quote(profile, safe='')}")
 
     async def list_runs(
         self,

@@ -102,6 +102,8 @@ AuditAction: TypeAlias = Literal[
     "user.delete",
     "key.create",
     "key.delete",
+    "profile.set",
+    "profile.delete",
     "ticket",
     "run.create",
     "run.cancel",
@@ -620,11 +622,15 @@ class Problem(TypedDict):
         "cancelled",
         "user_exists",
         "last_admin",
+        "profile_read_only",
+        "too_many_profiles",
         "body_too_large",
         "not_json",
         "host_not_served",
         "invalid_field",
         "unknown_agent",
+        "unknown_profile",
+        "profile_conflict",
         "bad_working_dir",
         "session_mismatch",
         "cannot_resume",
@@ -665,6 +671,12 @@ class Problem(TypedDict):
 
     errors: NotRequired[list[FieldError]]
     """All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault."""
+
+
+ProfileName: TypeAlias = str
+
+
+ProfileSource: TypeAlias = Literal["settings", "api"]
 
 
 ProjectConfig: TypeAlias = Literal["ignore", "trust"]
@@ -2748,6 +2760,115 @@ class OpenRequestPage(TypedDict):
     """The `cursor` of the next page; null on the last page."""
 
 
+class Profile(TypedDict):
+    """
+    What a profile sets for its runs. What is absent is left to the request.
+
+    A request may set what the profile leaves open, and may narrow what it sets: a stricter mode, a lower limit, a higher isolation level.
+    """
+
+    description: NotRequired[str | None]
+    """Description for people."""
+
+    agent_type: NotRequired[str | None]
+    """The agent."""
+
+    model: NotRequired[str | None]
+    """The model."""
+
+    instructions: NotRequired[str | None]
+    """Text that is added to the agent's system prompt. That of the request follows it."""
+
+    permission_mode: NotRequired[PermissionMode | None]
+    permission_rules: NotRequired[list[RuleSpec]]
+    """Rules that precede those of the request."""
+
+    mcp_servers: NotRequired[list[McpServer]]
+    """MCP servers for the agent, also in runs of users who are no admins."""
+
+    isolation: NotRequired[IsolationLevel | None]
+    timeout_secs: NotRequired[int | None]
+    """Time limit of the run in seconds. A request may choose a lower one."""
+
+    idle_timeout_secs: NotRequired[int | None]
+    """Time limit in seconds without output. A request may choose a lower one."""
+
+    max_cost_usd: NotRequired[Money | None]
+    max_tokens: NotRequired[Tokens | None]
+    max_turns: NotRequired[Amount | None]
+    users: NotRequired[list[UserName]]
+    """The users who may use the profile, besides admins. Empty for all users."""
+
+
+class ProfileView(TypedDict):
+    """
+    A profile without the settings of its MCP servers, which may contain secrets. Absent fields are left to the request.
+    """
+
+    name: ProfileName
+    """Name of the profile."""
+
+    source: ProfileSource
+    """Where it is defined."""
+
+    description: NotRequired[str]
+    """Description for people."""
+
+    agent_type: NotRequired[str]
+    """The agent."""
+
+    model: NotRequired[str]
+    """The model."""
+
+    instructions: NotRequired[str]
+    """Text that is added to the agent's system prompt, before that of the request."""
+
+    permission_mode: NotRequired[PermissionMode]
+    """How permission requests are decided, unless the request chooses a stricter mode."""
+
+    permission_rules: NotRequired[list[RuleSpec]]
+    """Rules that precede those of the request."""
+
+    mcp_servers: NotRequired[list[str]]
+    """Names of the MCP servers."""
+
+    isolation: NotRequired[IsolationLevel]
+    """The isolation level, unless the request chooses a higher one."""
+
+    timeout_secs: NotRequired[int]
+    """Time limit of the run in seconds, unless the request chooses a lower one."""
+
+    idle_timeout_secs: NotRequired[int]
+    """Time limit in seconds without output, unless the request chooses a lower one."""
+
+    max_cost_usd: NotRequired[Money]
+    """Maximum cost of a run in US dollars, unless the request chooses a lower limit."""
+
+    max_tokens: NotRequired[Tokens]
+    """Maximum number of tokens of a run, unless the request chooses a lower limit."""
+
+    max_turns: NotRequired[Amount]
+    """Maximum number of model calls of a run, unless the request chooses a lower limit."""
+
+    users: NotRequired[list[UserName]]
+    """The users who may use the profile, besides admins. Only for admins; absent for all users."""
+
+    updated_at: NotRequired[Timestamp]
+    """When it was last changed; absent for one of the settings file."""
+
+
+class ProfileViewPage(TypedDict):
+    """
+    One page of a list.
+    """
+
+    items: list[ProfileView]
+    """The items."""
+
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last page."""
+
+
 class Run(SpendLimits, RunEnd):
     """
     A run: its specification, status and outcome.
@@ -2794,6 +2915,9 @@ class Run(SpendLimits, RunEnd):
 
     working_dir: str
     """Working directory."""
+
+    profile: NotRequired[ProfileName]
+    """Profile that the run was created with. Its values at that time are in the other fields."""
 
     permission_mode: PermissionMode
     """How permission requests are decided."""
@@ -2900,6 +3024,7 @@ class RunMetadata(TypedDict):
 
     session_id: NotRequired[SessionId | None]
     on_busy: NotRequired[OnBusy | None]
+    profile: NotRequired[ProfileName | None]
     permission_mode: NotRequired[PermissionMode | None]
     permission_rules: NotRequired[list[RuleSpec] | None]
     """Rules that take precedence over the mode."""

@@ -2,6 +2,7 @@
 
 mod fixtures;
 mod identity;
+mod profiles;
 mod retention;
 mod runs;
 mod usage;

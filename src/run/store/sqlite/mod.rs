@@ -15,6 +15,7 @@ mod limits;
 mod lock;
 mod node;
 mod open_error;
+mod profiles;
 mod quotas;
 mod restore;
 mod retention;

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use super::gate::{Gate, GateKeeper, Point};
 use crate::run::store::{
     ActiveWebhook, Attempt, Audited, Chunk, DailyUsage, DamagedChunk, Deleted, Delivery, DeliveryFilter, FreshWorkspace, Idempotency,
-    LogTip, PendingRemoval, QuotaStore, QuotaUse, RetentionStep, RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SearchText,
-    SessionRecord, SessionUse, SqliteStore, StoreError, StoreSize, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum, UsedKey,
-    WebhookStore,
+    LogTip, PendingRemoval, ProfileChange, ProfileRecord, ProfileStore, QuotaStore, QuotaUse, RetentionStep, RetentionStore, RunChange,
+    RunFilter, RunRecord, RunStore, SearchText, SessionRecord, SessionUse, SqliteStore, StoreError, StoreSize, UsageFilter, UsageGroup,
+    UsageRecord, UsageStore, UsageSum, UsedKey, WebhookStore,
 };
-use crate::types::{Day, Lease, NodeId, RunId, SessionId, Timestamp, UserId};
+use crate::types::{Day, Lease, NodeId, ProfileName, RunId, SessionId, Timestamp, UserId};
 
 /// Which calls are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,6 +274,25 @@ impl WebhookStore for FaultStore {
 
     async fn deliveries(&self, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError> {
         self.read("deliveries", self.inner.deliveries(filter, limit)).await
+    }
+}
+
+#[async_trait]
+impl ProfileStore for FaultStore {
+    async fn set_profile(&self, record: ProfileRecord, max: usize, audit: Option<Audited>) -> Result<ProfileChange, StoreError> {
+        self.write("set_profile", self.inner.set_profile(record, max, audit)).await
+    }
+
+    async fn profile(&self, name: &ProfileName) -> Result<Option<ProfileRecord>, StoreError> {
+        self.read("profile", self.inner.profile(name)).await
+    }
+
+    async fn profiles(&self, limit: usize) -> Result<Vec<ProfileRecord>, StoreError> {
+        self.read("profiles", self.inner.profiles(limit)).await
+    }
+
+    async fn remove_profile(&self, name: &ProfileName, audit: Option<Audited>) -> Result<bool, StoreError> {
+        self.write("remove_profile", self.inner.remove_profile(name, audit)).await
     }
 }
 

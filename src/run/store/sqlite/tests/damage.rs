@@ -11,10 +11,10 @@ use super::super::sql::write_error;
 use crate::run::store::contract::{add_run, create, done, record, stored_run};
 use crate::run::store::{
     ApiKeyRecord, Attempt, AuditEntry, AuditFilter, AuditStore, Chunk, DeliveryFilter, Idempotency, KeyStore, NewWebhook, NextAttempt,
-    RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SearchText, SessionUse, StoreError, TokenStore, UsageFilter, UsageGroup,
-    UsageStore, UserRecord, UserStore, WebhookStore,
+    ProfileRecord, ProfileStore, RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SearchText, SessionUse, StoreError, TokenStore,
+    UsageFilter, UsageGroup, UsageStore, UserRecord, UserStore, WebhookStore,
 };
-use crate::types::{AuditAction, Budget, KeyId, RunDone, RunId, Seq, Timestamp, TokenId, Usage, UserRef, UserRole};
+use crate::types::{AuditAction, Budget, KeyId, Profile, RunDone, RunId, Seq, Timestamp, TokenId, Usage, UserRef, UserRole};
 
 /// Executes one statement in the store's database, as damage does: without the program's checks.
 async fn damage(store: &SqliteStore, sql: &'static str, value: impl ToSql + Send + 'static) {
@@ -148,6 +148,7 @@ async fn read_all(store: &SqliteStore) -> BTreeMap<&'static str, Vec<String>> {
         ("sessions", store.sessions(None, None, 9).await.unwrap().into_iter().map(|session| session.id.to_string()).collect()),
         ("users", store.users(None, 9).await.unwrap().into_iter().map(|user| user.name.to_string()).collect()),
         ("keys", store.keys(None, None, 9).await.unwrap().into_iter().map(|key| key.id.to_string()).collect()),
+        ("profiles", store.profiles(9).await.unwrap().into_iter().map(|record| record.name.to_string()).collect()),
         ("audit", store.audit(AuditFilter::default(), 9).await.unwrap().into_iter().map(|entry| entry.id.to_string()).collect()),
         ("webhooks", store.active_webhooks(0, 9).await.unwrap().into_iter().map(|webhook| webhook.run.to_string()).collect()),
         ("deliveries", store.deliveries(DeliveryFilter::default(), 9).await.unwrap().into_iter().map(|sent| sent.id).collect()),
@@ -175,6 +176,8 @@ async fn add_rows(store: &SqliteStore, owner: &str) -> RunId {
     }
     store.remove_user(former.id, None).await.unwrap();
     let at = Timestamp::from_millis(1_000);
+    let profile = ProfileRecord { name: owner.parse().unwrap(), profile: Profile::default(), updated_at: at };
+    store.set_profile(profile, 9, None).await.unwrap();
     let key = ApiKeyRecord {
         id: KeyId::new(),
         owner: present.clone(),
