@@ -390,10 +390,6 @@ impl Agents {
                 let temp_dir = IsolationPolicy::inner_temp_dir(level, &outer_temp_dir);
                 let task = Task { input_dir: temp_dir.join(input_files::DIR), spec: registered.in_words(task.spec), ..task };
                 let invocation = program.invocation(&task, &installed)?;
-                let start_failure = |error: std::io::Error| {
-                    let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::Crashed };
-                    Failure::new(cause, format!("the process could not be started: {error}"))
-                };
                 let egress = egress.filter(|_| level == IsolationLevel::Sandbox);
                 let place = RunPlace {
                     working_dir: &working_dir,
@@ -408,9 +404,9 @@ impl Agents {
                     egress: egress.as_ref(),
                     account,
                 };
-                let Placed { prefix, files } = self.isolation.place(level, &place).map_err(start_failure)?;
+                let Placed { prefix, files } = self.isolation.place(level, &place).map_err(|error| start_failure(&error))?;
                 if let Some(account) = account.filter(|_| owns_working_dir) {
-                    account.take(working_dir.path()).map_err(start_failure)?;
+                    account.take(working_dir.path()).map_err(|error| start_failure(&error))?;
                 }
                 let mut env = env.clone();
                 if let Some(account) = account {
@@ -437,20 +433,19 @@ impl Agents {
                     return Err(Failure::new(Cause::BadArguments, message));
                 }
                 let mut command = StartCommand { handover, ..self.start_command(&installed, invocation.args, env, &marker)? };
-                let unignored = match task.spec.project_config {
-                    ProjectConfig::Ignore => program.reads_project_config(&installed.variant).map(str::to_owned),
-                    ProjectConfig::Trust => None,
-                };
-                let untested = !program.is_tested(&installed.variant);
                 let limits = enforced_limits(&command.containment);
-                let restrictions = Restrictions { limits, isolation: Some(isolation), unignored, untested };
+                let of_program = restrictions(program.as_ref(), &installed.variant, task.spec.project_config);
+                let restrictions = Restrictions { limits, isolation: Some(isolation), ..of_program };
                 command.containment = Containment { prefix, files, account: account.cloned(), ..command.containment };
-                let (mut shim, reports) = self.spawner.spawn(process_dir.clone(), working_dir).await.map_err(start_failure)?;
+                let (mut shim, reports) =
+                    self.spawner.spawn(process_dir.clone(), working_dir).await.map_err(|error| start_failure(&error))?;
                 if account.is_some() && level < IsolationLevel::Guard {
-                    process_dir.let_pass().map_err(start_failure)?;
+                    process_dir.let_pass().map_err(|error| start_failure(&error))?;
                 }
-                input_files::write(&outer_temp_dir, &invocation.files, account).map_err(start_failure)?;
-                StateFile::new(&task, installed.clone(), restrictions.clone()).write(&process_dir).map_err(start_failure)?;
+                input_files::write(&outer_temp_dir, &invocation.files, account).map_err(|error| start_failure(&error))?;
+                StateFile::new(&task, installed.clone(), restrictions.clone())
+                    .write(&process_dir)
+                    .map_err(|error| start_failure(&error))?;
                 let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions };
                 let parser = with_login_hint(program.parser(&task, &installed), &program.info().login_hint);
                 Ok(PreparedAgent::new(move |limit: Duration| {
@@ -657,6 +652,20 @@ fn resolve(path: &Path) -> PathBuf {
 
 fn no_such_agent(name: &str) -> Failure {
     Failure::new(Cause::NotInstalled, format!("agent {name} is not registered on this server"))
+}
+
+/// What is not enforced on this variant of a program.
+fn restrictions(program: &dyn Program, variant: &str, project_config: ProjectConfig) -> Restrictions {
+    let unignored = match project_config {
+        ProjectConfig::Ignore => program.reads_project_config(variant).map(str::to_owned),
+        ProjectConfig::Trust => None,
+    };
+    Restrictions { unignored, untested: !program.is_tested(variant), ..Restrictions::default() }
+}
+
+fn start_failure(error: &std::io::Error) -> Failure {
+    let cause = if is_resource_exhausted(error) { Cause::Storage } else { Cause::Crashed };
+    Failure::new(cause, format!("the process could not be started: {error}"))
 }
 
 fn not_installed(program: &dyn Program) -> Failure {

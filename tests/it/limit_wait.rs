@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::support::{Client, Server, Setup, assert_dense, last, live, notice, of};
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    #[expect(clippy::disallowed_methods, reason = "the limit resets soon by the clock of the server")]
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs()
 }
 
 /// A script that fails by a usage limit that resets in this many seconds.
@@ -21,8 +22,8 @@ fn limited(secs: u64) -> String {
 
 /// A run of the scripted agent in this directory that waits for limits. When it continues, the agent plays `then`.
 async fn waiting(user: &Client, dir: &Path, script: &str, then: &str, mut metadata: Value) -> String {
-    std::fs::create_dir_all(dir).unwrap();
-    std::fs::write(dir.join("continue"), then).unwrap();
+    std::fs::create_dir_all(dir).expect("a directory");
+    std::fs::write(dir.join("continue"), then).expect("a directory");
     metadata["on_rate_limit"] = "wait".into();
     metadata["cwd"] = dir.display().to_string().into();
     user.script_with(script, metadata).await

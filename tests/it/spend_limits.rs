@@ -186,7 +186,7 @@ fn codex() -> String {
         json!({ "method": "thread/tokenUsage/updated", "params": { "threadId": "t", "turnId": "u", "tokenUsage": usage } })
     };
     let turn = |status: &str| json!({ "id": "u", "items": [], "status": status, "error": null });
-    let lines = |messages: &[Value]| messages.iter().map(|message| format!("echo '{message}'\n")).collect::<String>();
+    let lines = |messages: &[Value]| messages.iter().map(|message| format!("echo '{message}'\n")).collect::<Vec<_>>().concat();
     let initialized = lines(&[json!({ "id": 1, "result": { "userAgent": "openrunner/0.169.0 (Debian)" } })]);
     let opened = lines(&[json!({ "id": 2, "result": { "thread": { "id": "t" }, "model": "gpt" } })]);
     let started = lines(&[

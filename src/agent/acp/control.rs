@@ -144,7 +144,7 @@ mod tests {
         let sent = vec![("session/delete".to_owned(), json!({ "sessionId": "s" }))];
         assert_eq!(converse(delete, None, &[offered.clone(), json!({ "id": 3, "result": {} })]), (sent.clone(), Ok(true)));
         assert_eq!(converse(delete, None, &[initialized(&json!({}))]), (vec![], Ok(false)));
-        assert_eq!(converse(ControlRequest::LogOut, None, &[offered.clone()]), (vec![], Ok(false)));
+        assert_eq!(converse(ControlRequest::LogOut, None, std::slice::from_ref(&offered)), (vec![], Ok(false)));
         let offered = initialized(&json!({ "auth": { "logout": {} } }));
         assert_eq!(
             converse(ControlRequest::LogOut, None, &[offered, json!({ "id": 3, "result": null })]),

@@ -168,9 +168,9 @@ pub(super) fn all() -> Vec<(String, Replayed)> {
 fn every_recording_yields_what_it_must() {
     let mut expected: BTreeMap<String, Yield> = BTreeMap::new();
     for (name, cause, calls, tools, diffs, requests, questions) in MATRIX.iter().copied() {
-        let usage = calls.map(|calls| match name.starts_with("gemini_") {
-            true => ((ONE.0 + ONE.1) * calls, 0, ONE.2 * calls),
-            false => (ONE.0 * calls, ONE.1 * calls, ONE.2 * calls),
+        let usage = calls.map(|calls| {
+            let (input, cached) = if name.starts_with("gemini_") { (ONE.0 + ONE.1, 0) } else { (ONE.0, ONE.1) };
+            (input * calls, cached * calls, ONE.2 * calls)
         });
         let tools = tools.iter().map(|tool| (*tool).to_owned()).collect();
         expected.insert(name.to_owned(), Yield { cause, usage, tools, diffs, requests, questions });

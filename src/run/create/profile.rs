@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(granted, Granted { mcp_servers: 1, isolation: true });
         assert_eq!((new.agent_type.as_deref(), new.model.as_deref()), (Some("codex"), Some("gpt")));
         assert_eq!((new.permission_mode, new.isolation), (Some(PermissionMode::Ask), Some(IsolationLevel::Guard)));
-        assert_eq!((new.timeout, new.idle_timeout), (Some(Duration::from_secs(60)), Some(Duration::from_secs(30))));
+        assert_eq!((new.timeout, new.idle_timeout), (Some(Duration::from_mins(1)), Some(Duration::from_secs(30))));
         assert_eq!((new.permission_rules.len(), new.mcp_servers.len()), (1, 1));
     }
 
@@ -217,7 +217,7 @@ mod tests {
             permission_mode: Some(PermissionMode::ReadOnly),
             permission_rules: rules("deny"),
             isolation: Some(IsolationLevel::Sandbox),
-            timeout: Some(Duration::from_secs(60)),
+            timeout: Some(Duration::from_mins(1)),
             idle_timeout: Some(Duration::from_secs(1)),
             ..NewRun::default()
         };

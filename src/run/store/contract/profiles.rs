@@ -25,7 +25,7 @@ async fn a_profile_is_read_as_it_was_stored_until_it_is_replaced_or_removed(stor
         assert_eq!(store.profile(&record.name).await.unwrap().as_ref(), Some(record));
     }
     assert_eq!(store.profiles(9).await.unwrap(), [a.clone(), newer]);
-    assert_eq!(store.profiles(1).await.unwrap(), [a.clone()]);
+    assert_eq!(store.profiles(1).await.unwrap(), std::slice::from_ref(&a));
     for existed in [true, false] {
         assert_eq!(store.remove_profile(&a.name, None).await.unwrap(), existed);
     }
