@@ -29,3 +29,4 @@ mod sessions;
 mod stops;
 mod support;
 mod tools;
+mod unusual_output;

@@ -25,6 +25,7 @@ for_each_preset!(server();
     a_prompt_is_answered_with_tokens_and_usage,
     an_allowed_command_is_executed,
     a_denied_command_is_not_executed,
+    a_rule_denies_a_command_that_the_request_hides_or_shows,
     read_only_executes_no_command,
     a_cancelled_run_leaves_no_process,
     a_rejected_key_fails_as_not_logged_in,
@@ -117,6 +118,16 @@ fn a_denied_command_is_not_executed(server: &Server, agent: Agent) {
     let resolved = events.one("permission_resolved");
     assert_eq!((&resolved["decision"], &resolved["by"]), (&json!("deny"), &json!("user")));
     assert_eq!(events.one("tool_result")["status"], "denied");
+    assert!(!run.directory.join("made.txt").exists());
+}
+
+/// Gemini names the command only in the title of its request.
+fn a_rule_denies_a_command_that_the_request_hides_or_shows(server: &Server, agent: Agent) {
+    let rules = json!({ "permission_rules": [{ "command": "touch", "decision": "deny" }] });
+    let (run, events) = server.run(agent, MARKER, &rules);
+    let (request, resolved) = (events.one("permission_request"), events.one("permission_resolved"));
+    assert!(request["input"].to_string().contains("touch made.txt"), "{request}");
+    assert_eq!((&resolved["decision"], &resolved["by"]), (&json!("deny"), &json!("policy")));
     assert!(!run.directory.join("made.txt").exists());
 }
 
