@@ -4,8 +4,8 @@
 //! and stdout, and is asked for permission before it uses a tool. Words in a message decide what it does, so that every event that an
 //! agent can cause is available on request.
 //!
-//! [`command`] and [`parser`] run in the server. The agent's own process is [`script`]: [`words`] turns a message into steps, [`turn`] and
-//! [`output`] carry a conversation, and [`steps`] carries out each step.
+//! `command` and `parser` run in the server. The agent's own process is `script`: `words` turns a message into steps, `turn` and
+//! `output` carry a conversation, and `steps` carries out each step.
 
 mod command;
 mod conversation;

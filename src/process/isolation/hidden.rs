@@ -78,7 +78,7 @@ impl Hidden {
     /// The files that are hidden by themselves, because other files are next to them.
     ///
     /// # Errors
-    /// As [`Hidden::resolve`].
+    /// As `Hidden::resolve`.
     pub fn hidden_alone(&self) -> io::Result<Vec<PathBuf>> {
         Ok(self.resolve([])?.into_iter().map(|(path, _)| path).filter(|path| !path.is_dir()).collect())
     }
