@@ -439,10 +439,11 @@ impl Agents {
                 command.containment = Containment { prefix, files, account: account.cloned(), ..command.containment };
                 let (mut shim, reports) =
                     self.spawner.spawn(process_dir.clone(), working_dir).await.map_err(|error| start_failure(&error))?;
+                // Before others of the account can enter.
+                input_files::write(&outer_temp_dir, &invocation.files, account).map_err(|error| start_failure(&error))?;
                 if account.is_some() && level < IsolationLevel::Guard {
                     process_dir.let_pass().map_err(|error| start_failure(&error))?;
                 }
-                input_files::write(&outer_temp_dir, &invocation.files, account).map_err(|error| start_failure(&error))?;
                 StateFile::new(&task, installed.clone(), restrictions.clone())
                     .write(&process_dir)
                     .map_err(|error| start_failure(&error))?;

@@ -1,7 +1,7 @@
 //! The JSON Schema of a run's answer: checks the schema of a request, and answers against it.
 //!
 //! Nothing outside of a schema is ever read. What validation costs is bounded: schemas are small and not recursive, the size of a schema
-//! whose references are replaced by what they refer to is limited, and patterns are matched in linear time.
+//! whose references are replaced by what they refer to is limited, patterns are few and matched in linear time, and answers are short.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,13 @@ const MAX_LENGTH: usize = 64 * 1024;
 /// Maximum depth of a schema.
 const MAX_DEPTH: usize = 64;
 /// Maximum number of values in a schema whose references are replaced by what they refer to.
-const MAX_VALUES: usize = 10_000;
+const MAX_VALUES: usize = 2000;
+/// Maximum number of patterns, which are compiled one by one.
+const MAX_PATTERNS: usize = 64;
 /// Maximum size of a compiled pattern, in bytes.
-const MAX_PATTERN: usize = 1024 * 1024;
-/// Maximum length of an answer, in bytes.
-const MAX_ANSWER: usize = 4 * 1024 * 1024;
+const MAX_PATTERN: usize = 128 * 1024;
+/// Maximum length of an answer, in bytes. Each of its values may be compared with each value of the schema.
+const MAX_ANSWER: usize = 256 * 1024;
 /// Maximum length of a problem, in bytes: a property name of the agent can be long.
 const MAX_PROBLEM: usize = 1000;
 
@@ -43,7 +45,10 @@ pub enum BadSchema {
     #[error("must have at most {} KiB", MAX_LENGTH / 1024)]
     TooLong,
     /// It is too deep, or too large after its references are replaced.
-    #[error("is too complex: at most {MAX_DEPTH} levels and {MAX_VALUES} values, counting what references refer to")]
+    #[error(
+        "is too complex: at most {MAX_DEPTH} levels and {MAX_VALUES} values, counting what references refer to, and \
+             {MAX_PATTERNS} patterns"
+    )]
     TooComplex,
     /// Its version is unknown.
     #[error("$schema must name a version of JSON Schema, such as https://json-schema.org/draft/2020-12/schema")]
@@ -99,7 +104,7 @@ impl OutputSchema {
                 return Err(BadSchema::Version);
             }
         }
-        Expansion { root: schema, open: vec![String::new()], sizes: BTreeMap::new() }.size_of(schema, "", 0)?;
+        Expansion { root: schema, open: vec![String::new()], extents: BTreeMap::new(), patterns: 0 }.extent_of(schema, "", 0)?;
         let invalid = |at: String, problem: String| {
             let at = if at.is_empty() { "the root".to_owned() } else { at };
             BadSchema::Invalid { at, problem: shortened(problem) }
@@ -117,7 +122,7 @@ impl OutputSchema {
     /// What is wrong with the first of them that is JSON.
     pub(super) fn check(&self, answer: &str) -> Result<Value, String> {
         if answer.len() > MAX_ANSWER {
-            return Err(format!("the answer is longer than {} MiB", MAX_ANSWER / 1024 / 1024));
+            return Err(format!("the answer is longer than {} KiB", MAX_ANSWER / 1024));
         }
         let mut problem = None;
         for value in candidates(answer).filter_map(|text| serde_json::from_str::<Value>(text.trim()).ok()) {
@@ -153,61 +158,79 @@ fn shortened(mut text: String) -> String {
     text
 }
 
-/// Determines how large a schema becomes when its references are replaced by what they refer to.
+/// Number of values, and of levels, in a schema whose references are replaced by what they refer to.
+#[derive(Clone, Copy)]
+struct Extent {
+    size: usize,
+    height: usize,
+}
+
+/// Determines the extent of a schema, and what else is bounded in it.
 struct Expansion<'a> {
     root: &'a Value,
     /// The references that are being followed, as JSON Pointers.
     open: Vec<String>,
-    /// The sizes of schemas that were referred to.
-    sizes: BTreeMap<String, usize>,
+    /// The extents of schemas that were referred to.
+    extents: BTreeMap<String, Extent>,
+    /// Number of patterns so far. A value or a property that looks like one is counted as well.
+    patterns: usize,
 }
 
 impl<'a> Expansion<'a> {
-    fn size_of(&mut self, value: &'a Value, at: &str, depth: usize) -> Result<usize, BadSchema> {
+    fn extent_of(&mut self, value: &'a Value, at: &str, depth: usize) -> Result<Extent, BadSchema> {
         if depth > MAX_DEPTH {
             return Err(BadSchema::TooComplex);
         }
-        let mut size = 1_usize;
+        let mut whole = Extent { size: 1, height: 0 };
+        let mut add = |part: Extent| {
+            whole = Extent { size: whole.size + part.size, height: whole.height.max(part.height + 1) };
+        };
         match value {
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    size += self.size_of(item, &format!("{at}/{index}"), depth + 1)?;
+                    add(self.extent_of(item, &format!("{at}/{index}"), depth + 1)?);
                 }
             }
             Value::Object(fields) => {
                 let here = || if at.is_empty() { "the root".to_owned() } else { at.to_owned() };
                 for (name, field) in fields {
+                    self.patterns += match (name.as_str(), field) {
+                        ("pattern", Value::String(_)) => 1,
+                        ("patternProperties", Value::Object(patterns)) => patterns.len(),
+                        _ => 0,
+                    };
                     // A property of that name has a schema, which is no text.
                     match (name.as_str(), field) {
-                        ("$ref", Value::String(target)) => size += self.size_of_target(target, here(), depth + 1)?,
+                        ("$ref", Value::String(target)) => add(self.extent_of_target(target, here(), depth + 1)?),
                         (name, Value::String(_) | Value::Bool(_)) if UNSUPPORTED.contains(&name) => {
                             let keyword = UNSUPPORTED.into_iter().find(|keyword| *keyword == name).unwrap_or_default();
                             return Err(BadSchema::Keyword { at: here(), keyword });
                         }
-                        _ => size += self.size_of(field, &format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), depth + 1)?,
+                        _ => add(self.extent_of(field, &format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), depth + 1)?),
                     }
                 }
             }
             _ => {}
         }
-        if size > MAX_VALUES { Err(BadSchema::TooComplex) } else { Ok(size) }
+        let is_bounded = whole.size <= MAX_VALUES && depth + whole.height <= MAX_DEPTH && self.patterns <= MAX_PATTERNS;
+        if is_bounded { Ok(whole) } else { Err(BadSchema::TooComplex) }
     }
 
-    fn size_of_target(&mut self, target: &str, at: String, depth: usize) -> Result<usize, BadSchema> {
+    fn extent_of_target(&mut self, target: &str, at: String, depth: usize) -> Result<Extent, BadSchema> {
         let pointer = target.strip_prefix('#').filter(|pointer| !pointer.contains('%'));
         let found = pointer.and_then(|pointer| Some((pointer, self.root.pointer(pointer)?)));
         let Some((pointer, schema)) = found else { return Err(BadSchema::Reference { at }) };
         if self.open.iter().any(|open| open == pointer) {
             return Err(BadSchema::Recursive { at });
         }
-        if let Some(size) = self.sizes.get(pointer) {
-            return Ok(*size);
+        if let Some(extent) = self.extents.get(pointer) {
+            return Ok(*extent);
         }
         self.open.push(pointer.to_owned());
-        let size = self.size_of(schema, pointer, depth)?;
+        let extent = self.extent_of(schema, pointer, depth)?;
         self.open.pop();
-        self.sizes.insert(pointer.to_owned(), size);
-        Ok(size)
+        self.extents.insert(pointer.to_owned(), extent);
+        Ok(extent)
     }
 }
 
@@ -260,7 +283,7 @@ mod tests {
         }
         let long = format!(r#"{{"files": [], "{}": 1}}"#, "ä".repeat(5000));
         assert!(schema().check(&long).unwrap_err().len() < MAX_PROBLEM + 10);
-        assert!(schema().check(&"x".repeat(MAX_ANSWER + 1)).unwrap_err().contains("4 MiB"));
+        assert!(schema().check(&"x".repeat(MAX_ANSWER + 1)).unwrap_err().contains("256 KiB"));
     }
 
     #[test]
@@ -304,6 +327,19 @@ mod tests {
             definitions.insert(format!("d{level}"), json!({ "anyOf": [inner, inner] }));
         }
         assert_eq!(refused(&json!({ "$defs": definitions, "$ref": "#/$defs/d29" })), BadSchema::TooComplex);
+        // Each is deep and refers to the one before, whose extent is known by then.
+        let mut definitions = serde_json::Map::new();
+        definitions.insert("d10".into(), json!({ "type": "string" }));
+        for level in 11..20 {
+            let inner = json!({ "$ref": format!("#/$defs/d{}", level - 1) });
+            definitions.insert(format!("d{level}"), (0..40).fold(inner, |inner, _| json!({ "not": inner })));
+        }
+        assert_eq!(refused(&json!({ "$defs": definitions })), BadSchema::TooComplex);
+        let many =
+            |count: usize| (0..count).map(|number| (format!("\\p{{L}}{{40}}{number}"), json!({}))).collect::<serde_json::Map<_, _>>();
+        assert_eq!(refused(&json!({ "patternProperties": many(MAX_PATTERNS + 1) })), BadSchema::TooComplex);
+        let each: Vec<Value> = (0..=MAX_PATTERNS).map(|number| json!({ "pattern": format!("{number}") })).collect();
+        assert_eq!(refused(&json!({ "anyOf": each })), BadSchema::TooComplex);
         let pattern = json!({ "pattern": "(((a{1,100}){1,100}){1,100}){1,100}" });
         assert!(matches!(refused(&pattern), BadSchema::Invalid { .. }));
         // A pattern that takes exponential time in engines that go back.

@@ -65,8 +65,10 @@ pub(super) async fn detect(binary: &Path, prober: &Prober) -> Detection {
 /// The variant that prints `help` and `version`. The Go program takes no subcommand: it would ignore it and open its full-screen interface,
 /// so this is decided before one is tried.
 pub(super) fn from_help(help: &str, version: Option<&str>) -> Option<&'static str> {
-    let is_earlier = version.and_then(major).is_none_or(|major| major <= TESTED_MAJOR);
-    if is_earlier && (help.contains("opencode run [message") || help.contains("opencode acp")) {
+    // Previews are named 0.0.0, whatever they become.
+    let is_tested =
+        version.is_some_and(|version| !version.starts_with("0.0.0") && major(version).is_some_and(|major| major <= TESTED_MAJOR));
+    if is_tested && (help.contains("opencode run [message") || help.contains("opencode acp")) {
         Some(NPM)
     } else if help.lines().any(offers_acp) {
         Some(UNTESTED)

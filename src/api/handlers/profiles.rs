@@ -146,7 +146,7 @@ pub(in crate::api) async fn get(
 /// Runs that exist keep what they have.
 #[utoipa::path(put, path = "/api/profiles/{profile}", operation_id = "set_profile", tag = "profiles", params(ProfilePath),
     request_body = Profile,
-    extensions(("x-error-codes" = json!(["profile_read_only", "too_many_profiles", "unknown_agent", "storage"]))),
+    extensions(("x-error-codes" = json!(["not_found", "profile_read_only", "too_many_profiles", "unknown_agent", "storage"]))),
     responses((status = 200, description = "The profile was replaced.", body = ProfileAnswer),
         (status = 201, description = "The profile was created.", body = ProfileAnswer, headers(("Location" = String, description = "Path of the profile.")))))]
 pub(in crate::api) async fn set(

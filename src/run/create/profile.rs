@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::validate::{Granted, check_rules, check_servers, check_text, is_valid_model};
 use crate::run::request::{BadRun, MAX_TIMEOUT, NewRun};
-use crate::types::{Amount, McpServer, Money, PermissionMode, Profile, ProfileName, RuleSpec, RuleVerdict, SpendKind, Tokens};
+use crate::types::{
+    Amount, McpServer, McpTransport, Money, PermissionMode, Profile, ProfileName, RuleSpec, RuleVerdict, SpendKind, Tokens,
+};
 
 /// Maximum number of MCP servers of a profile.
 const MAX_SERVERS: usize = 32;
@@ -41,6 +43,12 @@ pub(in crate::run) fn check_profile(profile: &Profile) -> Vec<BadRun> {
     }
     let servers: Vec<McpServer> = profile.mcp_servers.iter().cloned().map(McpServer::from).collect();
     check_servers(&servers, &mut faults);
+    for (index, server) in servers.iter().enumerate() {
+        // It would be a program of the working directory, which the user of the profile chooses.
+        if matches!(&server.transport, McpTransport::Stdio { command, .. } if command.contains('/') && !command.starts_with('/')) {
+            faults.push(BadRun::McpServer { index, problem: "command must be the name of a program or an absolute path" });
+        }
+    }
     for (field, limit) in [("timeout_secs", profile.timeout_secs), ("idle_timeout_secs", profile.idle_timeout_secs)] {
         if limit.is_some_and(|limit| limit == 0 || limit > MAX_TIMEOUT.as_secs()) {
             faults.push(BadRun::Timeout { field });
@@ -288,9 +296,9 @@ mod tests {
         let faults = check_profile(&profile(json!({
             "description": "x".repeat(501), "model": "--model", "timeout_secs": 0, "idle_timeout_secs": 604_801, "max_tokens": 0,
             "permission_rules": [{ "path": "[", "decision": "deny" }],
-            "mcp_servers": [{ "name": "a b", "command": "mcp" }, { "name": "c", "url": "ftp://x" }],
+            "mcp_servers": [{ "name": "a b", "command": "mcp" }, { "name": "c", "url": "ftp://x" }, { "name": "d", "command": "./mcp" }],
         })));
-        assert_eq!(faults.len(), 8, "{faults:?}");
+        assert_eq!(faults.len(), 9, "{faults:?}");
         assert_eq!(check_profile(&profile(strict())).len(), 0);
     }
 }

@@ -69,8 +69,8 @@ impl Driver {
                 reading.await.unwrap_or_else(|panic| Err(Failure::new(Cause::Internal, panic.to_string())))?;
             let attachments = attachments_of(&*context.store, run, &spec).await?;
             let session = context.store.session(session).await.map_err(not_stored)?;
-            // The owner's budget may have been used up while the run was queued.
-            if let Some(session) = session.as_ref().filter(|_| !after_wait) {
+            // The owner's budget may have been used up while the run was queued or waited.
+            if let Some(session) = &session {
                 context.budgets.check(&session.owner).await?;
             }
             let Some(session) = session else {
