@@ -64,9 +64,9 @@ fn claude_code_and_codex_continue_a_session_in_another_directory() {
         let events = server.follow(&moved).finish();
         events.assert_completed("I have seen 2 marked prompts.");
         assert_eq!(events.one("run_started")["working_dir"], json!(directory));
-        let edit = server.create_after(&moved, "write [[mock:tool path=moved.py]]", &json!({}));
+        let edit = server.create_after(&moved, "make it [[mock:shell cmd=touch+made.txt]]", &json!({}));
         server.follow(&edit).finish().assert_end("completed", "ok");
-        assert!(directory.join("moved.py").exists(), "{agent}: the agent works in the new directory");
+        assert!(directory.join("made.txt").exists(), "{agent}: the agent works in the new directory");
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) async fn detect(binary: &Path, prober: &Prober) -> Detection {
 /// The variant that prints `help` and `version`. The Go program takes no subcommand: it would ignore it and open its full-screen interface,
 /// so this is decided before one is tried.
 pub(super) fn from_help(help: &str, version: Option<&str>) -> Option<&'static str> {
-    // Previews are named 0.0.0, whatever they become.
+    // Previews of later versions are named 0.0.0.
     let is_tested =
         version.is_some_and(|version| !version.starts_with("0.0.0") && major(version).is_some_and(|major| major <= TESTED_MAJOR));
     if is_tested && (help.contains("opencode run [message") || help.contains("opencode acp")) {
