@@ -174,10 +174,8 @@ export default {
 
   'cause.agent_error': 'The agent reported an error',
   'cause.bad_arguments': 'The agent rejected its arguments',
-  'cause.bad_output': 'The output does not match the requested schema',
   'cause.bad_output': 'The answer does not match the schema',
   'cause.budget_exceeded': 'The daily budget is used up',
-  'cause.spend_limit': 'A spend limit was exceeded',
   'cause.cancelled': 'Cancelled by a user',
   'cause.crashed': 'The agent crashed',
   'cause.idle_timeout': 'The agent produced no output for too long',

@@ -173,10 +173,8 @@ export default {
 
   'cause.agent_error': 'agent 报告了错误',
   'cause.bad_arguments': 'agent 拒绝了启动参数',
-  'cause.bad_output': '输出不符合要求的 schema',
   'cause.bad_output': '回答不符合输出 schema',
   'cause.budget_exceeded': '当日预算已用完',
-  'cause.spend_limit': '超出了花费上限',
   'cause.cancelled': '被用户取消',
   'cause.crashed': 'agent 崩溃',
   'cause.idle_timeout': 'agent 长时间没有输出',
