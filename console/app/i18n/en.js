@@ -117,6 +117,7 @@ export default {
   'problem.too_many_streams': 'Too many streams are open.',
   'problem.unknown_agent': 'Unknown agent: {detail}',
   'problem.user_exists': 'A user with this name already exists.',
+  'problem.working_dir_gone': 'The directory of the session no longer exists: {detail}',
   'problem.working_dir_not_allowed': 'This directory is not allowed: {detail}',
   'problem.wrong_credentials': 'Incorrect username or password.',
   'problem.wrong_password': 'The current password is incorrect.',

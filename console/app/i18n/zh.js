@@ -116,6 +116,7 @@ export default {
   'problem.too_many_streams': '打开的事件流过多。',
   'problem.unknown_agent': '未知的 agent：{detail}',
   'problem.user_exists': '用户名已存在。',
+  'problem.working_dir_gone': '会话的目录已不存在：{detail}',
   'problem.working_dir_not_allowed': '不允许使用该目录：{detail}',
   'problem.wrong_credentials': '用户名或密码错误。',
   'problem.wrong_password': '当前密码不正确。',
