@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use super::config::RunConfig;
 use super::shutdown::Shutdown;
 use super::store::Conversation;
 use crate::agent::{Agents, ControlRequest};
@@ -19,6 +20,7 @@ const MAX_WAITING: usize = 256;
 #[derive(Clone, Debug)]
 pub(super) struct Conversations {
     agents: Agents,
+    config: Arc<RunConfig>,
     shutdown: Shutdown,
     tasks: TaskTracker,
     waiting: Arc<Semaphore>,
@@ -27,13 +29,19 @@ pub(super) struct Conversations {
 }
 
 impl Conversations {
-    pub(super) fn new(agents: Agents, shutdown: Shutdown, tasks: TaskTracker) -> Self {
-        Self { agents, shutdown, tasks, waiting: Arc::new(Semaphore::new(MAX_WAITING)), one_at_a_time: Arc::new(Semaphore::new(1)) }
+    pub(super) fn new(agents: Agents, config: Arc<RunConfig>, shutdown: Shutdown, tasks: TaskTracker) -> Self {
+        Self { agents, config, shutdown, tasks, waiting: Arc::new(Semaphore::new(MAX_WAITING)), one_at_a_time: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Deletes a conversation in the background. A shutdown ends that.
+    /// Deletes a conversation in the background. A shutdown ends that. Must be called before the directories of its session are removed.
     pub(super) fn delete(&self, conversation: Conversation) {
         if !self.agents.may_delete_conversations(&conversation.agent_type) {
+            return;
+        }
+        // In a sandbox, it was kept in the home directory of the session. Its id is the agent's word, and elsewhere it may be that of a
+        // conversation that the agent could not reach.
+        if self.config.private_home(conversation.first_run).exists() {
+            tracing::info!(agent_type = conversation.agent_type, "conversation of a sandboxed session removed with its home directory");
             return;
         }
         let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
@@ -43,7 +51,7 @@ impl Conversations {
         let this = self.clone();
         self.tasks.spawn(async move {
             let _place = place;
-            let Conversation { agent_type, id } = conversation;
+            let Conversation { agent_type, id, first_run: _ } = conversation;
             let deletion = async {
                 let _turn = this.one_at_a_time.acquire().await;
                 this.agents.control(&agent_type, ControlRequest::DeleteConversation(&id)).await

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
+use crate::isolation::is_isolated;
 use crate::support::{Server, Setup, live};
 
 /// A response to the request `id`, as a line of a shell script.
@@ -134,6 +135,23 @@ fn the_agents_conversation_is_deleted_with_the_last_run_of_its_session() {
         assert_eq!(user.delete(&format!("/api/runs/{second}")).await.status, 204);
         let request = read_pipe(pipe).await;
         assert_eq!((&request["method"], &request["params"]), (&json!("session/delete"), &json!({ "sessionId": "s" })));
+    });
+}
+
+#[test]
+fn a_sandboxed_agent_cannot_name_a_conversation_outside_that_is_deleted() {
+    live(async {
+        let server = server(&deleting_agent(r#"{"resume":{},"delete":{}}"#)).await;
+        if !is_isolated(&server) {
+            return;
+        }
+        let user = server.client("user").await;
+        let id = user.create("go", json!({ "agent_type": "mine", "isolation": "sandbox" })).await;
+        let end = user.end_of(&id).await;
+        assert_eq!(end["status"], "completed", "{end}");
+        assert_eq!(user.delete(&format!("/api/runs/{id}")).await.status, 204);
+        server.logs("conversation of a sandboxed session removed").await;
+        assert!(!server.directory().join("home/deleted").exists());
     });
 }
 

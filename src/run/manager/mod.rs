@@ -89,7 +89,7 @@ impl RunManager {
             budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), config.default_budget),
         };
         let tasks = TaskTracker::new();
-        let conversations = Conversations::new(context.agents.clone(), context.shutdown.clone(), tasks.clone());
+        let conversations = Conversations::new(context.agents.clone(), Arc::clone(&config), context.shutdown.clone(), tasks.clone());
         let limits = Limits {
             total: config.max_runs,
             per_user: config.max_runs_per_user,

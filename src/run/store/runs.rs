@@ -59,6 +59,8 @@ pub struct Conversation {
     pub agent_type: String,
     /// The agent's id of the conversation.
     pub id: String,
+    /// The first run of the session that had it.
+    pub first_run: RunId,
 }
 
 /// The outcome of a deletion.

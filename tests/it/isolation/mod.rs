@@ -14,7 +14,7 @@ use std::process::Command;
 use crate::support::{Server, Setup};
 
 /// Whether agents are isolated here. If not, the test is skipped, except as root with CI=true.
-fn is_isolated(server: &Server) -> bool {
+pub(crate) fn is_isolated(server: &Server) -> bool {
     if server.isolates() {
         return true;
     }

@@ -250,7 +250,7 @@ async fn a_session_is_created_and_removed_with_its_runs(store: &dyn RunStore) {
     );
     assert!(store.session(run.session).await.unwrap().is_some());
     store.append(&second, batch(2, 2), change()).await.unwrap();
-    let conversation = Some(Conversation { agent_type: "codex".into(), id: "thread-1".into() });
+    let conversation = Some(Conversation { agent_type: "codex".into(), id: "thread-1".into(), first_run: run.id });
     let deleted = Deleted::Done { workspace: Some(run.id), conversation };
     assert_eq!(store.begin_delete(next.id, None).await, Ok(deleted), "it is named after the first run");
     assert!(store.session(run.session).await.unwrap().is_none());

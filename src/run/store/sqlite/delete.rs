@@ -33,19 +33,22 @@ pub(super) fn begin(connection: &Connection, run: &RawText) -> Result<Deleted, S
     };
     add_removal(connection, &first_run, true)?;
     let conversation = match agent_session {
-        Some(agent_session) => unused(connection, &agent_type, &agent_session)?,
+        Some(agent_session) => unused(connection, &agent_type, &agent_session, &first_run)?,
         None => None,
     };
     // A damaged id names no directory.
     Ok(Deleted::Done { workspace: first_run.parse(), conversation })
 }
 
-/// The agent's conversation, unless a session has it or its id is damaged.
-fn unused(connection: &Connection, agent_type: &RawText, id: &RawText) -> Result<Option<Conversation>, StoreError> {
+/// The agent's conversation, unless a session has it or a value is damaged.
+fn unused(connection: &Connection, agent_type: &RawText, id: &RawText, first_run: &RawText) -> Result<Option<Conversation>, StoreError> {
     let sql = "SELECT 1 FROM sessions WHERE agent_session = ?2 AND agent_type = ?1";
     let is_used = connection.prepare_cached(sql).and_then(|mut find| find.exists(params![agent_type, id])).map_err(read_error)?;
-    let conversation = |agent_type: String, id: String| Conversation { agent_type, id };
-    Ok(agent_type.parse().zip(id.parse()).filter(|_| !is_used).map(|(agent_type, id)| conversation(agent_type, id)))
+    if is_used {
+        return Ok(None);
+    }
+    let (Some(agent_type), Some(id), Some(first_run)) = (agent_type.parse(), id.parse(), first_run.parse()) else { return Ok(None) };
+    Ok(Some(Conversation { agent_type, id, first_run }))
 }
 
 /// Records that the output of a run is to be removed from the disk, and with `workspace` the fresh workspace that is named after it.
