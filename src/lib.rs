@@ -24,3 +24,4 @@ pub mod redact;
 pub mod run;
 pub mod server;
 pub mod types;
+pub mod workspace;

@@ -299,6 +299,15 @@ CREATE TABLE attachments (
     UNIQUE (run_id, position)
 ) STRICT;
 
+-- What runs have changed in their working directories.
+CREATE TABLE run_changes (
+    run_id TEXT NOT NULL PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    -- Snapshots and, after the end, the changed files, as JSON
+    record TEXT NOT NULL,
+    -- The patch after the end, compressed with gzip. NULL: too large, or trimmed
+    patch  BLOB
+) STRICT;
+
 -- The text of each run that searches look at: the beginning of the prompt, labels, the working directory and the beginning of the answer, all
 -- in lower case. Ids ascend in the order in which runs were stored. Rows are removed together with their runs.
 CREATE TABLE search_texts (

@@ -247,7 +247,8 @@ async fn every_route_is_accessible_to_exactly_the_permitted_requesters() {
                 .replace("{file}", "start.js")
                 .replace("{model}", "demo")
                 .replace("{profile}", "shared")
-                .replace("{version}/{*path}", "any/app/main.js");
+                .replace("{version}/{*path}", "any/app/main.js")
+                .replace("{*path}", "src/main.rs");
             let credential = harness.credential_of(requester).await;
             let answer = harness.send(&method, &uri, credential.as_deref(), body_for(&route)).await;
             let context = format!("{requester:?}: {method} {route}: {} {}", answer.status, answer.text);

@@ -7,8 +7,8 @@ use super::error::{ApiError, FaultCode, FieldError, RETRY_AFTER_SECS};
 use crate::auth::{AuthError, BadKey, LoginError, LogoutError, NewKeyError, NotServerAccount, PasswordError, RevokeError, UserError};
 use crate::run::store::StoreError;
 use crate::run::{
-    AnswerError, AnswerRejected, BadAnswer, BadAttachment, BadIsolation, BadPattern, BadRun, BadSchema, CreateError, DeleteError,
-    FindError, MessageError, MessageRejected, OverBudget, ProfileError, SearchError, SessionError, WorkspaceError,
+    AnswerError, AnswerRejected, BadAnswer, BadAttachment, BadIsolation, BadPattern, BadRun, BadSchema, ChangesError, CreateError,
+    DeleteError, FindError, MessageError, MessageRejected, OverBudget, ProfileError, SearchError, SessionError, WorkspaceError,
 };
 use crate::types::UserName;
 
@@ -248,6 +248,16 @@ impl From<FindError> for ApiError {
         match error {
             FindError::NotFound(_) => Self::not_found(error.to_string()),
             FindError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangesError> for ApiError {
+    fn from(error: ChangesError) -> Self {
+        match error {
+            ChangesError::Find(error) => error.into(),
+            ChangesError::NoTurn(_) | ChangesError::NoFile(_) => Self::not_found(error.to_string()),
+            ChangesError::Unavailable(detail) => Self::new(StatusCode::CONFLICT, "changes_unavailable", detail),
         }
     }
 }

@@ -68,6 +68,9 @@ routes! {
     runs::get, runs::delete;
     runs::cancel;
     events::follow;
+    changes::list;
+    changes::patch;
+    changes::file;
     feed::follow;
     tickets::create;
     messages::send;

@@ -204,6 +204,8 @@ mod tests {
         &["attach", "last", "--from", "3", "--tail", "3"],
         &["attach", "last", "--from", "x"],
         &["logs"],
+        &["changes", "last", "--stat", "--patch"],
+        &["changes", "last", "--turn", "x"],
         &["send", "last", "x", "--steer", "--interrupt"],
         &["wait", "last", "--timeout", "x"],
         &["retry"],

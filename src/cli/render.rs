@@ -123,6 +123,10 @@ impl<W: Write> Renderer<W> {
             StreamEvent::Log { content, .. } => self.block(DIM, content, MAX_LINES),
             StreamEvent::ToolResult { id, status, content, duration_ms } => self.result(id, *status, content, *duration_ms),
             StreamEvent::FileChange { path, kind, diff } => self.change(path, *kind, diff.as_deref()),
+            StreamEvent::Changes { files, insertions, deletions, .. } => {
+                let noun = if *files == 1 { "file" } else { "files" };
+                self.line(HEAD, "changes", &format!("{files} {noun}, +{insertions} -{deletions}"))
+            }
             StreamEvent::Plan { entries } => self.plan(entries),
             StreamEvent::TaskStarted { title, .. } => self.line(DIM, "background", title),
             StreamEvent::TaskUpdated { message, .. } => self.line(DIM, "background", message),

@@ -4,8 +4,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::args::{OutputArgs, ServerArgs};
 use super::commands::{
-    agent_check, agent_install, agent_logout, answer, attach, audit, backup, budget, cancel, completions, config, demo, doctor, key, login,
-    logout, logs, ls, man, password, profile, requests, restore, retry, rm, run, send, session, show, usage, user, wait, webhook,
+    agent_check, agent_install, agent_logout, answer, attach, audit, backup, budget, cancel, changes, completions, config, demo, doctor,
+    key, login, logout, logs, ls, man, password, profile, requests, restore, retry, rm, run, send, session, show, usage, user, wait,
+    webhook,
 };
 use super::exit::exit_codes;
 use crate::config::Flags;
@@ -48,6 +49,8 @@ pub(super) enum Command {
     Attach(attach::AttachArgs),
     /// Print the events of a run (`run logs`)
     Logs(logs::LogsArgs),
+    /// Show what a run has changed in its directory (`run changes`)
+    Changes(changes::ChangesArgs),
     /// Send a message to a live run (`run send`)
     Send(send::SendArgs),
     /// Wait for a run to end (`run wait`)
@@ -138,6 +141,8 @@ pub(super) enum RunCommand {
     Attach(attach::AttachArgs),
     /// Print the events of a run
     Logs(logs::LogsArgs),
+    /// Show what a run has changed in its directory
+    Changes(changes::ChangesArgs),
     /// Send a message to a live run
     Send(send::SendArgs),
     /// Wait for a run to end

@@ -24,6 +24,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// It is done.
+    On,
+    /// It is not.
+    Off,
+}
+
 /// How agents are isolated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isolation {

@@ -22,7 +22,7 @@ mod value;
 mod webhooks;
 
 pub use agents::{AgentSettings, AgentsSettings, BadAgent};
-pub use choices::{ControlGroup, Isolation, LogFormat};
+pub use choices::{ControlGroup, Isolation, LogFormat, Switch};
 pub use credentials::{BadCredential, CredentialsSettings, inherited_credentials};
 pub use declare::{Declaration, DefaultValue, Format};
 pub use lists::{AccountName, BadItem, HostName, Origin, VariableName};

@@ -12,7 +12,7 @@ use super::declare::{Declaration, DefaultValue, Rejected, SettingValue, settings
 use super::value::{CpuWeight, Seconds};
 use super::{
     AccountName, AgentsSettings, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin,
-    ProfilesSettings, RetryDelay, Secret, VariableName, WebhookDestination,
+    ProfilesSettings, RetryDelay, Secret, Switch, VariableName, WebhookDestination,
 };
 use crate::types::{Amount, Budget, HostPattern, Limit, Money, OnShutdown, PerQuota, Quota, RuleSpec, Tokens};
 
@@ -161,6 +161,8 @@ settings! {
         /// a [working directory](agents.md#configuration-in-the-working-directory) there. Elsewhere they ignore them.
         trusted_projects: Vec<PathBuf> => "OPENRUNNER_TRUSTED_PROJECTS", default "",
             expects "a list of absolute directories";
+        /// Whether the changes of each run in its working directory are [recorded](workspaces.md). Needs git.
+        changes: Switch => "OPENRUNNER_CHANGES", default "on", expects "`on` or `off`";
         /// Rules on what agents may do. They are applied before the rules of a run; the first match wins. Keys `tool`, `kind`, `path`,
         /// `command`, `decision`: [permission rules](permissions.md#rules).
         permission_rules: Vec<RuleSpec>, default "", expects "an array of tables";

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::declare::{Format, Rejected, SettingValue};
 use super::{
     AccountName, AgentsSettings, BadItem, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin,
-    ProfilesSettings, RetryDelay, Secret, VariableName, WebhookDestination,
+    ProfilesSettings, RetryDelay, Secret, Switch, VariableName, WebhookDestination,
 };
 use crate::types::{Amount, HostPattern, IsolationLevel, Money, OnShutdown, RuleSpec, Tokens};
 
@@ -150,6 +150,7 @@ names! {
         "require:guard" => Isolation { level: IsolationLevel::Guard, is_required: true },
         "require:sandbox" => Isolation { level: IsolationLevel::Sandbox, is_required: true };
     LogFormat: "text" => LogFormat::Text, "json" => LogFormat::Json;
+    Switch: "on" => Switch::On, "off" => Switch::Off;
     OnShutdown: "detach" => OnShutdown::Detach, "stop" => OnShutdown::Stop;
 }
 

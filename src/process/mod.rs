@@ -18,6 +18,7 @@ mod leftovers;
 mod limits;
 mod lines;
 mod marker;
+pub mod piped_command;
 pub mod probe_command;
 pub mod probe_dialog;
 mod process_dir;

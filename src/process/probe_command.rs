@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::launch::{self, Launcher};
 use super::{Account, Containment, Exit};
@@ -104,12 +104,12 @@ pub async fn run(program: &Path, args: &[&str], context: ProbeContext<'_>, limit
     let mut child =
         context.command(program, args)?.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
     // Declared after the child, so that the group is killed before the leader is reaped.
-    let mut group = GroupGuard(child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())));
+    let mut group = GroupGuard::of(&child);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let answer = async {
         let (stdout, stderr) = tokio::join!(head(stdout), head(stderr));
         let status = child.wait().await?;
-        group.0 = None;
+        group.disarm();
         let output = ProbeOutput { exit: status.into(), stdout: stdout?, stderr: stderr? };
         match context.refusal(&output) {
             Some(reason) => Err(ProbeError::NotStarted(reason)),
@@ -123,7 +123,24 @@ pub async fn run(program: &Path, args: &[&str], context: ProbeContext<'_>, limit
 }
 
 /// Kills a process group on drop. Its leader must not have been reaped: only then does its pid still identify the group.
-struct GroupGuard(Option<Pid>);
+pub(super) struct GroupGuard(Option<Pid>);
+
+impl GroupGuard {
+    /// The group that a child leads.
+    pub(super) fn of(leader: &Child) -> Self {
+        Self(leader.id().and_then(|pid| Pid::from_raw(pid.cast_signed())))
+    }
+
+    /// The leader; `None` if it has exited.
+    pub(super) fn leader(&self) -> Option<Pid> {
+        self.0
+    }
+
+    /// Leaves the group alone from now on: its leader was reaped.
+    pub(super) fn disarm(&mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for GroupGuard {
     fn drop(&mut self) {
@@ -134,7 +151,7 @@ impl Drop for GroupGuard {
 }
 
 /// Reads to the end and returns the first part as text.
-async fn head(source: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
+pub(super) async fn head(source: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
     let Some(mut source) = source else { return Ok(String::new()) };
     let mut kept = Vec::new();
     (&mut source).take(OUTPUT_CAP).read_to_end(&mut kept).await?;

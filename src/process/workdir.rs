@@ -35,6 +35,19 @@ impl WorkingDir {
         &self.path
     }
 
+    /// Another handle to the same directory.
+    ///
+    /// # Errors
+    /// If there are no free descriptors.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { path: self.path.clone(), handle: self.handle.try_clone()? })
+    }
+
+    /// The handle.
+    pub fn handle(&self) -> &OwnedFd {
+        &self.handle
+    }
+
     /// A path that leads to the opened directory, in this process and in a child before exec.
     pub(super) fn handle_path(&self) -> PathBuf {
         if cfg!(target_os = "linux") { PathBuf::from(format!("/proc/self/fd/{}", self.handle.as_raw_fd())) } else { self.path.clone() }

@@ -97,6 +97,7 @@ impl Redactor {
             // Written by the server, numbers, or input of the caller, which the next server reads from the log and gives to the agent.
             StreamEvent::RunQueued { .. }
             | StreamEvent::RunStarted(_)
+            | StreamEvent::Changes { .. }
             | StreamEvent::Usage(_)
             | StreamEvent::UserMessage { .. }
             | StreamEvent::PermissionResolved { .. }

@@ -11,6 +11,7 @@ use crate::egress::EgressPolicy;
 use crate::process::shim::ProcessDir;
 use crate::redact::Secrets;
 use crate::types::{Amount, Budget, Cause, Failure, PerQuota, Profile, ProfileName, RunId, RunSpec, Timestamp};
+use crate::workspace::Git;
 
 /// The settings of everything in [`crate::run`]. Built once when the server starts, shared as one `Arc`, never changed.
 #[derive(Clone, Debug)]
@@ -59,6 +60,8 @@ pub struct RunConfig {
     pub secrets: Secrets,
     /// Retention of conversations and logs.
     pub retention: RetentionPolicy,
+    /// The git program with which changes of working directories are recorded; `None` if they are not.
+    pub git: Option<Git>,
     /// What agents may reach of the network at isolation level `sandbox`, and the keys that the server keeps for them.
     pub egress: EgressPolicy,
     /// The operator's webhook and the rules for those of runs.

@@ -42,6 +42,9 @@ const MEASURED_PER_SWEEP: usize = 256;
 /// stopped before shrinking.
 const SHRINK_ABOVE: u64 = 64 * 1024 * 1024;
 
+/// How long the snapshots of a working directory are kept after the last one. The changes of ended runs do not need them.
+const SNAPSHOT_AGE: Duration = Duration::from_hours(7 * 24);
+
 /// What one sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetentionReport {
@@ -120,6 +123,7 @@ impl Retention {
             }
         }
         self.remove_unasked(&mut report).await?;
+        self.remove_snapshots().await?;
         self.measure_workspaces().await?;
         if let Some(max) = self.policy.max_bytes {
             while self.store.size().await?.used > max {
@@ -186,6 +190,18 @@ impl Retention {
         // Also if that failed: it would block the others forever.
         self.store.workspace_emptied(workspace.session).await?;
         Ok(true)
+    }
+
+    /// Removes snapshots of directories in which no run has worked for long.
+    async fn remove_snapshots(&self) -> Result<(), StoreError> {
+        let snapshots = self.runs.inner.context.snapshots.clone();
+        match tokio::task::spawn_blocking(move || snapshots.remove_unused(SNAPSHOT_AGE)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(stores)) => tracing::info!(stores, "removed old snapshots of working directories"),
+            Ok(Err(error)) => tracing::warn!(%error, "could not remove old snapshots of working directories"),
+            Err(panic) => return Err(StoreError::Internal(panic.to_string())),
+        }
+        Ok(())
     }
 
     /// Measures workspaces that may have changed, one after the other.

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use super::secrets::known_secrets;
 use super::start_error::StartError;
-use crate::config::{ProfilesSettings, RetryDelay, Settings, WebhookDestination, inherited_credentials};
+use crate::config::{ProfilesSettings, RetryDelay, Settings, Switch, WebhookDestination, inherited_credentials};
 use crate::egress::EgressPolicy;
 use crate::run::{
     AddressGuard, BadRules, BadWebhook, RetentionPolicy, Rule, RunConfig, SigningSecret, WebhookConfig, WebhookSettings, fault_of_profile,
 };
 use crate::types::{Profile, ProfileName, RuleSpec};
+use crate::workspace::Git;
 
 /// Part of the shutdown time reserved for interrupting agents before they get SIGTERM, for killing those that ignore it, and for writing
 /// the last events.
@@ -48,6 +49,7 @@ pub(super) fn run_config(settings: &Settings, private_paths: Vec<PathBuf>) -> Re
         profiles: profiles(&settings.profiles)?,
         user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
         secrets: known_secrets(settings).with(egress.secrets()),
+        git: std::env::var_os("PATH").filter(|_| settings.changes == Switch::On).and_then(|path| Git::find(&path)),
         egress,
         retention: RetentionPolicy {
             max_age: settings.keep_age(),

@@ -88,6 +88,18 @@ pub enum StreamEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         diff: Option<String>,
     },
+    /// What the run has changed in its working directory so far, in total. Written after a turn and at the end of the run, if it differs from
+    /// the one before. `GET /api/runs/{id}/changes` lists the files.
+    Changes {
+        /// Number of files that were added, changed, renamed or deleted.
+        files: u64,
+        /// Lines added to text files.
+        insertions: u64,
+        /// Lines removed from text files.
+        deletions: u64,
+        /// ID of the snapshot of the directory. Equal contents have equal IDs.
+        snapshot: String,
+    },
     /// The agent's complete current plan.
     Plan {
         /// Steps of the plan, in order.
@@ -234,6 +246,7 @@ impl StreamEvent {
             Self::ToolOutput { .. } => "tool_output",
             Self::ToolResult { .. } => "tool_result",
             Self::FileChange { .. } => "file_change",
+            Self::Changes { .. } => "changes",
             Self::Plan { .. } => "plan",
             Self::TaskStarted { .. } => "task_started",
             Self::TaskUpdated { .. } => "task_updated",
@@ -576,6 +589,9 @@ pub enum NoticeCode {
     AccessEnded,
     /// A warning from the agent.
     AgentWarning,
+    /// Changes of the working directory are not recorded, all or those of some files. `data`: `skipped`, some of the files, and `total`, their
+    /// number.
+    ChangesIncomplete,
     /// A notice of a later release, unknown to this one.
     #[serde(other)]
     Other,

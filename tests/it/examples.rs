@@ -101,6 +101,8 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/webhooks.md", "json", "\"input\"", Schema("CreateRunRequest")),
     ("docs/webhooks.md", "python", "standardwebhooks", Elsewhere("scripts/test-webhooks.sh, in a receiver")),
     ("docs/webhooks.md", "typescript", "standardwebhooks", NotRun("the same library as in Python, where it is run")),
+    ("docs/workspaces.md", "bash", "openrunner changes", Elsewhere("tests/it/changes.rs, on a run that changes files")),
+    ("docs/workspaces.md", "bash", "git apply", Elsewhere("tests/it/changes.rs, which applies the patch")),
 ];
 
 /// One fenced block.

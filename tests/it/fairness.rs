@@ -60,6 +60,7 @@ fn manager(directory: &std::path::Path, agent: Noting) -> RunManager {
         data_dir: directory.to_owned(),
         workspace_roots: vec![],
         user_workspace_roots: vec![],
+        git: None,
         trusted_projects: vec![],
         private_paths: vec![],
         max_runs: 1,

@@ -26,6 +26,7 @@ fn the_documented_flow_works_with_the_built_in_agent() {
         seen.sort_unstable();
         seen.dedup();
         let expected = [
+            "changes",
             "done",
             "file_change",
             "message",

@@ -7,10 +7,12 @@ use std::path::Path;
 
 /// The top-level modules from the bottom up, each with those it may import. A new entry is a design decision; its reason stands here
 /// unless it is obvious.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("types", &[]),
     ("ownership", &[]),
     ("process", &[]),
+    // `process` for running git.
+    ("workspace", &["process"]),
     ("metrics", &["types"]),
     ("redact", &["types"]),
     // `process` for the port and the name of the socket.
@@ -19,12 +21,12 @@ const LAYERS: [(&str, &[&str]); 13] = [
     // `agent` for the protocol of a configured agent; `egress` for credentials; `ownership` for the settings file; `types` for permission rules.
     ("config", &["agent", "egress", "ownership", "types"]),
     // `process` for starting agents, and for processes that an earlier server left.
-    ("run", &["agent", "egress", "metrics", "ownership", "process", "redact", "types"]),
+    ("run", &["agent", "egress", "metrics", "ownership", "process", "redact", "types", "workspace"]),
     // `run` for the stores of users, keys and the audit log.
     ("auth", &["config", "ownership", "run", "types"]),
     // `config` for the allowed hosts.
-    ("api", &["auth", "config", "metrics", "run", "types"]),
-    ("server", &["agent", "api", "auth", "config", "egress", "metrics", "ownership", "process", "redact", "run", "types"]),
+    ("api", &["auth", "config", "metrics", "run", "types", "workspace"]),
+    ("server", &["agent", "api", "auth", "config", "egress", "metrics", "ownership", "process", "redact", "run", "types", "workspace"]),
     // `auth` and `run::store` for managing users and keys without a server.
     ("cli", &["agent", "auth", "config", "ownership", "process", "run", "server", "types"]),
 ];

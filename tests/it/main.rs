@@ -13,6 +13,7 @@ mod api_description;
 mod backup;
 mod broken_connections;
 mod cancellation;
+mod changes;
 mod cli;
 mod commands;
 mod crash;

@@ -178,6 +178,7 @@ fn lists_fit_the_width_of_the_terminal() {
 const COMMANDS: &[(&[&str], i32, &[&str])] = &[
     (&["show", "RUN"], 0, &["completed", "claude_code", "RUN"]),
     (&["logs", "RUN"], 0, &["hello there", "done  completed"]),
+    (&["changes", "RUN"], 0, &["0 files changed"]),
     (&["attach", "RUN"], 0, &["hello there", "done  completed"]),
     (&["cancel", "RUN"], 0, &["completed"]),
     (&["send", "RUN", "more"], 1, &["has ended"]),

@@ -166,6 +166,14 @@ def test_a_handle_answers_requests_sends_messages_and_cancels(server: Server) ->
         assert rejected.value.code == "run_ended"
 
 
+def test_a_handle_lists_what_its_run_has_changed(server: Server) -> None:
+    with server.client() as client:
+        run = client.run("create hello.py", agent_type="demo")
+        run.result()
+        changes = run.changes()
+        assert [(file["path"], file["status"]) for file in changes["items"]] == [("hello.py", "added")]
+
+
 def test_an_async_handle_answers_requests_sends_messages_and_cancels(server: Server) -> None:
     async def converse() -> None:
         async with await AsyncClient.with_login(server.url, "admin", "admin") as client:

@@ -47,6 +47,21 @@ export class RunHandle {
     return unwrap(this.#client.api.POST("/api/runs/{id}/cancel", { params: { path: { id: this.runId } } }));
   }
 
+  /** What the run has changed in its working directory, or one of its turns. Lists all files. */
+  async changes(turn?: number): Promise<Schemas["RunChanges"]> {
+    const query = { limit: 200, ...(turn === undefined ? {} : { turn }) };
+    const page = (more: { cursor?: number }) => {
+      const params = { path: { id: this.runId }, query: { ...query, ...more } };
+      return unwrap(this.#client.api.GET("/api/runs/{id}/changes", { params }));
+    };
+    let changes = await page({});
+    while (changes.next_cursor !== null) {
+      const next = await page({ cursor: Number(changes.next_cursor) });
+      changes = { ...next, items: [...changes.items, ...next.items] };
+    }
+    return changes;
+  }
+
   /** Sends a further message to the live run. */
   async send(text: string, mode: Schemas["MessageMode"] = "queue"): Promise<Schemas["MessageResponse"]> {
     const params = { path: { id: this.runId } };

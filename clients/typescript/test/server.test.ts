@@ -126,6 +126,14 @@ test("a handle answers requests, sends messages and cancels", async () => {
   await assert.rejects(waiting.send("and a test"), { code: "run_ended" });
 });
 
+test("a handle lists what its run has changed", async () => {
+  const client = await server.client();
+  const run = await client.run("create hello.py", { agent_type: "demo" });
+  await run.result();
+  const changes = await run.changes();
+  assert.deepEqual(changes.items.map((file) => [file.path, file.status]), [["hello.py", "added"]]);
+});
+
 test("a reader that stops early closes its connection but not the run", async () => {
   const client = await server.client();
   const run = await client.run("create hello.py", { agent_type: "demo", permission_mode: "ask" });

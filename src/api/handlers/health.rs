@@ -17,6 +17,8 @@ pub(in crate::api) struct HealthResponse {
     version: &'static str,
     /// Seconds since the server started.
     uptime: u64,
+    /// Whether changes of working directories are recorded: git is installed, and `OPENRUNNER_CHANGES` is on.
+    records_changes: bool,
 }
 
 /// Returns the health of the server.
@@ -24,5 +26,10 @@ pub(in crate::api) struct HealthResponse {
     responses((status = 200, description = "The server is running.", body = HealthResponse)))]
 pub(in crate::api) async fn health(State(app): State<AppState>) -> Answer<HealthResponse> {
     let status = if app.health.is_healthy().await { "ok" } else { "degraded" };
-    Answer(HealthResponse { status, version: env!("CARGO_PKG_VERSION"), uptime: app.health.uptime().as_secs() })
+    Answer(HealthResponse {
+        status,
+        version: env!("CARGO_PKG_VERSION"),
+        uptime: app.health.uptime().as_secs(),
+        records_changes: app.runs.records_changes(),
+    })
 }

@@ -3,6 +3,7 @@
 pub(super) mod agents;
 pub(super) mod audit;
 pub(super) mod auth;
+pub(super) mod changes;
 pub(super) mod chat;
 pub(super) mod chat_completions;
 pub(super) mod console;

@@ -60,6 +60,17 @@ pub(super) struct RequestPath {
     request: String,
 }
 
+/// A changed file of a run.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only described, not read")]
+pub(super) struct ChangedFilePath {
+    /// The run.
+    id: RunId,
+    /// Path of the file as in the list of changes. Slashes need no encoding.
+    path: String,
+}
+
 /// The idempotency key.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]

@@ -46,6 +46,7 @@ pub(super) const ALL: &[Code] = &[
     code(409, "session_busy", "the session has a live run, and `on_busy` is `reject`"),
     code(409, "working_dir_gone", "the working directory of the session was moved, removed or replaced"),
     code(409, "cancelled", "the run was cancelled"),
+    code(409, "changes_unavailable", "the changes of the run are not recorded, not kept or too large; `detail` says why"),
     code(409, "user_exists", "the user name is taken"),
     code(409, "last_admin", "the last admin cannot be removed or demoted"),
     code(409, "profile_read_only", "the profile is defined in the settings file"),

@@ -148,6 +148,19 @@ impl Client {
         self.json(|| self.authorize(self.http.get(url.clone()))).await
     }
 
+    /// The body of `GET path` with those query parameters that have a value, which need no encoding.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(in crate::cli) async fn bytes(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<Vec<u8>, ClientError> {
+        let mut path = path.to_owned();
+        for (index, (name, value)) in query.iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).enumerate() {
+            path.extend([if index == 0 { "?" } else { "&" }, *name, "=", value]);
+        }
+        let response = self.send_authorized(|| self.request(Method::GET, &path)).await?;
+        response.bytes().await.map(|body| body.to_vec()).map_err(|_| self.unexpected("its answer ended early"))
+    }
+
     /// One page of a list, or with `all` every page.
     ///
     /// # Errors

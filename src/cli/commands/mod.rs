@@ -10,6 +10,7 @@ pub(super) mod audit;
 pub(super) mod backup;
 pub(super) mod budget;
 pub(super) mod cancel;
+pub(super) mod changes;
 pub(super) mod completions;
 pub(super) mod config;
 pub(super) mod demo;

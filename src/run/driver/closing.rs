@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::changes::Finishing;
 use super::timers::Timers;
 use super::{Driver, DriverExit, millis};
 use crate::agent::handle::AgentEnd;
@@ -29,11 +30,30 @@ pub(super) struct Closing {
     pub(super) retry_at: Option<Instant>,
     /// Why it could not be written.
     pub(super) error: Option<StoreError>,
+    /// The last snapshot of the working directory, until it is complete.
+    finishing: Option<Finishing>,
     /// Stop commands that are answered when the end is stored.
     stops: Vec<oneshot::Sender<Result<(), StoreError>>>,
 }
 
 impl Closing {
+    /// Adds the changes of the run before its end is written.
+    pub(super) fn after(mut self: Box<Self>, finishing: Option<Finishing>) -> Box<Self> {
+        self.finishing = finishing;
+        self
+    }
+
+    /// Waits for the changes of the run, for a bounded time, and adds them. Cancel-safe.
+    pub(super) async fn complete(&mut self) {
+        let Some(finishing) = &mut self.finishing else { return };
+        let (event, changes) = finishing.finished().await;
+        self.finishing = None;
+        self.change.changes = Some(changes);
+        // `done` stays the last event.
+        let end = self.events.len().saturating_sub(1);
+        self.events.splice(end..end, event);
+    }
+
     /// Answers a stop command: after the next attempt to write the end, or at once while the store is failing.
     pub(super) fn acknowledge(&mut self, stop: oneshot::Sender<Result<(), StoreError>>) {
         match &self.error {
@@ -81,7 +101,7 @@ impl Driver {
         events.extend(self.undelivered_notice());
         self.queued_messages.clear();
         events.push(StreamEvent::Done(done.clone()));
-        Box::new(Closing { done, events, change, retry_at: None, error: None, stops: Vec::new() })
+        Box::new(Closing { done, events, change, retry_at: None, error: None, finishing: None, stops: Vec::new() })
     }
 
     /// Writes the end. Returns the phase in which it is written again later if that fails.

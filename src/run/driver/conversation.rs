@@ -56,6 +56,7 @@ impl Driver {
         {
             self.queued_messages.pop_front();
             self.limit_wait.start_turn();
+            self.take_snapshot();
             return self.reset_idle_timer();
         }
         if self.begin_wait(agent).await {

@@ -58,7 +58,8 @@ impl Driver {
         }
         let outcome = Outcome::from_agent_end(self.last_turn.as_ref(), &end);
         self.transition(Input::AgentEnded(outcome));
-        Phase::Closing(self.close(end))
+        let finishing = self.finish_changes();
+        Phase::Closing(self.close(end).after(finishing))
     }
 
     /// Adds an item of the agent to `batch` and applies its effects on the driver's state.

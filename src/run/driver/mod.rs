@@ -9,6 +9,7 @@
 //! task, which ends with the run's `done` event, when the server detaches from the agent, or when another driver has taken the run.
 
 mod batch;
+mod changes;
 mod closing;
 mod commands;
 mod conversation;
@@ -36,6 +37,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::batch::{Batch, Held};
+use self::changes::Taken;
+pub(super) use self::changes::Tracker;
 use self::limit_wait::LimitWait;
 pub(super) use self::outage::Outage;
 use self::phase::{Permits, Phase, Step};
@@ -61,6 +64,7 @@ use crate::types::bounds::MAX_TIMED_CALLS;
 use crate::types::{
     NoticeCode, OnShutdown, PermissionMode, ProjectConfig, Recent, RunSpec, RunStatus, SessionId, SpendLimits, StreamEvent, TurnEnd, Usage,
 };
+use crate::workspace::Snapshots;
 
 /// What all drivers of a server share.
 #[derive(Clone, Debug)]
@@ -75,6 +79,8 @@ pub(super) struct DriverContext {
     pub(super) budgets: Budgets,
     /// Whether drivers can write.
     pub(super) outage: Outage,
+    /// Snapshots of working directories.
+    pub(super) snapshots: Snapshots,
 }
 
 /// Why a driver has ended.
@@ -137,6 +143,8 @@ pub(super) struct Driver {
     restrictions: Restrictions,
     /// The agent's way to the network; `None` below isolation level `sandbox`.
     proxy: Option<Proxy>,
+    /// Records what the run changes in its working directory; `None` before the agent is launched, and if nothing is recorded.
+    tracker: Option<Tracker>,
     /// Entries of the log that an earlier server may not have delivered to the agent.
     unconfirmed: Unconfirmed,
     /// Notices written by an earlier server; some are written only once per run.
@@ -190,6 +198,8 @@ enum Event {
     Step(Step),
     /// What the agent did on the network.
     Network(Vec<StreamEvent>),
+    /// A snapshot after a turn.
+    Snapshot(Taken),
     /// The shutdown time is over.
     Forced,
 }
@@ -234,6 +244,7 @@ impl Driver {
             shim_deadline: None,
             restrictions: Restrictions::default(),
             proxy: None,
+            tracker: None,
             unconfirmed: Unconfirmed::default(),
             emitted_notices: Vec::new(),
             reported_limits: Vec::new(),
@@ -289,6 +300,7 @@ impl Driver {
     async fn next_event(&mut self, phase: &mut Phase) -> Event {
         let requests = self.requests.next_deadline().filter(|_| phase.agent().is_some());
         let (inbox, timers, context, proxy) = (&mut self.inbox, &self.timers, &self.context, self.proxy.as_ref());
+        let tracker = self.tracker.as_mut();
         let is_closing = matches!(phase, Phase::Closing(_));
         tokio::select! {
             biased;
@@ -302,6 +314,7 @@ impl Driver {
                     command = inbox.next() => Event::Command(command),
                     step = phase.next() => Event::Step(step),
                     events = network::next(proxy) => Event::Network(events),
+                    taken = changes::next(tracker) => Event::Snapshot(taken),
                 }
             } => event,
             // Last: output that is waiting to be read proves that the agent is not silent.
@@ -320,6 +333,10 @@ impl Driver {
             }
             (Event::Network(events), phase) => {
                 self.record_network(events, phase.agent()).await;
+                phase
+            }
+            (Event::Snapshot(taken), phase) => {
+                self.record_snapshot(taken, phase.agent()).await;
                 phase
             }
             (Event::Step(Step::Admitted(permits)), Phase::Queued(_) | Phase::Waiting(_)) => self.admit(permits).await,

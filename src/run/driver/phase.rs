@@ -14,6 +14,7 @@ use std::pin::Pin;
 
 use tokio::time::sleep_until;
 
+use super::changes::Tracker;
 use super::closing::Closing;
 use crate::agent::PreparedAgent;
 use crate::agent::handle::{AgentHandle, Update};
@@ -42,6 +43,8 @@ pub(super) struct ReadyAgent {
     pub(super) resume: Option<String>,
     /// Decides its permission requests.
     pub(super) policy: Policy,
+    /// Records what it changes in the working directory, or why that is not recorded; `None` if nothing is.
+    pub(super) tracker: Option<Result<Box<Tracker>, String>>,
 }
 
 /// A phase of a run.
@@ -81,6 +84,7 @@ impl Phase {
             Self::Starting(preparation) => Step::Prepared(preparation.await),
             Self::Running(agent) => Step::Update(agent.next().await),
             Self::Closing(closing) => {
+                closing.complete().await;
                 if let Some(at) = closing.retry_at {
                     sleep_until(at).await;
                 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Driver;
+use super::changes::Tracker;
 use super::phase::{Permits, Phase, Preparation, ReadyAgent};
 use super::timers::WallClock;
 use crate::agent::handle::AgentHandle;
@@ -54,7 +55,8 @@ impl Driver {
     fn prepare(&self) -> Preparation {
         let run = self.log.run();
         let (session, context, secrets) = (self.session, self.context.clone(), self.secrets.clone());
-        let (after_wait, spent) = (self.limit_wait.is_waiting(), self.usage.as_ref().and_then(|usage| usage.cost_usd));
+        let (after_wait, is_tracked) = (self.limit_wait.is_waiting(), self.tracker.is_some());
+        let spent = self.usage.as_ref().and_then(|usage| usage.cost_usd);
         Box::pin(async move {
             let not_stored = |error: StoreError| Failure::new(Cause::Storage, error.to_string());
             // The prompt and the rules of a queued run are not kept in memory.
@@ -96,6 +98,8 @@ impl Driver {
                 // What is left, for an agent that keeps this limit itself.
                 *max = Money::from_micros(max.micros().saturating_sub(Money::from_reported(spent.unwrap_or_default()).micros()).max(1));
             }
+            // While the agent is prepared. A run that has waited for a limit goes on with what it began.
+            let tracking = if is_tracked { None } else { Tracker::begin(&context.snapshots, &working_dir, session.id) };
             let start = Start {
                 owner: session.owner.name,
                 env: secrets.env.clone(),
@@ -116,13 +120,18 @@ impl Driver {
                     input_dir: PathBuf::new(),
                 },
             };
-            Ok(ReadyAgent { agent: context.agents.prepare(start).await?, access, resume, policy })
+            let agent = context.agents.prepare(start).await?;
+            let tracker = match tracking {
+                Some(tracking) => Some(tracking.started().await),
+                None => None,
+            };
+            Ok(ReadyAgent { agent, access, resume, policy, tracker })
         })
     }
 
     /// Launches the prepared agent, after it is stored that an agent may have been started.
     pub(super) async fn launch(&mut self, prepared: Result<ReadyAgent, Failure>) -> Phase {
-        let ReadyAgent { agent, access, resume, policy } = match prepared {
+        let ReadyAgent { agent, access, resume, policy, tracker } = match prepared {
             Ok(ready) => ready,
             Err(failure) => return self.fail_start(failure),
         };
@@ -146,8 +155,9 @@ impl Driver {
         if !after_wait {
             events.extend(self.weak_limit_notices());
         }
+        let changes = self.begin_changes(tracker, &mut events);
         let wait = after_wait.then_some(WaitChange::Over);
-        let change = RunChange { launched_at: Some(self.log.now()), wait, ..RunChange::default() };
+        let change = RunChange { launched_at: Some(self.log.now()), wait, changes, ..RunChange::default() };
         if let Err(error) = self.store(&events, change, None).await {
             return self.fail_start(Failure::new(Cause::Storage, error.to_string()));
         }

@@ -1,10 +1,13 @@
 //! The manager of all runs: creates, finds, controls and deletes runs on behalf of a [`Caller`](crate::types::Caller).
 
+mod changes;
 mod commands;
 mod drive;
 mod queries;
 #[cfg(test)]
 pub(in crate::run) mod testing;
+
+pub use changes::{ChangesError, RunChanges};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +37,7 @@ use crate::run::store::{ProfileStore, QuotaStore, RunStore, UsageStore};
 use crate::run::webhooks::Sender;
 use crate::run::workspace::Workspaces;
 use crate::types::{Clock, OnShutdown, RunId, RunStatus};
+use crate::workspace::Snapshots;
 
 /// The manager of all runs. Clones are handles to the same manager.
 #[derive(Clone)]
@@ -86,6 +90,7 @@ impl RunManager {
             force: CancellationToken::new(),
             metrics: RunMetrics::default(),
             outage: Outage::default(),
+            snapshots: Snapshots::new(config.git.clone(), config.data_dir.join("snapshots")),
             budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), config.default_budget),
         };
         let tasks = TaskTracker::new();
@@ -124,6 +129,11 @@ impl RunManager {
     /// The available agents.
     pub fn agents(&self) -> &Agents {
         &self.inner.context.agents
+    }
+
+    /// Whether changes of working directories are recorded.
+    pub fn records_changes(&self) -> bool {
+        self.inner.context.snapshots.are_made()
     }
 
     /// The metrics of runs.

@@ -120,6 +120,7 @@ impl RunManager {
             data_dir: dir.to_owned(),
             workspace_roots: vec![],
             user_workspace_roots: vec![],
+            git: None,
             trusted_projects: vec![],
             private_paths: vec![],
             max_runs: 1,

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::Outcome;
 use crate::agent::handle::{Logged, ReattachedAgent};
-use crate::process::{Marker, shim};
+use crate::process::{Marker, WorkingDir, shim};
 use crate::redact::Secrets;
 use crate::run::attachments::attachments_of;
-use crate::run::driver::Driver;
+use crate::run::driver::{Driver, Tracker};
 use crate::run::events::LogSummary;
 use crate::run::live::{self, Registration};
 use crate::run::manager::RunManager;
@@ -37,7 +37,7 @@ impl RunManager {
         let slot = self.inner.admission.admit_existing(run.id, run.owner.id, &run.spec.agent_type);
         let session = self.inner.sessions.join(run.session);
         let (registration, driver) = self.restore_driver(lease, &run, summary, secrets);
-        let mut driver = driver.with_policy(policy);
+        let mut driver = driver.with_policy(policy).with_tracker(self.tracker_of(&run).await);
         if Driver::needs_proxy(&agent)
             && let Err(failure) = driver.start_proxy(self.inner.context.access(&run.spec, &run.owner.name))
         {
@@ -46,6 +46,24 @@ impl RunManager {
         tracing::info!(run.id = %run.id, "reattached to the agent of a run");
         self.drive(registration, driver.reattach(agent, slot, session));
         Ok(Outcome::Reattached)
+    }
+
+    /// Continues to record what a run changes, if that was begun. Failures are logged: the run is continued without.
+    pub(super) async fn tracker_of(&self, run: &RunRecord) -> Option<Tracker> {
+        let stored = self.inner.store.changes(run.id).await.unwrap_or_else(|error| {
+            tracing::warn!(run.id = %run.id, %error, "the changes of a run are not recorded from here on");
+            None
+        })?;
+        let path = run.spec.working_dir.clone();
+        let opened = tokio::task::spawn_blocking(move || WorkingDir::open(&path)).await;
+        let working_dir = opened.unwrap_or_else(|died| Err(std::io::Error::other(died)));
+        match working_dir {
+            Ok(working_dir) => Tracker::resume(&self.inner.context.snapshots, &working_dir, run.session, stored.record),
+            Err(error) => {
+                tracing::warn!(run.id = %run.id, %error, "the changes of a run are not recorded from here on");
+                None
+            }
+        }
     }
 
     /// Finds the agent of a run, and the secrets that its shim keeps.

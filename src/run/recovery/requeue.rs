@@ -46,7 +46,10 @@ impl RunManager {
         let secrets = self.secrets_of(&run);
         let (registration, driver) = self.restore_driver(lease, &run, summary, secrets);
         match run.waits_until {
-            Some(until) => self.drive(registration, driver.run_parked(ticket, session, until)),
+            Some(until) => {
+                let driver = driver.with_tracker(self.tracker_of(&run).await);
+                self.drive(registration, driver.run_parked(ticket, session, until));
+            }
             None => self.drive(registration, driver.run(ticket, session)),
         }
         Ok(Outcome::Requeued)

@@ -10,6 +10,7 @@ use super::{Audited, Idempotency, NewWebhook, OwnerFilter, SearchText, StoreErro
 use crate::types::{
     Lease, NodeId, OutputCheckpoint, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserId, UserRef, Withheld,
 };
+use crate::workspace::StoredChanges;
 
 /// A stored run.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,6 +150,8 @@ pub struct RunChange {
     pub checkpoint: Option<OutputCheckpoint>,
     /// Text that is withheld after the events.
     pub withheld: Option<Withheld>,
+    /// The changes of the working directory so far. They replace those that are stored.
+    pub changes: Option<StoredChanges>,
     /// The end of the run, with its time.
     pub done: Option<(RunDone, Timestamp)>,
     /// The idempotency key of the request that caused the events.
@@ -341,4 +344,10 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store fails.
     async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Result<Chunk, DamagedChunk>>, StoreError>;
+
+    /// The changes of the working directory that are stored with a run; `None` if there are none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails or the row is damaged.
+    async fn changes(&self, run: RunId) -> Result<Option<StoredChanges>, StoreError>;
 }

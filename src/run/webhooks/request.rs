@@ -14,7 +14,7 @@ const ALL: &str = "*";
 const DEFAULT: [&str; 4] = ["run_started", "permission_request", "question", "done"];
 
 /// The event types that can be sent. Pieces of texts and unknown lines cannot: complete messages and results follow.
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 23] = [
     "run_queued",
     "run_started",
     "message",
@@ -22,6 +22,7 @@ const KNOWN: [&str; 22] = [
     "tool_call",
     "tool_result",
     "file_change",
+    "changes",
     "plan",
     "task_started",
     "task_updated",

@@ -229,6 +229,15 @@ class Calls(ABC):
         response: models.Run = self._call("POST", f"/api/runs/{quote(id, safe='')}/cancel")
         return response
 
+    def list_changes(
+        self, id: models.RunId, *, turn: int | None = None, limit: int | None = None, cursor: int | None = None
+    ) -> models.RunChanges:
+        """Lists the files that a run has changed in its working directory."""
+        response: models.RunChanges = self._call(
+            "GET", f"/api/runs/{quote(id, safe='')}/changes", query={"turn": turn, "limit": limit, "cursor": cursor}
+        )
+        return response
+
     def create_ticket(self, id: models.RunId) -> models.TicketResponse:
         """Creates a ticket for the event stream of a run, for browsers, whose `EventSource` cannot send headers."""
         response: models.TicketResponse = self._call("POST", f"/api/runs/{quote(id, safe='')}/ticket")
@@ -504,6 +513,15 @@ class AsyncCalls(ABC):
     async def cancel_run(self, id: models.RunId) -> models.Run:
         """Cancels a run and kills its whole process tree."""
         response: models.Run = await self._call("POST", f"/api/runs/{quote(id, safe='')}/cancel")
+        return response
+
+    async def list_changes(
+        self, id: models.RunId, *, turn: int | None = None, limit: int | None = None, cursor: int | None = None
+    ) -> models.RunChanges:
+        """Lists the files that a run has changed in its working directory."""
+        response: models.RunChanges = await self._call(
+            "GET", f"/api/runs/{quote(id, safe='')}/changes", query={"turn": turn, "limit": limit, "cursor": cursor}
+        )
         return response
 
     async def create_ticket(self, id: models.RunId) -> models.TicketResponse:

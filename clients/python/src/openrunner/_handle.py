@@ -61,6 +61,15 @@ class RunHandle:
         """Requests cancellation. The run has ended once its `done` event arrives."""
         return self._client.cancel_run(self.run_id)
 
+    def changes(self, *, turn: int | None = None) -> models.RunChanges:
+        """What the run has changed in its working directory, or one of its turns. Lists all files."""
+        changes = self._client.list_changes(self.run_id, turn=turn, limit=200)
+        while (cursor := changes["next_cursor"]) is not None:
+            page = self._client.list_changes(self.run_id, turn=turn, limit=200, cursor=int(cursor))
+            page["items"] = changes["items"] + page["items"]
+            changes = page
+        return changes
+
     def send(self, text: str, mode: models.MessageMode = "queue") -> models.MessageResponse:
         """Sends a further message to the live run."""
         return self._client.send_message(self.run_id, {"text": text, "mode": mode})
@@ -99,6 +108,15 @@ class AsyncRunHandle:
     async def cancel(self) -> models.Run:
         """Requests cancellation. The run has ended once its `done` event arrives."""
         return await self._client.cancel_run(self.run_id)
+
+    async def changes(self, *, turn: int | None = None) -> models.RunChanges:
+        """What the run has changed in its working directory, or one of its turns. Lists all files."""
+        changes = await self._client.list_changes(self.run_id, turn=turn, limit=200)
+        while (cursor := changes["next_cursor"]) is not None:
+            page = await self._client.list_changes(self.run_id, turn=turn, limit=200, cursor=int(cursor))
+            page["items"] = changes["items"] + page["items"]
+            changes = page
+        return changes
 
     async def send(self, text: str, mode: models.MessageMode = "queue") -> models.MessageResponse:
         """Sends a further message to the live run."""

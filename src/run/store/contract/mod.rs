@@ -1,5 +1,6 @@
 //! The test suite that every store must pass.
 
+mod changes;
 mod fixtures;
 mod identity;
 mod profiles;
@@ -8,4 +9,5 @@ mod runs;
 mod usage;
 mod webhooks;
 
+pub(in crate::run) use changes::changes;
 pub(in crate::run) use fixtures::{add_run, create, done, record, stored_run};

@@ -76,6 +76,7 @@ fn full_change() -> RunChange {
         usage: Some((usage, at(9))),
         checkpoint: Some(OutputCheckpoint::default()),
         withheld: Some(serde_json::from_value(one_withheld_text()).unwrap()),
+        changes: Some(super::changes::changes(1, Some(b"refused"))),
         done: Some((done(), at(10))),
         idempotency: Some(Idempotency { owner: UserRef::named("admin").id, key: "refused".into(), fingerprint: [1; 32], at: at(1) }),
         audit: vec![],
@@ -97,6 +98,7 @@ async fn a_batch_that_is_not_the_next_one_writes_nothing(store: &dyn RunStore) {
     let session = store.session(run.session).await.unwrap().unwrap();
     assert_eq!((session.agent_session, session.title), (None, None));
     assert_eq!(store.used_key(run.owner.id, "refused").await.unwrap(), None);
+    assert_eq!(store.changes(run.id).await, Ok(None));
 }
 
 async fn a_batch_under_a_void_lease_writes_nothing(store: &dyn RunStore) {

@@ -239,6 +239,16 @@ fn trim(connection: &Connection, run: &RawText, mut budget: usize, step: &mut Re
         .prepare_cached("SELECT max(first_seq) FROM event_chunks WHERE run_id = ?1")
         .and_then(|mut statement| statement.query_row([run], |row| row.get(0)))
         .map_err(read_error)?;
+    let patch: Option<i64> =
+        query_first(connection, "SELECT length(patch) FROM run_changes WHERE run_id = ?1", [run], |row| row.get(0).map_err(read_error))?
+            .flatten();
+    if let Some(bytes) = patch {
+        execute(connection, "UPDATE run_changes SET patch = NULL WHERE run_id = ?1", [run])?;
+        execute(connection, "UPDATE runs SET stored_bytes = max(0, stored_bytes - ?2) WHERE id = ?1", params![run, bytes])?;
+        let bytes = u64::try_from(bytes).unwrap_or(0);
+        step.bytes += bytes;
+        budget = budget.saturating_sub(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
     let Some(last) = last else { return Ok(true) };
     let attached = delete::remove_attachments(connection, run)?;
     if attached > 0 {

@@ -17,6 +17,7 @@ use crate::run::store::{
     SessionUse, StoreError, UsedKey, WaitChange,
 };
 use crate::types::{Epoch, Lease, NodeId, Quota, RunId, RunStatus, Seq, SessionId, Timestamp, UserId};
+use crate::workspace::StoredChanges;
 
 #[async_trait]
 impl RunStore for SqliteStore {
@@ -115,6 +116,7 @@ impl RunStore for SqliteStore {
         let output = change.checkpoint.map(|checkpoint| integer(checkpoint.out.saturating_add(checkpoint.err)));
         let checkpoint = change.checkpoint.map(|checkpoint| to_json(&checkpoint)).transpose()?;
         let withheld = change.withheld.map(|withheld| to_json(&withheld)).transpose()?;
+        let stored = change.changes.map(|stored| to_json(&stored.record).map(|record| (record, stored.patch))).transpose()?;
         let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, done, at))).transpose()?;
         self.write_audited(change.audit, always, move |connection| {
             // The WHERE clause is the guard: a batch under a void lease, one that is not the next, or one that follows the end changes
@@ -143,7 +145,8 @@ impl RunStore for SqliteStore {
                                checkpoint = coalesce(?9, checkpoint), withheld = coalesce(?10, withheld), ended_at = ?11, done = ?12,
                                stored_bytes = stored_bytes + ?13, output_bytes = coalesce(?14, output_bytes)
                                WHERE id = ?1 AND node_id = ?2 AND epoch = ?3 AND last_seq = coalesce(?4, last_seq) AND ended_at IS NULL";
-                    let (at, grown) = (at.as_millis(), integer(bytes + json.len() as u64));
+                    let patch = stored.as_ref().map_or(0, |(record, patch)| record.len() + patch.as_ref().map_or(0, Vec::len));
+                    let (at, grown) = (at.as_millis(), integer(bytes + (json.len() + patch) as u64));
                     let values = params![
                         id,
                         node,
@@ -175,6 +178,11 @@ impl RunStore for SqliteStore {
                     WaitChange::Over => ("UPDATE runs SET waits_until = ?2 WHERE id = ?1", None),
                 };
                 execute(connection, sql, params![run.to_string(), until.map(Timestamp::as_millis)])?;
+            }
+            if let Some((record, patch)) = &stored {
+                let sql = "INSERT INTO run_changes (run_id, record, patch) VALUES (?1, ?2, ?3)
+                           ON CONFLICT (run_id) DO UPDATE SET record = excluded.record, patch = excluded.patch";
+                execute(connection, sql, params![run.to_string(), record, patch])?;
             }
             if let Some(agent_session) = change.agent_session {
                 let sql = "UPDATE sessions SET agent_session = ?2 WHERE id = (SELECT session_id FROM runs WHERE id = ?1)";
@@ -336,6 +344,16 @@ impl RunStore for SqliteStore {
 
     async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Result<Chunk, DamagedChunk>>, StoreError> {
         self.read(move |connection| chunks::read(connection, run, after, budget)).await
+    }
+
+    async fn changes(&self, run: RunId) -> Result<Option<StoredChanges>, StoreError> {
+        self.read(move |connection| {
+            query_first(connection, "SELECT record, patch FROM run_changes WHERE run_id = ?1", [run.to_string()], |row| {
+                let columns = Columns::new("run_changes", row);
+                Ok(StoredChanges { record: columns.json(0)?, patch: columns.get(1)? })
+            })
+        })
+        .await
     }
 }
 

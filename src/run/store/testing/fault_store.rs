@@ -14,6 +14,7 @@ use crate::run::store::{
     UsageRecord, UsageStore, UsageSum, UsedKey, WebhookStore,
 };
 use crate::types::{Day, Lease, NodeId, ProfileName, RunId, SessionId, Timestamp, UserId};
+use crate::workspace::StoredChanges;
 
 /// Which calls are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,6 +256,10 @@ impl RunStore for FaultStore {
 
     async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Result<Chunk, DamagedChunk>>, StoreError> {
         self.read("chunks", self.inner.chunks(run, after, budget)).await
+    }
+
+    async fn changes(&self, run: RunId) -> Result<Option<StoredChanges>, StoreError> {
+        self.read("changes", self.inner.changes(run)).await
     }
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, ToSql};
 
 use super::super::SqliteStore;
 use super::super::sql::write_error;
-use crate::run::store::contract::{add_run, create, done, record, stored_run};
+use crate::run::store::contract::{add_run, changes, create, done, record, stored_run};
 use crate::run::store::{
     ApiKeyRecord, Attempt, AuditEntry, AuditFilter, AuditStore, Chunk, DeliveryFilter, Idempotency, KeyStore, NewWebhook, NextAttempt,
     ProfileRecord, ProfileStore, RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SearchText, SessionUse, StoreError, TokenStore,
@@ -213,7 +213,10 @@ async fn add_rows(store: &SqliteStore, owner: &str) -> RunId {
     let first = Chunk { first: Seq::FIRST, last: Seq::FIRST, body: "{}\n".into() };
     let lease = store.create_run(run.clone(), SessionUse::Starts, vec![first], Some(idempotency), None).await.unwrap();
     let usage = Usage { input_tokens: 1, ..Usage::default() };
-    store.append(&lease, vec![], RunChange { usage: Some((usage, at)), ..RunChange::default() }).await.unwrap();
+    store
+        .append(&lease, vec![], RunChange { usage: Some((usage, at)), changes: Some(changes(1, Some(b"patch"))), ..RunChange::default() })
+        .await
+        .unwrap();
     let webhook = store.active_webhooks(0, 9).await.unwrap().into_iter().find(|webhook| webhook.run == run.id).unwrap();
     let attempt = Attempt {
         webhook: webhook.id,
@@ -297,6 +300,8 @@ async fn a_damaged_value_in_any_table_hides_no_other_row_from_any_list() {
                 assert!(matches!(result, Ok(()) | Err(StoreError::Damaged { .. })), "{context}: {result:?}");
             }
             assert!(matches!(store.log_tip(ann).await, Ok(_) | Err(StoreError::Damaged { .. })), "{context}");
+            assert!(matches!(store.changes(ann).await, Ok(_) | Err(StoreError::Damaged { .. })), "{context}");
+            assert!(store.changes(bob).await.unwrap().is_some(), "{context}");
             store.forget_damaged_removals().await.unwrap_or_else(|error| panic!("{context}: {error}"));
             for result in [store.key_by_hash([1; 8]).await.map(|_| ()), store.used_key(UserRef::named("ann").id, "k").await.map(|_| ())] {
                 assert!(matches!(result, Ok(()) | Err(StoreError::Damaged { .. })), "{context}: {result:?}");

@@ -1,0 +1,29 @@
+//! What runs change in their working directories: snapshots of a directory, and the differences between two of them.
+//!
+//! A snapshot is a git tree in a repository of the server's own ([`SnapshotStore`]). The server reads the directory itself, through handles
+//! and without following links, and sends what it read to git: git never opens the directory. So the repository, the configuration, the
+//! attributes and the hooks that an agent or a stranger may have put there are files like all others, the agent's own index and branches
+//! are not touched, and a link to a file outside yields the link.
+
+mod beneath;
+mod changes;
+mod git;
+mod ignore;
+mod import;
+mod index;
+mod record;
+mod skip;
+mod snapshots;
+mod store;
+#[cfg(test)]
+mod tests;
+mod tree_id;
+mod walk;
+
+pub use changes::{ChangeStatus, Changes, FileChange};
+pub use git::{Git, GitError};
+pub use record::{ChangeRecord, EndRecord, MAX_TURNS, StoredChanges, compress, decompress, part_of};
+pub use skip::{SkipReason, Skipped};
+pub use snapshots::Snapshots;
+pub use store::{Snapshot, SnapshotError, SnapshotKind, SnapshotStore};
+pub use tree_id::{BadTreeId, TreeId};
