@@ -551,6 +551,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/{id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the files that a run has changed in its working directory.
+         * @description Of a live run as of now. The list of an ended run outlives the directory.
+         */
+        get: operations["list_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}/changes.patch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns what a run has changed as a patch that `git apply` takes. */
+        get: operations["get_patch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}/changes/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns what a run has changed in one file, as a unified diff. */
+        get: operations["get_file_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -1157,6 +1211,11 @@ export interface components {
          * @enum {string}
          */
         Cause: "ok" | "agent_error" | "not_logged_in" | "rate_limited" | "model_not_found" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "timeout" | "startup_timeout" | "idle_timeout" | "cancelled" | "shutdown" | "node_lost" | "storage" | "protocol" | "budget_exceeded" | "spend_limit" | "bad_output" | "internal";
+        /**
+         * @description What has happened to a file.
+         * @enum {string}
+         */
+        ChangeStatus: "added" | "modified" | "deleted" | "renamed" | "type_changed";
         /** @description Changes to a user. Absent fields stay unchanged. */
         ChangeUserRequest: {
             /** @description New password. It must differ from the user name. All tokens of the user are revoked. */
@@ -1166,6 +1225,45 @@ export interface components {
             budget?: components["schemas"]["BudgetRequest"];
             /** @description Changes to the quotas. */
             quotas?: components["schemas"]["QuotasRequest"];
+        };
+        /**
+         * @description What the run has changed in its working directory so far, in total. Written after a turn and at the end of the run, if it differs from
+         *     the one before. `GET /api/runs/{id}/changes` lists the files.
+         * @example {
+         *       "seq": 12,
+         *       "ts": "2026-11-22T13:05:02.600Z",
+         *       "type": "changes",
+         *       "files": 2,
+         *       "insertions": 14,
+         *       "deletions": 3,
+         *       "snapshot": "9daeafb9864cf43055ae93beb0afd6c7d144bfa4"
+         *     }
+         */
+        ChangesEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "changes";
+            /**
+             * Format: u-int64
+             * @description Number of files that were added, changed, renamed or deleted.
+             */
+            files: number;
+            /**
+             * Format: u-int64
+             * @description Lines added to text files.
+             */
+            insertions: number;
+            /**
+             * Format: u-int64
+             * @description Lines removed from text files.
+             */
+            deletions: number;
+            /** @description ID of the snapshot of the directory. Equal contents have equal IDs. */
+            snapshot: string;
         };
         /** @description The only choice. */
         ChatChoice: {
@@ -1536,7 +1634,7 @@ export interface components {
             type: "done";
         };
         /** @description One event of a run's log. Types and fields may be added; clients must ignore unknown ones. */
-        Event: components["schemas"]["RunQueuedEvent"] | components["schemas"]["RunStartedEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["MessageEvent"] | components["schemas"]["UserMessageEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["FileChangeEvent"] | components["schemas"]["PlanEvent"] | components["schemas"]["TaskStartedEvent"] | components["schemas"]["TaskUpdatedEvent"] | components["schemas"]["TaskEndedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["PermissionRequestEvent"] | components["schemas"]["PermissionResolvedEvent"] | components["schemas"]["QuestionEvent"] | components["schemas"]["QuestionResolvedEvent"] | components["schemas"]["UsageEvent"] | components["schemas"]["NoticeEvent"] | components["schemas"]["LogEvent"] | components["schemas"]["RawEvent"] | components["schemas"]["NetworkEvent"] | components["schemas"]["AgentErrorEvent"] | components["schemas"]["DoneEvent"];
+        Event: components["schemas"]["RunQueuedEvent"] | components["schemas"]["RunStartedEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["MessageEvent"] | components["schemas"]["UserMessageEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["FileChangeEvent"] | components["schemas"]["ChangesEvent"] | components["schemas"]["PlanEvent"] | components["schemas"]["TaskStartedEvent"] | components["schemas"]["TaskUpdatedEvent"] | components["schemas"]["TaskEndedEvent"] | components["schemas"]["SessionUpdatedEvent"] | components["schemas"]["PermissionRequestEvent"] | components["schemas"]["PermissionResolvedEvent"] | components["schemas"]["QuestionEvent"] | components["schemas"]["QuestionResolvedEvent"] | components["schemas"]["UsageEvent"] | components["schemas"]["NoticeEvent"] | components["schemas"]["LogEvent"] | components["schemas"]["RawEvent"] | components["schemas"]["NetworkEvent"] | components["schemas"]["AgentErrorEvent"] | components["schemas"]["DoneEvent"];
         /** @description One frame of the stream, as a parser of server-sent events returns it. */
         EventFrame: {
             /** @description The event's `seq`; absent for a `GapNotice` and an `AccessEndedNotice`, which are not part of the log. */
@@ -1587,6 +1685,27 @@ export interface components {
             code: components["schemas"]["FaultCode"];
             /** @description Explanation for people. The wording may change. */
             detail: string;
+        };
+        /** @description A file that differs between two snapshots. */
+        FileChange: {
+            /** @description Path, relative to the working directory. Bytes that are not UTF-8 are replaced. */
+            path: string;
+            /** @description The earlier path of a renamed file. */
+            old_path?: string;
+            /** @description What has happened to it. */
+            status: components["schemas"]["ChangeStatus"];
+            /** @description Whether its content is not text. Lines are not counted then. */
+            binary: boolean;
+            /**
+             * Format: u-int64
+             * @description Lines added.
+             */
+            insertions: number;
+            /**
+             * Format: u-int64
+             * @description Lines removed.
+             */
+            deletions: number;
         };
         /**
          * @description The agent changed a file.
@@ -1652,6 +1771,8 @@ export interface components {
              * @description Seconds since the server started.
              */
             uptime: number;
+            /** @description Whether changes of working directories are recorded: git is installed, and `OPENRUNNER_CHANGES` is on. */
+            records_changes: boolean;
         };
         /** @description An MCP server that the agent calls. */
         HttpServer: {
@@ -1907,7 +2028,7 @@ export interface components {
          * @description Code of a notice.
          * @enum {string}
          */
-        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "session_changed" | "session_moved" | "bad_output" | "limit_reached" | "waiting_for_reset" | "spend_limit" | "access_ended" | "agent_warning" | "other";
+        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "session_changed" | "session_moved" | "bad_output" | "limit_reached" | "waiting_for_reset" | "spend_limit" | "access_ended" | "agent_warning" | "changes_incomplete" | "other";
         /**
          * @description A notice that does not end the run.
          * @example {
@@ -2160,7 +2281,7 @@ export interface components {
              * @description Stable code for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "cancelled" | "user_exists" | "last_admin" | "profile_read_only" | "too_many_profiles" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "unknown_profile" | "profile_conflict" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "spend_limit" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "bad_output" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
+            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "cancelled" | "changes_unavailable" | "user_exists" | "last_admin" | "profile_read_only" | "too_many_profiles" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "unknown_profile" | "profile_conflict" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "spend_limit" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "bad_output" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
             /** @description All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault. */
             errors?: components["schemas"]["FieldError"][];
         };
@@ -2546,6 +2667,33 @@ export interface components {
             cost_usd?: components["schemas"]["Money"];
             /** @description Maximum of `max_turns`. */
             turns?: components["schemas"]["Amount"];
+        };
+        /** @description What a run, or one of its turns, has changed in its working directory. */
+        RunChanges: {
+            /** @description A page of the changed files, in the order of their paths. At most 10,000 files are listed. */
+            items: components["schemas"]["FileChange"][];
+            /** @description The `cursor` of the next page; null on the last page. */
+            next_cursor: string | null;
+            /** @description Number of changed files. */
+            files: number;
+            /**
+             * Format: u-int64
+             * @description Lines added to text files.
+             */
+            insertions: number;
+            /**
+             * Format: u-int64
+             * @description Lines removed from text files.
+             */
+            deletions: number;
+            /** @description ID of the snapshot before the changes. */
+            from: string;
+            /** @description ID of the snapshot after them; of a live run as it is now. */
+            snapshot: string;
+            /** @description Some of the files and directories whose changes are not recorded. */
+            skipped: components["schemas"]["Skipped"][];
+            /** @description Number of files and directories whose changes are not recorded. */
+            skipped_total: number;
         };
         /** @description Ended runs by status. */
         RunCounts: {
@@ -2958,6 +3106,18 @@ export interface components {
             items: components["schemas"]["Setting"][];
             /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
+        };
+        /**
+         * @description Why a file or directory is not part of a snapshot.
+         * @enum {string}
+         */
+        SkipReason: "too_large" | "too_many_entries" | "path_too_long" | "unreadable";
+        /** @description A file or directory that is not part of a snapshot. */
+        Skipped: {
+            /** @description Path, relative to the working directory. Bytes that are not UTF-8 are replaced. */
+            path: string;
+            /** @description Why it was skipped. */
+            reason: components["schemas"]["SkipReason"];
         };
         /** @description The spend limits of one run. They cover everything that the agent reports, including its sub-agents. */
         SpendLimits: {
@@ -4413,6 +4573,90 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    list_changes: {
+        parameters: {
+            query?: {
+                /** @description Only the changes of this turn, counted from 1. Default: those of the whole run. */
+                turn?: number;
+                /** @description Maximum number of items. */
+                limit?: number;
+                /** @description Cursor of the page: the `next_cursor` of the previous one. */
+                cursor?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the changed files, and totals. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunChanges"];
+                };
+            };
+        };
+    };
+    get_patch: {
+        parameters: {
+            query?: {
+                /** @description Only the changes of this turn, counted from 1. Default: those of the whole run. */
+                turn?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The patch. Binary files are included. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/x-diff": string;
+                };
+            };
+        };
+    };
+    get_file_changes: {
+        parameters: {
+            query?: {
+                /** @description Only the changes of this turn, counted from 1. Default: those of the whole run. */
+                turn?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+                /** @description Path of the file as in the list of changes. Slashes need no encoding. */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The diff. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/x-diff": string;
+                };
             };
         };
     };

@@ -141,6 +141,9 @@ Cause: TypeAlias = Literal[
 ]
 
 
+ChangeStatus: TypeAlias = Literal["added", "modified", "deleted", "renamed", "type_changed"]
+
+
 class ChatChoice(TypedDict):
     """
     The only choice.
@@ -332,6 +335,30 @@ class FieldError(TypedDict):
     """Explanation for people. The wording may change."""
 
 
+class FileChange(TypedDict):
+    """
+    A file that differs between two snapshots.
+    """
+
+    path: str
+    """Path, relative to the working directory. Bytes that are not UTF-8 are replaced."""
+
+    old_path: NotRequired[str]
+    """The earlier path of a renamed file."""
+
+    status: ChangeStatus
+    """What has happened to it."""
+
+    binary: bool
+    """Whether its content is not text. Lines are not counted then."""
+
+    insertions: int
+    """Lines added."""
+
+    deletions: int
+    """Lines removed."""
+
+
 FileChangeKind: TypeAlias = Literal["create", "update", "delete"]
 
 
@@ -356,6 +383,9 @@ class HealthResponse(TypedDict):
 
     uptime: int
     """Seconds since the server started."""
+
+    records_changes: bool
+    """Whether changes of working directories are recorded: git is installed, and `OPENRUNNER_CHANGES` is on."""
 
 
 class HttpServer(TypedDict):
@@ -501,6 +531,7 @@ NoticeCode: TypeAlias = Literal[
     "spend_limit",
     "access_ended",
     "agent_warning",
+    "changes_incomplete",
     "other",
 ]
 
@@ -620,6 +651,7 @@ class Problem(TypedDict):
         "session_busy",
         "working_dir_gone",
         "cancelled",
+        "changes_unavailable",
         "user_exists",
         "last_admin",
         "profile_read_only",
@@ -832,6 +864,21 @@ class SettingOrigin1(TypedDict):
 
 
 SettingOrigin: TypeAlias = Literal["flag"] | Literal["environment"] | SettingOrigin1 | Literal["default"]
+
+
+SkipReason: TypeAlias = Literal["too_large", "too_many_entries", "path_too_long", "unreadable"]
+
+
+class Skipped(TypedDict):
+    """
+    A file or directory that is not part of a snapshot.
+    """
+
+    path: str
+    """Path, relative to the working directory. Bytes that are not UTF-8 are replaced."""
+
+    reason: SkipReason
+    """Why it was skipped."""
 
 
 class StdioServer(TypedDict):
@@ -1292,6 +1339,28 @@ class Capabilities(TypedDict):
 
     usage: UsageReports
     """What it reports about its usage, and so which spend limits a run may have."""
+
+
+class ChangesEvent(TypedDict):
+    """
+    What the run has changed in its working directory so far, in total. Written after a turn and at the end of the run, if it differs from
+    the one before. `GET /api/runs/{id}/changes` lists the files.
+    """
+
+    seq: Seq
+    ts: Timestamp
+    type: Literal["changes"]
+    files: int
+    """Number of files that were added, changed, renamed or deleted."""
+
+    insertions: int
+    """Lines added to text files."""
+
+    deletions: int
+    """Lines removed from text files."""
+
+    snapshot: str
+    """ID of the snapshot of the directory. Equal contents have equal IDs."""
 
 
 ChatContent: TypeAlias = str | list[ContentPart]
@@ -2001,6 +2070,22 @@ class RunAllowance(TypedDict):
     """Maximum of `max_turns`."""
 
 
+RunChanges = TypedDict(
+    "RunChanges",
+    {
+        "items": list[FileChange],
+        "next_cursor": str | None,
+        "files": int,
+        "insertions": int,
+        "deletions": int,
+        "from": str,
+        "snapshot": str,
+        "skipped": list[Skipped],
+        "skipped_total": int,
+    },
+)
+
+
 class RunDone(TypedDict):
     """
     Outcome of a run.
@@ -2673,6 +2758,7 @@ Event: TypeAlias = (
     | ToolOutputEvent
     | ToolResultEvent
     | FileChangeEvent
+    | ChangesEvent
     | PlanEvent
     | TaskStartedEvent
     | TaskUpdatedEvent
