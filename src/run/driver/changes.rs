@@ -195,7 +195,7 @@ pub(super) async fn next(tracker: Option<&mut Tracker>) -> Taken {
 impl Driver {
     /// Continues to record changes after a restart.
     pub(in crate::run) fn with_tracker(self, tracker: Option<Tracker>) -> Self {
-        Self { tracker, ..self }
+        Self { tracker: tracker.map(Box::new), ..self }
     }
 
     /// Takes the first snapshot of a run, adds notices about what is not recorded, and returns what is to be stored.
@@ -203,12 +203,12 @@ impl Driver {
         &mut self,
         tracker: Option<Result<Box<Tracker>, String>>,
         events: &mut Vec<StreamEvent>,
-    ) -> Option<StoredChanges> {
+    ) -> Option<Box<StoredChanges>> {
         match tracker? {
             Ok(tracker) => {
                 events.extend(skipped(&tracker.record));
-                let stored = tracker.stored();
-                self.tracker = Some(*tracker);
+                let stored = Box::new(tracker.stored());
+                self.tracker = Some(tracker);
                 Some(stored)
             }
             Err(reason) => {
@@ -249,7 +249,7 @@ impl Driver {
         let event = (snapshot.tree != tracker.reported).then(|| changes_event(&snapshot, &changes));
         tracker.reported = snapshot.tree;
         let events: Vec<StreamEvent> = event.into_iter().collect();
-        let change = RunChange { changes: Some(tracker.stored()), ..RunChange::default() };
+        let change = RunChange { changes: Some(Box::new(tracker.stored())), ..RunChange::default() };
         // What cannot be written now is written with the end of the run.
         if self.held.is_empty()
             && let Err(error) = self.store(&events, change, agent).await
@@ -260,7 +260,7 @@ impl Driver {
 
     /// Begins the last snapshot. `None` if changes are not recorded.
     pub(super) fn finish_changes(&mut self) -> Option<Finishing> {
-        let Tracker { source, record, reported, pending } = self.tracker.take()?;
+        let Tracker { source, record, reported, pending } = *self.tracker.take()?;
         let (start, secrets) = (record.start, self.log.secrets().clone());
         let snapshots = source.snapshots.clone();
         // After a pending one: both wait for the store.

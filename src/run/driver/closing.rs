@@ -48,7 +48,7 @@ impl Closing {
         let Some(finishing) = &mut self.finishing else { return };
         let (event, changes) = finishing.finished().await;
         self.finishing = None;
-        self.change.changes = Some(changes);
+        self.change.changes = Some(Box::new(changes));
         // `done` stays the last event.
         let end = self.events.len().saturating_sub(1);
         self.events.splice(end..end, event);

@@ -144,7 +144,7 @@ pub(super) struct Driver {
     /// The agent's way to the network; `None` below isolation level `sandbox`.
     proxy: Option<Proxy>,
     /// Records what the run changes in its working directory; `None` before the agent is launched, and if nothing is recorded.
-    tracker: Option<Tracker>,
+    tracker: Option<Box<Tracker>>,
     /// Entries of the log that an earlier server may not have delivered to the agent.
     unconfirmed: Unconfirmed,
     /// Notices written by an earlier server; some are written only once per run.
@@ -300,7 +300,7 @@ impl Driver {
     async fn next_event(&mut self, phase: &mut Phase) -> Event {
         let requests = self.requests.next_deadline().filter(|_| phase.agent().is_some());
         let (inbox, timers, context, proxy) = (&mut self.inbox, &self.timers, &self.context, self.proxy.as_ref());
-        let tracker = self.tracker.as_mut();
+        let tracker = self.tracker.as_deref_mut();
         let is_closing = matches!(phase, Phase::Closing(_));
         tokio::select! {
             biased;

@@ -151,7 +151,7 @@ pub struct RunChange {
     /// Text that is withheld after the events.
     pub withheld: Option<Withheld>,
     /// The changes of the working directory so far. They replace those that are stored.
-    pub changes: Option<StoredChanges>,
+    pub changes: Option<Box<StoredChanges>>,
     /// The end of the run, with its time.
     pub done: Option<(RunDone, Timestamp)>,
     /// The idempotency key of the request that caused the events.

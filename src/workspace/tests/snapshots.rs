@@ -45,8 +45,8 @@ async fn a_second_snapshot_reads_what_has_changed_and_needs_no_git_if_nothing_ha
         without_git.snapshot(&open(&fixture.work), "session", SnapshotKind::Later).await,
         Err(SnapshotError::Git(GitError::Io(_)))
     ));
-    let changed = fixture.later().await;
-    let changes = fixture.store.changes(first.tree, changed.tree).await.unwrap();
+    let later = fixture.later().await;
+    let changes = fixture.store.changes(first.tree, later.tree).await.unwrap();
     assert_eq!(changes.files.iter().map(|file| &*file.path).collect::<Vec<_>>(), ["d0/f0"]);
 }
 
@@ -83,9 +83,9 @@ async fn ignored_files_are_left_out_until_they_are_known() {
     fixture.remove("keep.log");
     let later = fixture.later().await;
     let changes = fixture.store.changes(start.tree, later.tree).await.unwrap();
-    let changed: Vec<_> = changes.files.iter().map(|file| (&*file.path, file.status)).collect();
+    let found: Vec<_> = changes.files.iter().map(|file| (&*file.path, file.status)).collect();
     let modified = ChangeStatus::Modified;
-    assert_eq!(changed, [(".gitignore", modified), ("keep.log", ChangeStatus::Deleted), ("src/x", modified)]);
+    assert_eq!(found, [(".gitignore", modified), ("keep.log", ChangeStatus::Deleted), ("src/x", modified)]);
     // The next run starts without it.
     assert_eq!(fixture.start().await.files, 0);
 }

@@ -16,7 +16,7 @@ pub(in crate::run) fn changes(turns: usize, patch: Option<&[u8]>) -> StoredChang
 }
 
 fn with(changes: &StoredChanges) -> RunChange {
-    RunChange { changes: Some(changes.clone()), ..RunChange::default() }
+    RunChange { changes: Some(Box::new(changes.clone())), ..RunChange::default() }
 }
 
 async fn changes_replace_earlier_ones_and_are_removed_with_their_run(store: &dyn Store) {

@@ -76,7 +76,7 @@ fn full_change() -> RunChange {
         usage: Some((usage, at(9))),
         checkpoint: Some(OutputCheckpoint::default()),
         withheld: Some(serde_json::from_value(one_withheld_text()).unwrap()),
-        changes: Some(super::changes::changes(1, Some(b"refused"))),
+        changes: Some(Box::new(super::changes::changes(1, Some(b"refused")))),
         done: Some((done(), at(10))),
         idempotency: Some(Idempotency { owner: UserRef::named("admin").id, key: "refused".into(), fingerprint: [1; 32], at: at(1) }),
         audit: vec![],

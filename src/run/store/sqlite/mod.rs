@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod changes;
 mod chunks;
 mod connection;
 mod damage;

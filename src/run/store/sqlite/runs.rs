@@ -11,7 +11,7 @@ use super::audit::always;
 use super::damage::Columns;
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS};
 use super::sql::{Conditions, execute, integer, query_first, read_error, to_json, write_error};
-use super::{SqliteStore, chunks, delete, quotas, run_filter, search, usage, webhooks};
+use super::{SqliteStore, changes, chunks, delete, quotas, run_filter, search, usage, webhooks};
 use crate::run::store::{
     Audited, Chunk, DamagedChunk, Deleted, Idempotency, LogTip, RunChange, RunFilter, RunRecord, RunStore, SearchText, SessionRecord,
     SessionUse, StoreError, UsedKey, WaitChange,
@@ -179,11 +179,7 @@ impl RunStore for SqliteStore {
                 };
                 execute(connection, sql, params![run.to_string(), until.map(Timestamp::as_millis)])?;
             }
-            if let Some((record, patch)) = &stored {
-                let sql = "INSERT INTO run_changes (run_id, record, patch) VALUES (?1, ?2, ?3)
-                           ON CONFLICT (run_id) DO UPDATE SET record = excluded.record, patch = excluded.patch";
-                execute(connection, sql, params![run.to_string(), record, patch])?;
-            }
+            changes::write(connection, run, stored.as_ref())?;
             if let Some(agent_session) = change.agent_session {
                 let sql = "UPDATE sessions SET agent_session = ?2 WHERE id = (SELECT session_id FROM runs WHERE id = ?1)";
                 execute(connection, sql, params![run.to_string(), agent_session])?;
@@ -347,13 +343,7 @@ impl RunStore for SqliteStore {
     }
 
     async fn changes(&self, run: RunId) -> Result<Option<StoredChanges>, StoreError> {
-        self.read(move |connection| {
-            query_first(connection, "SELECT record, patch FROM run_changes WHERE run_id = ?1", [run.to_string()], |row| {
-                let columns = Columns::new("run_changes", row);
-                Ok(StoredChanges { record: columns.json(0)?, patch: columns.get(1)? })
-            })
-        })
-        .await
+        self.read(move |connection| changes::read(connection, run)).await
     }
 }
 

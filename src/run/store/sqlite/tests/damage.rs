@@ -214,7 +214,11 @@ async fn add_rows(store: &SqliteStore, owner: &str) -> RunId {
     let lease = store.create_run(run.clone(), SessionUse::Starts, vec![first], Some(idempotency), None).await.unwrap();
     let usage = Usage { input_tokens: 1, ..Usage::default() };
     store
-        .append(&lease, vec![], RunChange { usage: Some((usage, at)), changes: Some(changes(1, Some(b"patch"))), ..RunChange::default() })
+        .append(
+            &lease,
+            vec![],
+            RunChange { usage: Some((usage, at)), changes: Some(Box::new(changes(1, Some(b"patch")))), ..RunChange::default() },
+        )
         .await
         .unwrap();
     let webhook = store.active_webhooks(0, 9).await.unwrap().into_iter().find(|webhook| webhook.run == run.id).unwrap();
