@@ -16,7 +16,6 @@ mod mark;
 mod reader;
 mod script;
 
-use std::io::{self, BufRead};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -45,11 +44,7 @@ fn run() -> anyhow::Result<ExitCode> {
     }
     match words.as_slice() {
         [_, READER] => reader::run()?,
-        [_, FLOOR, agent, readers] => {
-            let mut prompt = String::new();
-            io::stdin().lock().read_line(&mut prompt)?;
-            floor::run(Path::new(agent), prompt.trim_end(), readers.parse()?)?;
-        }
+        [_, FLOOR, agent] => floor::run(Path::new(agent))?,
         _ => return driver::run(&driver::Args::parse()),
     }
     Ok(ExitCode::SUCCESS)

@@ -24,8 +24,10 @@ pub(crate) enum Step {
         /// Bytes of text after the mark.
         filler: usize,
     },
-    /// Pauses for this many milliseconds.
-    PauseMs(u64),
+    /// Pauses for this many microseconds.
+    PauseMicros(u64),
+    /// Calls a tool that runs for this many microseconds, with or without asking for permission first.
+    Tool { micros: u64, asks: bool },
 }
 
 impl Script {
@@ -36,8 +38,14 @@ impl Script {
 
     /// Adds a pause at the end, so that the processes can be measured once more before they exit.
     pub(crate) fn with_final_pause(mut self, millis: u64) -> Self {
-        self.steps.push(Step::PauseMs(millis));
+        self.steps.push(Step::PauseMicros(millis * 1000));
         self
+    }
+
+    /// The number of marked events.
+    pub(crate) fn marks(&self) -> u64 {
+        let marks = |step: &Step| if let Step::Events { count, .. } = step { *count } else { 0 };
+        self.steps.iter().map(marks).sum()
     }
 
     /// The script as a prompt.

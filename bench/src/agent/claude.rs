@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use super::protocol::{Input, Protocol, write_message};
+use super::protocol::{Input, Protocol, ToolCall, write_message};
 
 /// Ids as long as the real ones.
 const UUID: &str = "732caf43-576c-47ed-8e43-1f107c7a4532";
@@ -49,6 +49,28 @@ impl Protocol for Claude {
             r#"{{"type":"stream_event","event":{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{text}"}}}},"session_id":"{}","parent_tool_use_id":null,"uuid":"{UUID}","api_message_id":"{MESSAGE}"}}"#,
             self.session
         )
+    }
+
+    fn call_tool(&mut self, call: &ToolCall, input: &mut Input, out: &mut File) -> io::Result<()> {
+        let id = format!("toolu_01dacfd30f077f5e{:08x}", call.number);
+        let arguments = json!({ "command": "cargo test --offline", "description": "run the tests" });
+        let content = json!([{ "type": "tool_use", "id": id, "name": "Bash", "input": arguments }]);
+        let assistant = json!({ "id": MESSAGE, "role": "assistant", "content": content });
+        let session = &self.session;
+        write_message(out, &json!({ "type": "assistant", "message": assistant, "parent_tool_use_id": null, "session_id": session }))?;
+        if call.asks {
+            let request = json!({ "subtype": "can_use_tool", "tool_name": "Bash", "input": arguments, "tool_use_id": id });
+            write_message(out, &json!({ "type": "control_request", "request_id": format!("ask-{id}"), "request": request }))?;
+            while let Some(message) = input.read_message()? {
+                if message["type"] == "control_response" {
+                    break;
+                }
+            }
+        }
+        std::thread::sleep(call.duration);
+        let content = json!([{ "type": "tool_result", "tool_use_id": id, "content": "test result: ok. 1 passed", "is_error": false }]);
+        let user = json!({ "role": "user", "content": content });
+        write_message(out, &json!({ "type": "user", "message": user, "parent_tool_use_id": null, "session_id": session, "uuid": UUID }))
     }
 
     fn end_turn(&mut self, out: &mut File) -> io::Result<()> {

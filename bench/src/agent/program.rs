@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::acp::Acp;
 use super::claude::Claude;
 use super::codex::Codex;
-use super::protocol::{Input, Protocol};
+use super::protocol::{Input, Protocol, ToolCall};
 use super::writer::write_events;
 use crate::mark::Mark;
 use crate::script::{Script, Step};
@@ -70,14 +70,19 @@ pub(crate) fn run(program: AgentProgram, args: &[String]) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let mut protocol = program.protocol();
     let mut input = Input::stdin();
-    let mut next = 0;
+    let (mut next, mut tools) = (0, 0);
     while let Some(prompt) = protocol.read_prompt(&mut input, &mut out)? {
         let script: Script = serde_json::from_str(&prompt)?;
         for step in script.steps {
             match step {
                 // Blocks until the driver opens the pipe, which releases all waiting agents.
                 Step::Gate(path) => drop(File::open(path)?),
-                Step::PauseMs(millis) => std::thread::sleep(Duration::from_millis(millis)),
+                Step::PauseMicros(micros) => std::thread::sleep(Duration::from_micros(micros)),
+                Step::Tool { micros, asks } => {
+                    tools += 1;
+                    let call = ToolCall { number: tools, duration: Duration::from_micros(micros), asks };
+                    protocol.call_tool(&call, &mut input, &mut out)?;
+                }
                 Step::Events { count, rate, filler } => {
                     let text = format!("{} {}", Mark::placeholder(), "lorem ipsum ".repeat(filler / 12 + 1).split_at(filler).0);
                     write_events(&protocol.event_line(&text), next..next + count, rate, &mut out)?;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -13,8 +14,26 @@ pub(super) trait Protocol {
     /// The output line of an event with this text.
     fn event_line(&self, text: &str) -> String;
 
+    /// Reports a call of a tool and its result, and asks for permission before it if the call says so. An agent whose input has ended
+    /// cannot be answered, and continues.
+    ///
+    /// # Errors
+    /// By default, since scripts call tools of one agent only.
+    fn call_tool(&mut self, _call: &ToolCall, _input: &mut Input, _out: &mut File) -> io::Result<()> {
+        Err(io::Error::other("this agent has no tools"))
+    }
+
     /// Reports a successful end of the turn.
     fn end_turn(&mut self, out: &mut File) -> io::Result<()>;
+}
+
+/// A call of a tool.
+pub(super) struct ToolCall {
+    /// Counted from 1.
+    pub(super) number: u64,
+    pub(super) duration: Duration,
+    /// Whether the agent asks for permission first.
+    pub(super) asks: bool,
 }
 
 /// JSON lines on standard input.

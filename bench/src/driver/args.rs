@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// Directory for the servers' data, on the disk to be measured [default: the system's temporary directory]
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
+    /// Server to compare with where hundreds of agents run: a shell command with the interface of the floor, see docs/performance.md
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) peer: Option<String>,
     /// Write the figures to a JSON file
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,

@@ -6,6 +6,8 @@ use super::server::TestBed;
 pub(crate) struct Bench {
     pub(super) test_bed: TestBed,
     pub(super) quick: bool,
+    /// The command of a peer to compare with.
+    pub(super) peer: Option<String>,
 }
 
 impl Bench {

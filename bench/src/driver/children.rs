@@ -1,14 +1,15 @@
-//! The driver's other processes: readers and the floor.
+//! The driver's other processes: readers, and the relays that the server is compared with.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
 use super::proc_stats;
+use crate::floor::{Listening, RelayRun};
 use crate::reader::{Message, Plan, Ready, Report};
-use crate::script::Script;
 
 /// A reader process. Dropping it kills it.
 pub(super) struct Readers {
@@ -46,31 +47,55 @@ impl Drop for Readers {
     }
 }
 
-/// A floor process. Dropping it kills it.
-pub(super) struct Floor {
+/// A relay that is compared with the server: the floor, or a peer. Dropping it kills the process that was started.
+pub(super) struct Relay {
     child: Child,
-    pub(super) address: std::net::SocketAddrV4,
+    pub(super) address: SocketAddrV4,
+    /// The path of each run's stream.
+    pub(super) paths: Vec<String>,
+    /// Directory of the agents, whose CPU time does not count.
+    agents: PathBuf,
 }
 
-impl Floor {
-    /// Starts the floor. It starts the agent once `readers` have connected.
-    pub(super) fn start(agent: &Path, script: &Script, readers: usize) -> anyhow::Result<Self> {
-        let mut command = command_for_role("floor")?;
-        command.arg(agent).arg(readers.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn()?;
-        write_line(&mut child, &script.to_prompt())?;
+impl Relay {
+    /// Starts the floor. It starts the agents once the readers have connected.
+    pub(super) fn floor(agent: &Path, runs: &[RelayRun]) -> anyhow::Result<Self> {
+        Self::start(command_for_role("floor")?, agent, runs)
+    }
+
+    /// Starts a peer by a shell command, with the agent as the last argument. It gets the runs in the same way as the floor and prints the
+    /// same line.
+    pub(super) fn peer(command: &str, agent: &Path, runs: &[RelayRun]) -> anyhow::Result<Self> {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("exec {command} \"$1\"")).arg("peer");
+        Self::start(shell, agent, runs)
+    }
+
+    fn start(mut command: Command, agent: &Path, runs: &[RelayRun]) -> anyhow::Result<Self> {
+        let agents = agent.parent().context("an agent without a directory")?.to_owned();
+        let mut child = command.arg(agent).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        write_line(&mut child, &serde_json::to_string(runs)?)?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
-        Ok(Self { child, address: line.trim().parse()? })
+        let Listening { address, paths } = serde_json::from_str(&line).with_context(|| format!("unexpected output of a relay: {line}"))?;
+        let SocketAddr::V4(address) = address else { bail!("a relay listens on {address}, which is not IPv4") };
+        if paths.len() != runs.len() {
+            bail!("a relay has {} paths for {} runs", paths.len(), runs.len());
+        }
+        Ok(Self { child, address, paths, agents })
     }
 
-    /// CPU time so far, in seconds.
+    /// CPU time so far, in seconds, with its descendants other than the agents.
     pub(super) fn cpu(&self) -> anyhow::Result<f64> {
-        proc_stats::cpu(self.child.id()).context("the floor has exited")
+        let processes = proc_stats::tree(self.child.id(), &self.agents);
+        if processes.is_empty() {
+            bail!("the relay has exited");
+        }
+        Ok(processes.into_iter().filter_map(proc_stats::cpu).sum())
     }
 }
 
-impl Drop for Floor {
+impl Drop for Relay {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -52,6 +52,20 @@ impl Client {
         self.request("POST", path, &body.to_string())
     }
 
+    /// The sum of a counter over all its labels, from the server's metrics.
+    pub(super) fn metric(&mut self, name: &str) -> anyhow::Result<f64> {
+        let (status, text) = self.exchange("GET", "/metrics", "")?;
+        let value = |line: &str| -> Option<f64> {
+            let (key, value) = line.rsplit_once(' ')?;
+            (key.split('{').next() == Some(name)).then(|| value.parse().ok())?
+        };
+        let values: Vec<f64> = text.lines().filter_map(value).collect();
+        if values.is_empty() {
+            bail!("GET /metrics returned {status} without {name}");
+        }
+        Ok(values.iter().sum())
+    }
+
     /// Waits until a run has ended and returns its status.
     pub(super) fn wait_for_end(&mut self, run_id: &str) -> anyhow::Result<String> {
         loop {

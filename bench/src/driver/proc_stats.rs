@@ -50,6 +50,30 @@ pub(super) fn helpers(server: u32, program: &Path) -> Vec<u32> {
     pids.filter(|pid| *pid != server).filter(runs_program).collect()
 }
 
+/// A process and its descendants, except those whose program is in the directory `without`.
+pub(super) fn tree(root: u32, without: &Path) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let parent = |pid: u32| -> Option<u32> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+    };
+    let parents: BTreeMap<u32, u32> = pids.filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let is_below = |pid: u32| std::iter::successors(Some(pid), |pid| parents.get(pid).copied()).any(|pid| pid == root);
+    let counts = |pid: &u32| !fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.starts_with(without));
+    parents.keys().copied().filter(|pid| is_below(*pid)).filter(counts).collect()
+}
+
+/// How often the threads of a process have waited so far: each wait ends with a wake-up.
+pub(super) fn wake_ups(pid: u32) -> Option<u64> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let of_task = |path: PathBuf| -> Option<u64> {
+        let status = fs::read_to_string(path.join("status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?.trim().parse().ok()
+    };
+    Some(tasks.filter_map(|task| of_task(task.ok()?.path())).sum())
+}
+
 /// CPU seconds by process id.
 type Sample = BTreeMap<u32, f64>;
 

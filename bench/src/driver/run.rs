@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let base = args.dir.clone().unwrap_or_else(std::env::temp_dir);
     let directory =
         tempfile::Builder::new().prefix("openrunner-bench-").tempdir_in(&base).context("could not create a working directory")?;
-    let bench = Bench { test_bed: TestBed::new(program, directory.path().to_owned())?, quick: args.quick };
+    let bench = Bench { test_bed: TestBed::new(program, directory.path().to_owned())?, quick: args.quick, peer: args.peer.clone() };
     let passes = args.passes.unwrap_or(bench.size(3, 1));
 
     let mut results = Results::new(passes);

@@ -1,6 +1,7 @@
 //! The list of scenarios.
 
-use super::{history, hop, isolation, many_readers, many_runs, memory, start, stream};
+use super::load::Load;
+use super::{creates, history, hop, isolation, live, many_readers, memory, start, stream};
 use crate::driver::bench::Bench;
 use crate::driver::figure::Figure;
 
@@ -45,15 +46,30 @@ impl Scenario {
         Self { name: "memory", description: "5 runs of 100,000 events without readers", run: memory::memory },
         Self {
             name: "live_100",
-            description: "100 concurrent runs of 20 events/s, one reader each",
-            run: |bench| many_runs::live(bench, 100),
+            description: "100 agents with bursts, pauses, tool calls and permissions, 1 to 3 readers each",
+            run: |bench| live::live(bench, 100, Load::Mixed { pause_secs: 3 }),
         },
         Self {
             name: "live_500",
-            description: "500 concurrent runs of 4 events/s, one reader each",
-            run: |bench| many_runs::live(bench, 500),
+            description: "500 agents with bursts, longer pauses, tool calls and permissions, 1 to 3 readers each",
+            run: |bench| live::live(bench, 500, Load::Mixed { pause_secs: 15 }),
         },
-        Self { name: "creates", description: "100 new runs per second", run: many_runs::creates },
+        Self {
+            name: "steady_100",
+            description: "100 agents of 100 events/s, one reader each",
+            run: |bench| live::live(bench, 100, Load::Steady { rate: 100 }),
+        },
+        Self {
+            name: "steady_500",
+            description: "500 agents of 20 events/s, one reader each",
+            run: |bench| live::live(bench, 500, Load::Steady { rate: 20 }),
+        },
+        Self { name: "creates", description: "100 new runs per second", run: creates::creates },
+        Self {
+            name: "create_beside_live",
+            description: "100 new runs per second beside 100 agents of 20 events/s",
+            run: creates::beside_live,
+        },
         Self { name: "restart", description: "start of a server with 10,000 stored runs", run: history::restart },
     ];
 }

@@ -1,11 +1,13 @@
 //! The scenarios. Each starts its own server with empty directories and returns its figures.
 
+mod creates;
 mod history;
 mod hop;
 mod isolation;
 mod list;
+mod live;
+mod load;
 mod many_readers;
-mod many_runs;
 mod memory;
 mod plans;
 mod start;

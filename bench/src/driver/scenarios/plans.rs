@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
-use crate::driver::children::Floor;
+use crate::driver::children::Relay;
 use crate::driver::client::Client;
 use crate::driver::server::Server;
 use crate::reader::{Plan, Streams};
@@ -37,9 +37,15 @@ pub(super) fn read_streams(server: &Server, client: &Client, streams: Vec<Stream
     Plan { address: server.address, token, streams, hold: false, connect_at_once: false, timeout_secs: TIMEOUT_SECS }
 }
 
-/// Reads everything from the floor.
-pub(super) fn read_floor(floor: &Floor, readers: usize, count: u64) -> Plan {
-    let streams = vec![Streams { path: "/".to_owned(), count: readers, after: 0, first: 0, until: count }];
-    let token = String::new();
-    Plan { address: floor.address, token, streams, hold: false, connect_at_once: false, timeout_secs: TIMEOUT_SECS }
+/// Reads all runs of a relay. `expected` is the number of readers and of marks of each run.
+pub(super) fn read_relay(relay: &Relay, expected: &[(usize, u64)]) -> Plan {
+    let streams = |(path, (readers, marks)): (&String, &(usize, u64))| Streams {
+        path: path.clone(),
+        count: *readers,
+        after: 0,
+        first: 0,
+        until: *marks,
+    };
+    let (streams, token) = (relay.paths.iter().zip(expected).map(streams).collect(), String::new());
+    Plan { address: relay.address, token, streams, hold: false, connect_at_once: false, timeout_secs: TIMEOUT_SECS }
 }

@@ -3,11 +3,12 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::plans::{read_floor, read_run};
+use super::plans::{read_relay, read_run};
 use crate::driver::bench::Bench;
-use crate::driver::children::{Floor, Readers};
+use crate::driver::children::{Readers, Relay};
 use crate::driver::figure::Figure;
 use crate::driver::server::{Server, create_run};
+use crate::floor::RelayRun;
 use crate::script::{Script, Step};
 
 /// Time until a server is healthy and its idle memory: at the first start, which creates its key and the default users, and at the second.
@@ -42,9 +43,9 @@ pub(super) fn first_event(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         Readers::connect(&read_run(&server, &client, &run_id, 1, 1))?.report()?;
         let server_time = started.elapsed();
 
-        let floor = Floor::start(&bench.test_bed.claude(), &script, 1)?;
+        let floor = Relay::floor(&bench.test_bed.claude(), &[RelayRun { prompt: script.to_prompt(), readers: 1 }])?;
         let started = Instant::now();
-        Readers::connect(&read_floor(&floor, 1, 1))?.report()?;
+        Readers::connect(&read_relay(&floor, &[(1, 1)]))?.report()?;
         // The first run warms the caches.
         if run > 0 {
             server_times.push(server_time);

@@ -1,15 +1,20 @@
 //! One run and its concurrent readers.
 
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::bail;
 
-use super::plans::{read_floor, read_run, wait_until_running};
+use super::plans::{read_relay, read_run, wait_until_running};
 use crate::driver::bench::Bench;
-use crate::driver::children::{Floor, Readers};
+use crate::driver::children::{Readers, Relay};
 use crate::driver::figure::{Figure, LOST};
 use crate::driver::gate::Gate;
 use crate::driver::server::{Cpu, Server, create_run};
+use crate::floor::RelayRun;
+use crate::histogram::{Histogram, Summary};
+use crate::mark::now;
 use crate::reader::Report;
 use crate::script::Script;
 
@@ -22,12 +27,29 @@ pub(super) fn latency(bench: &Bench, readers: usize) -> anyhow::Result<Vec<Figur
     let script = |gate: PathBuf| Script::gated(gate, count, 200);
     let (floor, _) = measure_floor(bench, &script, readers, count)?;
     let (report, _) = measure_server(bench, "claude_code", &script, readers, count)?;
+    let sync = sync_time(bench)?.p50;
     Ok(vec![
         Figure::new("p50", "µs", report.latency.p50).with_floor(floor.latency.p50),
         Figure::new("p50 above the floor", "µs", report.latency.p50 - floor.latency.p50),
+        Figure::new("fdatasync p50", "µs", sync),
+        Figure::new("p50 above the floor and fdatasync", "µs", report.latency.p50 - floor.latency.p50 - sync),
         Figure::new("p99", "µs", report.latency.p99).with_floor(floor.latency.p99),
         Figure::new("lost or repeated", LOST, report.lost() as f64),
     ])
+}
+
+/// Duration of the smallest durable write: an `fdatasync` of one page that is appended, at the same rate as the events.
+fn sync_time(bench: &Bench) -> anyhow::Result<Summary> {
+    let mut file = tempfile::tempfile_in(&bench.test_bed.directory)?;
+    let mut histogram = Histogram::new();
+    for _ in 0..bench.size(400, 50) {
+        std::thread::sleep(Duration::from_millis(5));
+        let started = now();
+        file.write_all(&[1; 4096])?;
+        file.sync_data()?;
+        histogram.add(now() - started);
+    }
+    Ok(histogram.summary())
 }
 
 /// An agent that writes at full speed.
@@ -97,8 +119,9 @@ fn measure_server(
 fn measure_floor(bench: &Bench, script: &dyn Fn(PathBuf) -> Script, readers: usize, count: u64) -> anyhow::Result<(Report, f64)> {
     let directory = tempfile::tempdir_in(&bench.test_bed.directory)?;
     let mut gate = Gate::new(directory.path(), "gate")?;
-    let floor = Floor::start(&bench.test_bed.claude(), &script(gate.path()), readers)?;
-    let mut reader = Readers::connect(&read_floor(&floor, readers, count))?;
+    let runs = [RelayRun { prompt: script(gate.path()).to_prompt(), readers }];
+    let floor = Relay::floor(&bench.test_bed.claude(), &runs)?;
+    let mut reader = Readers::connect(&read_relay(&floor, &[(readers, count)]))?;
     let before = floor.cpu()?;
     gate.open()?;
     let report = reader.report()?;
