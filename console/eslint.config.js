@@ -2,12 +2,14 @@
 import js from '@eslint/js';
 import globals from 'globals';
 
-/** APIs that turn text into markup. Trusted Types block them at run time; these rules report them earlier. */
-const MARKUP = [
+/** What views must not use: APIs that turn text into markup, which Trusted Types block at run time, and `autofocus`. */
+const RESTRICTED = [
   { selector: "MemberExpression[property.name=/^(innerHTML|outerHTML|insertAdjacentHTML|setHTMLUnsafe|createContextualFragment)$/]",
     message: 'Do not create markup from text: create elements.' },
   { selector: "Property[key.name=/^(dangerouslySetInnerHTML|innerHTML)$/]", message: 'Do not create markup from text: create elements.' },
   { selector: "CallExpression[callee.object.name='document'][callee.property.name=/^write(ln)?$/]", message: 'Do not create markup from text.' },
+  { selector: 'TaggedTemplateExpression > TemplateLiteral > TemplateElement[value.raw=/\\sautofocus/]',
+    message: 'Browsers honor `autofocus` once per page load: use `useInitialFocus`.' },
   { selector: 'TaggedTemplateExpression > TemplateLiteral > TemplateElement[value.raw=/dangerouslySetInnerHTML|innerHTML|srcdoc/]',
     message: 'Do not create markup from text: create elements.' },
 ];
@@ -27,7 +29,7 @@ export default [
       'no-var': 'error',
       'prefer-const': 'error',
       'no-control-regex': 'off',
-      'no-restricted-syntax': ['error', ...MARKUP],
+      'no-restricted-syntax': ['error', ...RESTRICTED],
     },
   },
   { files: ['app/**'], languageOptions: { globals: globals.browser }, rules: { 'no-console': 'error' } },

@@ -6,6 +6,7 @@ import { startFeed } from './data/feed.js';
 import { startNotifications } from './data/notifications.js';
 import { html, render, useEffect } from './html.js';
 import { locale, t } from './i18n.js';
+import { usePageTitle } from './page_title.js';
 import { navigate, route } from './router.js';
 import { Shell } from './shell.js';
 import { EmptyState } from './ui/empty_state.js';
@@ -41,6 +42,11 @@ function viewForRoute({ path, parts: [first, second], query }) {
       default:
     }
   }
+  return html`<${NotFound} />`;
+}
+
+function NotFound() {
+  usePageTitle(t('page_not_found'));
   return html`<${EmptyState} title=${t('page_not_found')} icon="question"><a href="#/runs">${t('nav.runs')}</a><//>`;
 }
 

@@ -1,10 +1,15 @@
 /** The document title and favicon, with the number of runs that need input. */
 import { waitingCount } from './data/notifications.js';
-import { effect, signal } from './html.js';
+import { effect, signal, useEffect } from './html.js';
 import { t } from './i18n.js';
 
 /** The title of the current view, without the count. @type {import('../vendor/vendor.js').Signal<string>} */
-export const pageTitle = signal('');
+const pageTitle = signal('');
+
+/** Sets the title while a view is shown. @param {string} title */
+export function usePageTitle(title) {
+  useEffect(() => { pageTitle.value = title; }, [title]);
+}
 
 /** @param {boolean} hasBadge */
 const favicon = (hasBadge) => `data:image/svg+xml,${encodeURIComponent(

@@ -1,6 +1,7 @@
 /** The frame around every view: navigation, account menu, banners and dialogs. */
 import { request } from './api.js';
 import { clearCredentials, isAdmin, user } from './auth.js';
+import { clearDrafts } from './data/drafts.js';
 import { feedState } from './data/feed.js';
 import { useFetch } from './data/fetch.js';
 import { notificationsEnabled, notificationsSupported, setNotificationsEnabled, waitingCount } from './data/notifications.js';
@@ -11,6 +12,7 @@ import { number } from './format.js';
 import { navigate, route } from './router.js';
 import { THEMES, setTheme, theme } from './theme.js';
 import { Button } from './ui/button.js';
+import { isFocusLost } from './ui/focus.js';
 import { ConfirmDialog } from './ui/dialog.js';
 import { Menu } from './ui/menu.js';
 import { ShortcutHelp, showShortcutHelp, useShortcuts } from './ui/shortcuts.js';
@@ -49,6 +51,10 @@ const navLink = (item) => html`
 export function Shell({ children }) {
   const [isChangingPassword, setChangingPassword] = useState(false);
   const changePassword = () => setChangingPassword(true);
+  // A view that was opened by keyboard has replaced the focused element. Views with a better place for the focus have set it by now.
+  useEffect(() => {
+    if (isFocusLost()) document.getElementById('content')?.focus({ preventScroll: true });
+  }, [route.value]);
   useShortcuts([
     { key: 'n', label: t('shortcuts.new_run'), run: () => navigate('/new') },
   ], [locale.value]);
@@ -100,6 +106,7 @@ async function toggleNotifications() {
 /** Revokes the token, and signs out here even if that fails. */
 async function signOut() {
   await request('POST', '/api/auth/logout').catch(() => null);
+  clearDrafts();
   clearCredentials();
 }
 
@@ -128,7 +135,7 @@ function Banners({ isChangingPassword, onPassword }) {
   const isLost = useDelayed(feedState.value === 'reconnecting');
   return html`
     <div role="status">${isLost && html`<div class="banner banner-warn"><${Icon} name="warning" />${t('connection.lost')}</div>`}</div>
-    ${self.data?.default_password && html`<div class="banner"><${Icon} name="shield" /><span>${t('password.is_default')}</span>
+    ${self.data?.default_password && html`<div class="banner"><${Icon} name="shield" /><span>${t('password.is_default')} <span class="wide-only">${t('password.is_default_more')}</span></span>
       <${Button} kind="quiet" onClick=${onPassword}>${t('password.title')}<//></div>`}`;
 }
 

@@ -1,11 +1,15 @@
 /** A live list of runs, newest first: pages are loaded on demand, and changes from the feed are applied to it. */
 import { request, withQuery } from '../api.js';
+import { token } from '../auth.js';
 import { batch, signal } from '../html.js';
 import { onChanges } from './feed.js';
 import { findPosition, matchesFilter } from './run_filter.js';
 
 /** The API's maximum page size. */
 const PAGE_SIZE = 200;
+
+/** How long after a change the places in the queue are read again. */
+const QUEUE_UPDATE_MS = 1000;
 
 /** @typedef {import('./run_filter.js').Filter} Filter */
 
@@ -23,6 +27,8 @@ export class RunList {
     this.cursor = null;
     /** Changes received while a page is being loaded, which may be older or newer than it; else null. @type {import('./feed.js').Change[] | null} */
     this.pendingChanges = null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.queueTimer = undefined;
     this.abort = new AbortController();
     this.unsubscribe = onChanges((changes) => this.handleChanges(changes));
     this.reload();
@@ -30,6 +36,7 @@ export class RunList {
 
   dispose() {
     this.abort.abort();
+    clearTimeout(this.queueTimer);
     this.unsubscribe();
   }
 
@@ -92,7 +99,27 @@ export class RunList {
       const items = [...this.items.peek()];
       for (const change of changes) this.applyChange(items, change);
       this.items.value = items;
+      if (items.some((run) => run.queue_position !== undefined)) this.scheduleQueueUpdate();
     }
+  }
+
+  /** Reads the places of the queued runs again, after a pause: a run that starts moves all others, which the feed does not report. */
+  scheduleQueueUpdate() {
+    this.queueTimer ??= setTimeout(async () => {
+      this.queueTimer = undefined;
+      try {
+        const { items } = await request('GET', withQuery('/api/runs', { ...toQuery(this.filter), status: 'queued', limit: PAGE_SIZE }), undefined, { signal: this.abort.signal });
+        this.handleChanges(items.filter((/** @type {any} */ run) => this.hasMoved(run)).map((/** @type {any} */ run) => ({ type: 'run', run })));
+      } catch {
+        // The next change tries again.
+      }
+    }, QUEUE_UPDATE_MS);
+  }
+
+  /** Whether the loaded run has another place in the queue. @param {any} run */
+  hasMoved(run) {
+    const { index, found } = findPosition(this.items.peek(), run.run_id);
+    return found && this.items.peek()[index].queue_position !== run.queue_position;
   }
 
   /** @param {any[]} items @param {import('./feed.js').Change} change */
@@ -114,6 +141,22 @@ export class RunList {
       items.splice(index, 0, run);
     }
   }
+}
+
+/** The list that was shown last, and what it shows. @type {{key: string, list: RunList} | null} */
+let kept = null;
+
+/** A list that stays up to date while other views are shown, so that a return to it finds it unchanged. One is kept at a time.
+ * @param {Filter} filter */
+export function keptRunList(filter) {
+  const key = JSON.stringify([token.peek(), filter]);
+  if (kept?.key !== key) {
+    kept?.list.dispose();
+    kept = { key, list: new RunList(filter) };
+  } else if (kept.list.problem.peek()) {
+    kept.list.reload();
+  }
+  return kept.list;
 }
 
 /** @param {Filter} filter */

@@ -1,4 +1,4 @@
-/** Dialogs, using the native element: the browser traps and restores the focus and closes it on Escape. */
+/** Dialogs, using the native element: the browser traps and restores the focus and closes it on Escape. The initial focus is set here. */
 import { html, signal, useEffect, useId, useRef } from '../html.js';
 import { t } from '../i18n.js';
 import { Button, IconButton } from './button.js';
@@ -12,6 +12,7 @@ export function Dialog({ title, onClose, children, actions, class: className = '
   useEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
+    /** @type {HTMLElement | null | undefined} */ (dialog?.querySelector('[data-initial-focus], .dialog-body :is(input, select, textarea)'))?.focus();
     return () => dialog?.close();
   }, []);
   const onClick = (/** @type {MouseEvent} */ event) => {
@@ -29,7 +30,8 @@ export function Dialog({ title, onClose, children, actions, class: className = '
     </dialog>`;
 }
 
-/** @typedef {{title: string, text: string, action: string, dismiss?: string, danger?: boolean}} Confirmation */
+/** Asks before an action. With `danger` the button that dismisses has the focus, so that a stray Enter confirms nothing.
+ * @typedef {{title: string, text: string, action: string, dismiss?: string, danger?: boolean}} Confirmation */
 
 /** The open confirmation. @type {import('../../vendor/vendor.js').Signal<(Confirmation & {resolve: (confirmed: boolean) => void}) | null>} */
 const pending = signal(null);
@@ -47,6 +49,6 @@ export function ConfirmDialog() {
   if (pending.value === null) return null;
   const { title, text, action, dismiss = t('cancel'), danger, resolve } = pending.value;
   return html`<${Dialog} title=${title} onClose=${() => resolve(false)} class="dialog-small"
-    actions=${html`<${Button} onClick=${() => resolve(false)}>${dismiss}<//>
-      <${Button} kind=${danger ? 'danger' : 'primary'} autofocus onClick=${() => resolve(true)}>${action}<//>`}><p>${text}</p><//>`;
+    actions=${html`<${Button} data-initial-focus=${danger ? '' : undefined} onClick=${() => resolve(false)}>${dismiss}<//>
+      <${Button} kind=${danger ? 'danger' : 'primary'} data-initial-focus=${danger ? undefined : ''} onClick=${() => resolve(true)}>${action}<//>`}><p>${text}</p><//>`;
 }

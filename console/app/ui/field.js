@@ -1,5 +1,6 @@
 /** Form fields with a label, a hint and an error message. */
-import { html, useId } from '../html.js';
+import { html, useId, useRef } from '../html.js';
+import { useInitialFocus } from './focus.js';
 
 /**
  * The frame of a field. `children` is called with the attributes that link the control to its label and messages.
@@ -20,13 +21,15 @@ export function Field({ label, hint, error, optional, children, class: className
 /**
  * A text input, or with `rows` a text area.
  * @param {{label: string, value: string, onInput: (value: string) => void, hint?: any, error?: string | null, optional?: string, rows?: number,
- *   class?: string, [rest: string]: any}} props
+ *   hasFocus?: boolean, class?: string, [rest: string]: any}} props `hasFocus`: the field has the focus when it appears
  */
-export function TextField({ label, value, onInput, hint, error, optional, rows, class: className, ...rest }) {
+export function TextField({ label, value, onInput, hint, error, optional, rows, hasFocus = false, class: className, ...rest }) {
+  const control = useRef(/** @type {any} */ (null));
+  useInitialFocus(control, hasFocus);
   const handle = (/** @type {Event} */ event) => onInput(/** @type {HTMLInputElement} */ (event.currentTarget).value);
   return html`<${Field} label=${label} hint=${hint} error=${error} optional=${optional} class=${className}>${(/** @type {any} */ attributes) => (rows
-    ? html`<textarea ...${attributes} ...${rest} rows=${rows} value=${value} onInput=${handle}></textarea>`
-    : html`<input type="text" ...${attributes} ...${rest} value=${value} onInput=${handle} />`)}<//>`;
+    ? html`<textarea ref=${control} ...${attributes} ...${rest} rows=${rows} value=${value} onInput=${handle}></textarea>`
+    : html`<input ref=${control} type="text" ...${attributes} ...${rest} value=${value} onInput=${handle} />`)}<//>`;
 }
 
 /**

@@ -1,21 +1,36 @@
 /** A virtual list with rows of equal height: only the visible rows are in the document. */
 import { html, useLayoutEffect, useRef, useState } from '../html.js';
+import { isFocusLost } from './focus.js';
 
 /** Extra rows rendered above and below the viewport. */
 const OVERSCAN = 8;
 
+/** Where lists were when they were last shown, by name: the scroll position, and the key of the last row that had the focus.
+ * @type {Map<string, {top: number, row: string | null}>} */
+const places = new Map();
+
 /**
  * @template T
  * @param {{items: T[], rowHeight: number, keyOf: (item: T) => string, row: (item: T, index: number) => any, label: string,
- *   onEnd?: () => void, class?: string, total?: number}} props `onEnd` is called, possibly repeatedly,
+ *   onEnd?: () => void, class?: string, total?: number, name?: string}} props a list with a `name` returns to its last place; `onEnd` is called, possibly repeatedly,
  *   when the end becomes visible; `total` is the full number of rows, if known
  */
-export function VirtualList({ items, rowHeight, keyOf, row, label, onEnd, class: className = '', total }) {
+export function VirtualList({ items, rowHeight, keyOf, row, label, onEnd, class: className = '', total, name }) {
+  const place = useRef(name === undefined ? undefined : places.get(name));
   const box = useRef(/** @type {HTMLDivElement | null} */ (null));
-  const [view, setView] = useState({ top: 0, height: 800 });
+  const latest = useRef(items);
+  latest.current = items;
+  const [view, setView] = useState({ top: place.current?.top ?? 0, height: 800 });
   useLayoutEffect(() => {
     const element = box.current;
     if (!element) return undefined;
+    if (place.current) element.scrollTop = place.current.top;
+    const remember = () => {
+      if (name === undefined) return;
+      const index = Number(document.activeElement?.closest('.virtual-row')?.getAttribute('data-index') ?? -1);
+      const row = index >= 0 && element.contains(document.activeElement) ? keyOf(latest.current[index]) : places.get(name)?.row ?? null;
+      places.set(name, { top: element.scrollTop, row });
+    };
     const measure = () => setView((old) => {
       const next = { top: element.scrollTop, height: element.clientHeight };
       // Most scroll events do not change which rows are visible.
@@ -24,13 +39,22 @@ export function VirtualList({ items, rowHeight, keyOf, row, label, onEnd, class:
     });
     const observer = new ResizeObserver(measure);
     observer.observe(element);
-    element.addEventListener('scroll', measure, { passive: true });
+    const onScroll = () => { measure(); remember(); };
+    element.addEventListener('scroll', onScroll, { passive: true });
+    element.addEventListener('focusin', remember);
     measure();
     return () => {
       observer.disconnect();
-      element.removeEventListener('scroll', measure);
+      element.removeEventListener('scroll', onScroll);
+      element.removeEventListener('focusin', remember);
     };
   }, [rowHeight]);
+  useLayoutEffect(() => {
+    const row = place.current?.row;
+    if (!row || !isFocusLost()) return;
+    const index = items.findIndex((item) => keyOf(item) === row);
+    /** @type {HTMLElement | null | undefined} */ (box.current?.querySelector(`.virtual-row[data-index="${index}"] :is(a, button)`))?.focus({ preventScroll: true });
+  }, []);
   const first = Math.max(0, Math.floor(view.top / rowHeight) - OVERSCAN);
   const end = Math.min(items.length, Math.ceil((view.top + view.height) / rowHeight) + OVERSCAN);
   useLayoutEffect(() => {

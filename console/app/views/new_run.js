@@ -1,5 +1,6 @@
 /** The form that starts a run. */
 import { request } from '../api.js';
+import { readDraft, writeDraft } from '../data/drafts.js';
 import { fetchAll, useFetch } from '../data/fetch.js';
 import { html, useEffect, useMemo, useRef, useState } from '../html.js';
 import { t } from '../i18n.js';
@@ -39,7 +40,8 @@ const newIdempotencyKey = () => Array.from(crypto.getRandomValues(new Uint32Arra
 
 /** @param {{agents: any[], session: any}} props */
 function NewRunForm({ agents, session }) {
-  const [form, setForm] = useState(() => initialForm(agents, session));
+  const draftName = `new_run ${session?.session_id ?? ''}`;
+  const [form, setForm] = useState(() => ({ ...initialForm(agents, session), ...readDraft(draftName) }));
   const [problem, setProblem] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
   const idempotencyKey = useRef(newIdempotencyKey());
@@ -47,7 +49,9 @@ function NewRunForm({ agents, session }) {
   const choices = useMemo(loadChoices, []);
   const set = (/** @type {Partial<Form>} */ change) => {
     idempotencyKey.current = newIdempotencyKey();
-    setForm((old) => ({ ...old, ...change }));
+    const next = { ...form, ...change };
+    writeDraft(draftName, next);
+    setForm(next);
   };
   const agent = agents.find(({ agent_type }) => agent_type === form.agentType);
   const canAsk = agent?.capabilities.permissions !== false;
@@ -59,6 +63,7 @@ function NewRunForm({ agents, session }) {
     try {
       const run = await request('POST', '/api/runs', toRequestBody(form, session, canAsk), { headers: { 'Idempotency-Key': idempotencyKey.current } });
       saveChoices(form);
+      writeDraft(draftName, undefined);
       navigate(`/runs/${run.run_id}`);
     } catch (error) {
       setProblem(error);
@@ -74,7 +79,7 @@ function NewRunForm({ agents, session }) {
   const errorOf = (/** @type {keyof Form} */ field) => fieldErrorText(problem, ...API_FIELDS[field]);
   const isAdvancedInvalid = ADVANCED_FIELDS.some((field) => errorOf(field) !== null);
   return html`<form class="form" ref=${element} onSubmit=${submit} onKeyDown=${onKeyDown}>
-    <${TextField} label=${t('new_run.prompt')} placeholder=${t('new_run.prompt_hint')} value=${form.prompt} onInput=${(/** @type {string} */ prompt) => set({ prompt })} rows=${6} required autofocus error=${errorOf('prompt')} />
+    <${TextField} label=${t('new_run.prompt')} placeholder=${t('new_run.prompt_hint')} value=${form.prompt} onInput=${(/** @type {string} */ prompt) => set({ prompt })} rows=${6} required hasFocus error=${errorOf('prompt')} />
     ${session ? html`<p class="hint">${t('new_run.session', { id: session.session_id })}</p>`
       : html`<${AgentCards} agents=${agents} chosen=${form.agentType} onChoose=${(/** @type {string} */ agentType) => set({ agentType, model: choices.models[agentType] ?? '' })} error=${errorOf('agentType')} />`}
     <div class="two">

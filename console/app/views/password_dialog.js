@@ -6,6 +6,7 @@ import { t } from '../i18n.js';
 import { Button } from '../ui/button.js';
 import { Dialog } from '../ui/dialog.js';
 import { TextField } from '../ui/field.js';
+import { NewPassword } from '../ui/new_password.js';
 import { Problem, fieldErrorText, hasOtherErrors } from '../ui/problem.js';
 import { toast } from '../ui/toast.js';
 
@@ -14,11 +15,12 @@ const FIELDS = ['current_password', 'new_password'];
 /** @param {{onClose: () => void}} props */
 export function PasswordDialog({ onClose }) {
   const [current, setCurrent] = useState('');
-  const [next, setNext] = useState('');
+  const [next, setNext] = useState(/** @type {string | null} */ (null));
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState(/** @type {unknown} */ (null));
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
+    if (next === null) return;
     setBusy(true);
     try {
       // Revokes all tokens, including this one, and returns a new one.
@@ -35,8 +37,7 @@ export function PasswordDialog({ onClose }) {
     ${hasOtherErrors(problem, FIELDS) && html`<${Problem} problem=${problem} />`}
     <${TextField} label=${t('password.current')} type="password" autocomplete="current-password" value=${current} onInput=${setCurrent} required
       error=${fieldErrorText(problem, 'current_password')} />
-    <${TextField} label=${t('password.new')} type="password" autocomplete="new-password" value=${next} onInput=${setNext} required minlength="8" maxlength="1024"
-      hint=${t('password.hint')} error=${fieldErrorText(problem, 'new_password')} />
-    <div class="form-actions"><${Button} kind="primary" type="submit" busy=${isBusy}>${t('password.submit')}<//></div>
+    <${NewPassword} label=${t('password.new')} onChange=${setNext} error=${fieldErrorText(problem, 'new_password')} />
+    <div class="form-actions"><${Button} kind="primary" type="submit" busy=${isBusy} disabled=${next === null}>${t('password.submit')}<//></div>
   </form><//>`;
 }

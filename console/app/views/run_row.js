@@ -1,18 +1,16 @@
 /** A run as a row of a list. */
-import { request } from '../api.js';
 import { isAdmin } from '../auth.js';
 import { isLive } from '../data/run_status.js';
+import { workDuration } from '../data/run_time.js';
 import { html, useEffect, useState } from '../html.js';
 import { agentName } from '../agent_names.js';
 import { compact, duration, money } from '../format.js';
 import { t } from '../i18n.js';
 import { Badge } from '../ui/badge.js';
-import { copyText } from '../ui/button.js';
-import { confirm } from '../ui/dialog.js';
 import { Menu } from '../ui/menu.js';
 import { RunStatus, shownStatus } from '../ui/run_status.js';
 import { Elapsed, RelativeTime } from '../ui/time.js';
-import { toast, toastProblem } from '../ui/toast.js';
+import { cancelRun, copyWithToast, deleteRun } from './run_actions.js';
 
 /** Height of a row in pixels, with one line and with two. */
 export const ROW_HEIGHT = 44;
@@ -46,12 +44,17 @@ export function RunRow({ run }) {
   </div>`;
 }
 
-/** The duration of an ended run, or the time since a live run started. @param {{run: any}} props */
+/** How long an ended run has worked, the time since a live run started, or the place of a queued run. @param {{run: any}} props */
 function RunDuration({ run }) {
-  if (run.duration_ms !== undefined) return html`${duration(run.duration_ms)}`;
+  if (run.status === 'queued' && run.queue_position !== undefined) return html`${queuePlace(run.queue_position)}`;
+  const took = workDuration(run);
+  if (took !== null) return html`${duration(took)}`;
   if (!run.started_at || !isLive(run.status)) return null;
   return html`<${Elapsed} since=${run.started_at} />`;
 }
+
+/** The place of a queued run. @param {number} position how many runs are ahead of it */
+export const queuePlace = (position) => (position === 0 ? t('run.queue_next') : t('run.queue_ahead', { count: position }));
 
 /** @param {any} run */
 function usageText({ usage }) {
@@ -64,27 +67,10 @@ function usageText({ usage }) {
 /** @param {any} run @returns {import('../ui/menu.js').MenuItem[]} */
 function menuItems(run) {
   return [
-    { label: t('copy_link'), icon: 'link', onSelect: () => copyLink(run) },
+    { label: t('copy_link'), icon: 'link', onSelect: () => copyWithToast(new URL(`#/runs/${run.run_id}`, document.baseURI).href) },
     { label: t('runs.continue'), icon: 'play', href: `#/new?session=${run.session_id}` },
     isLive(run.status) ? { label: t('runs.cancel'), icon: 'stop', danger: true, onSelect: () => cancelRun(run) }
-      : { label: t('runs.delete'), icon: 'trash', danger: true, onSelect: () => deleteRun(run) },
+      : { label: t('runs.delete'), icon: 'trash', danger: true, onSelect: () => void deleteRun(run) },
   ];
 }
 
-/** @param {any} run */
-async function copyLink(run) {
-  const copied = await copyText(new URL(`#/runs/${run.run_id}`, document.baseURI).href);
-  toast(t(copied ? 'copied' : 'copy_failed'), copied ? 'plain' : 'err');
-}
-
-/** @param {any} run */
-async function cancelRun(run) {
-  if (!await confirm({ title: t('runs.cancel_title'), text: t('runs.cancel_text', { title: run.title }), action: t('runs.cancel'), dismiss: t('runs.cancel_keep'), danger: true })) return;
-  await request('POST', `/api/runs/${run.run_id}/cancel`).catch(toastProblem);
-}
-
-/** @param {any} run */
-async function deleteRun(run) {
-  if (!await confirm({ title: t('runs.delete_title'), text: t('runs.delete_text', { title: run.title }), action: t('runs.delete'), danger: true })) return;
-  await request('DELETE', `/api/runs/${run.run_id}`).catch(toastProblem);
-}

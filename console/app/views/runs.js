@@ -2,7 +2,7 @@
 import { isAdmin } from '../auth.js';
 import { fetchAll, useFetch } from '../data/fetch.js';
 import { waitingCount } from '../data/notifications.js';
-import { RunList } from '../data/run_list.js';
+import { keptRunList } from '../data/run_list.js';
 import { STATUS_GROUPS } from '../data/run_status.js';
 import { html, useEffect, useMemo, useRef, useState } from '../html.js';
 import { agentName } from '../agent_names.js';
@@ -50,8 +50,7 @@ function useDebouncedFilter(name) {
 export function RunsView() {
   const { query } = route.value;
   const key = query.toString();
-  const list = useMemo(() => new RunList(parseFilter(query)), [key]);
-  useEffect(() => () => list.dispose(), [list]);
+  const list = useMemo(() => keptRunList(parseFilter(query)), [key]);
   const root = useRef(/** @type {HTMLDivElement | null} */ (null));
   const search = useRef(/** @type {HTMLElement | null} */ (null));
   useShortcuts([
@@ -70,7 +69,7 @@ export function RunsView() {
       <${Tabs} label=${t('runs.by_status')} tabs=${tabs} current=${query.get('status') ?? ''} onSelect=${(/** @type {string} */ id) => setFilter('status', id)} />
       <${Filters} />
     </div>
-    <${Runs} list=${list} isFiltered=${key !== ''} />
+    <${Runs} list=${list} isFiltered=${key !== ''} name=${`runs ${key}`} key=${key} />
   </div>`;
 }
 
@@ -93,9 +92,9 @@ function Filters() {
 
 /**
  * The rows of a run list, or why it is empty.
- * @param {{list: RunList, isFiltered?: boolean, children?: any}} props
+ * @param {{list: import('../data/run_list.js').RunList, isFiltered?: boolean, name?: string}} props with a `name`, the list returns to its last place
  */
-export function Runs({ list, isFiltered = false }) {
+export function Runs({ list, isFiltered = false, name }) {
   const rowHeight = useRowHeight();
   const items = list.items.value;
   if (items.length === 0) {
@@ -111,6 +110,6 @@ export function Runs({ list, isFiltered = false }) {
       <span>${t('runs.column.status')}</span><span>${t('runs.column.task')}</span><span>${t('runs.column.agent')}</span>${isAdmin() && html`<span>${t('runs.column.owner')}</span>`}
       <span class="right">${t('runs.column.duration')}</span><span class="right">${t('runs.column.usage')}</span><span class="right">${t('runs.column.created')}</span><span></span>
     </div>
-    <${VirtualList} items=${items} rowHeight=${rowHeight} keyOf=${(/** @type {any} */ run) => run.run_id} label=${t('nav.runs')} onEnd=${() => list.loadMore()}
+    <${VirtualList} name=${name} items=${items} rowHeight=${rowHeight} keyOf=${(/** @type {any} */ run) => run.run_id} label=${t('nav.runs')} onEnd=${() => list.loadMore()}
       row=${(/** @type {any} */ run) => html`<${RunRow} run=${run} />`} />`;
 }

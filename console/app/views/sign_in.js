@@ -4,7 +4,7 @@ import { saveCredentials, signOutReason } from '../auth.js';
 import { html, useEffect, useState } from '../html.js';
 import { LOCALES, locale, setLocale, t } from '../i18n.js';
 import { Logo } from '../icons.js';
-import { pageTitle } from '../page_title.js';
+import { usePageTitle } from '../page_title.js';
 import { Button } from '../ui/button.js';
 import { TextField } from '../ui/field.js';
 import { Problem } from '../ui/problem.js';
@@ -15,8 +15,8 @@ export function SignInView() {
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState(/** @type {unknown} */ (null));
   const [defaultUser, setDefaultUser] = useState(/** @type {string | undefined} */ (undefined));
+  usePageTitle(t('sign_in.title'));
   useEffect(() => {
-    pageTitle.value = t('sign_in.title');
     // Without an answer there is no hint; signing in reports what is wrong.
     request('GET', '/api/auth/login').then(({ default_users: names }) => setDefaultUser(names[0]), () => {});
   }, []);
@@ -41,7 +41,7 @@ export function SignInView() {
         ${defaultUser && html`<p class="muted" role="note">${t('sign_in.first', { name: defaultUser })}</p>`}
         <${Problem} problem=${problem} />
         <${TextField} label=${t('sign_in.username')} value=${username} onInput=${setUsername} autocomplete="username" autocapitalize="none"
-          spellcheck=${false} required autofocus />
+          spellcheck=${false} required hasFocus />
         <${TextField} label=${t('sign_in.password')} value=${password} onInput=${setPassword} type="password" autocomplete="current-password" required />
         <${Button} kind="primary" type="submit" busy=${isBusy}>${t('sign_in.submit')}<//>
         <div class="signin-languages">${Object.entries(LOCALES).map(([name, label]) => html`

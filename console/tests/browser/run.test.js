@@ -63,7 +63,7 @@ test('a permission request is allowed with the key a and denied with a reason', 
     await page.keyboard.press('a');
     await page.waitForSelector('.request:has-text("echo no")');
     await page.click('button:has-text("Deny with reason")');
-    await page.fill('.request-reason input', 'Not here.');
+    await page.keyboard.type('Not here.');
     await page.keyboard.press('Enter');
     await page.waitForSelector('.tool:has-text("echo no") .tool-decision:has-text("Not here.")');
     await page.waitForSelector('.done');
@@ -108,6 +108,7 @@ test('a message interrupts the agent, the run is cancelled, and its session is c
     await page.waitForSelector('.user:has-text("I was interrupted.")');
     await page.waitForSelector('.assistant:has-text("I was interrupted.")');
     await page.click('.composer button:has-text("Cancel run")');
+    await page.click('dialog button:has-text("Cancel run")');
     await page.waitForSelector('.done[data-status="cancelled"]');
     await page.fill('.composer textarea', 'say A new run.\nresult ok');
     await page.keyboard.press('Enter');

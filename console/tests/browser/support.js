@@ -120,6 +120,15 @@ const TIMEOUT_MS = 20_000;
 /** Violations by page, for {@link assertNoViolations}. @type {WeakMap<Page, string[]>} */
 const violations = new WeakMap();
 
+/** The console's directory: its files replace the ones embedded in the server, so that the server need not be rebuilt. */
+const SOURCES = process.env.OPENRUNNER_TEST_CONSOLE;
+
+/** Serves the console's files from its sources if `OPENRUNNER_TEST_CONSOLE` is set. @param {import('playwright-core').BrowserContext} context */
+export async function serveSources(context) {
+  if (!SOURCES) return;
+  await context.route(/\/console\/[^/]+\//, (route) => route.fulfill({ path: join(SOURCES, new URL(route.request().url()).pathname.replace(/^\/console\/[^/]+\//, '')) }));
+}
+
 /**
  * Opens a page in a new browser context, signed in as the given client.
  * @param {import('playwright-core').Browser} browser @param {string} url
@@ -128,6 +137,7 @@ const violations = new WeakMap();
  */
 export async function openPage(browser, url, { as, size = 'desktop', theme = 'light', language = 'en-US', route = '', context } = {}) {
   context ??= await browser.newContext({ viewport: SIZES[size], colorScheme: theme, locale: language, reducedMotion: 'reduce' });
+  await serveSources(context);
   const page = await context.newPage();
   page.setDefaultTimeout(TIMEOUT_MS);
   watch(page, url);

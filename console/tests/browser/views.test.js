@@ -111,6 +111,10 @@ describe('signing in and out', () => {
     await page.getByRole('menuitem', { name: 'Change password' }).click();
     await page.getByLabel('Current password').fill('not it');
     await page.getByRole('textbox', { name: 'New password' }).fill('second to none');
+    await page.getByLabel('Repeat the password').fill('second to none?');
+    await page.getByText('The passwords differ.').waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Set password' }).isDisabled(), true);
+    await page.getByLabel('Repeat the password').fill('second to none');
     await page.getByRole('button', { name: 'Set password' }).click();
     await page.getByText('The current password is incorrect.').waitFor();
     await page.getByLabel('Current password').fill('first of all');
@@ -199,6 +203,26 @@ describe('runs', () => {
     assert.ok(await page.locator('.virtual-row').count() < 60);
     console.log(`scrolling through ${size} runs: longest task ${Math.round(longest)} ms`);
     assert.ok(longest < 1000, 'the page blocks');
+    await finish(page);
+  });
+
+  test('a list returns to its scroll position', async () => {
+    const page = await openPage(browser, server.url, { as: admin });
+    await row(page, 'Fix the flaky test').waitFor();
+    await page.mouse.move(640, 400);
+    // Beyond the first page of the list.
+    for (let count = 0; count < 8; count += 1) {
+      await page.mouse.wheel(0, 2000);
+      await page.waitForTimeout(100);
+    }
+    await page.waitForFunction(() => Number(document.querySelector('.virtual')?.scrollTop) > 12_000);
+    const top = await page.evaluate(() => document.querySelector('.virtual')?.scrollTop);
+    await page.mouse.click(500, 400);
+    await page.waitForURL(/#\/runs\/run_/);
+    await page.locator('.run-bar').waitFor();
+    await page.goBack();
+    await page.locator('.virtual-row').first().waitFor();
+    assert.equal(await page.evaluate(() => document.querySelector('.virtual')?.scrollTop), top);
     await finish(page);
   });
 
@@ -293,7 +317,8 @@ describe('administration', () => {
     await page.getByRole('button', { name: 'New user' }).first().click();
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Username').fill('frank');
-    await dialog.getByLabel('Password').fill('long enough');
+    await dialog.getByLabel('Password', { exact: true }).fill('long enough');
+    await dialog.getByLabel('Repeat the password').fill('long enough');
     await dialog.getByRole('button', { name: 'New user' }).click();
     const actions = page.getByRole('button', { name: 'Actions for frank' });
     await actions.click();
@@ -308,6 +333,7 @@ describe('administration', () => {
     await actions.click();
     await page.getByRole('menuitem', { name: 'Reset password' }).click();
     await page.getByRole('textbox', { name: 'New password' }).fill('something else');
+    await page.getByLabel('Repeat the password').fill('something else');
     await page.getByRole('button', { name: 'Set password' }).click();
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     await client(server.url, 'frank', 'something else');

@@ -10,6 +10,7 @@ import { Button } from '../../ui/button.js';
 import { Dialog, confirm } from '../../ui/dialog.js';
 import { Select, TextField } from '../../ui/field.js';
 import { Menu } from '../../ui/menu.js';
+import { NewPassword } from '../../ui/new_password.js';
 import { PageHeader } from '../../ui/page_header.js';
 import { Problem, fieldErrorText, hasOtherErrors } from '../../ui/problem.js';
 import { Spinner } from '../../ui/spinner.js';
@@ -73,13 +74,14 @@ function menuItems(user, setDialog, reload) {
 
 /**
  * A dialog with a form that sends one request. `names` are the API's names of its fields.
- * @param {{title: string, action: string, onClose: () => void, send: () => Promise<unknown>, fields: (errorOf: (name: string) => string | null) => any, names: string[]}} props
+ * @param {{title: string, action: string, onClose: () => void, send: () => Promise<unknown>, isReady?: boolean, fields: (errorOf: (name: string) => string | null) => any, names: string[]}} props
  */
-function FormDialog({ title, action, onClose, send, fields, names }) {
+function FormDialog({ title, action, onClose, send, isReady = true, fields, names }) {
   const [problem, setProblem] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
+    if (!isReady) return;
     setBusy(true);
     try {
       await send();
@@ -93,29 +95,29 @@ function FormDialog({ title, action, onClose, send, fields, names }) {
   return html`<${Dialog} title=${title} onClose=${onClose} class="dialog-small"><form class="form" onSubmit=${submit}>
     ${hasOtherErrors(problem, names) && html`<${Problem} problem=${problem} />`}
     ${fields(errorOf)}
-    <div class="form-actions"><${Button} kind="primary" type="submit" busy=${isBusy}>${action}<//></div></form><//>`;
+    <div class="form-actions"><${Button} kind="primary" type="submit" busy=${isBusy} disabled=${!isReady}>${action}<//></div></form><//>`;
 }
 
 /** @param {{onClose: () => void}} props */
 function CreateDialog({ onClose }) {
   const [username, setUsername] = useState('');
-  const [password, setPassword] = useState('');
+  const [password, setPassword] = useState(/** @type {string | null} */ (null));
   const [role, setRole] = useState('user');
-  return html`<${FormDialog} title=${t('users.create')} action=${t('users.create')} onClose=${onClose} names=${['username', 'password']}
+  return html`<${FormDialog} title=${t('users.create')} action=${t('users.create')} onClose=${onClose} names=${['username', 'password']} isReady=${password !== null}
     send=${() => request('POST', '/api/users', { username, password, role })}
     fields=${(/** @type {(name: string) => string | null} */ errorOf) => html`
       <${TextField} label=${t('sign_in.username')} value=${username} onInput=${setUsername} error=${errorOf('username')} required maxlength="64" autocomplete="off" autocapitalize="none" spellcheck=${false} />
-      <${TextField} label=${t('sign_in.password')} value=${password} onInput=${setPassword} error=${errorOf('password')} type="password" required minlength="8" autocomplete="new-password" hint=${t('password.hint')} />
+      <${NewPassword} label=${t('sign_in.password')} onChange=${setPassword} error=${errorOf('password')} />
       <${Select} label=${t('users.role')} value=${role} onChange=${setRole} options=${['user', 'admin'].map((value) => ({ value, label: t(`role.${value}`) }))} />`} />`;
 }
 
 /** @param {{user: any, onClose: () => void}} props */
 function PasswordDialog({ user, onClose }) {
-  const [password, setPassword] = useState('');
-  return html`<${FormDialog} title=${t('users.reset_password_of', { name: user.username })} action=${t('password.submit')} onClose=${onClose} names=${['password']}
+  const [password, setPassword] = useState(/** @type {string | null} */ (null));
+  return html`<${FormDialog} title=${t('users.reset_password_of', { name: user.username })} action=${t('password.submit')} onClose=${onClose} names=${['password']} isReady=${password !== null}
     send=${() => request('PATCH', `/api/users/${encodeURIComponent(user.username)}`, { password })}
     fields=${(/** @type {(name: string) => string | null} */ errorOf) => html`<p class="muted">${t('users.reset_password_text')}</p>
-      <${TextField} label=${t('password.new')} value=${password} onInput=${setPassword} error=${errorOf('password')} type="password" required minlength="8" autocomplete="new-password" hint=${t('password.hint')} />`} />`;
+      <${NewPassword} label=${t('password.new')} onChange=${setPassword} error=${errorOf('password')} />`} />`;
 }
 
 /** @param {string} text @returns {number | 'unlimited' | null} */

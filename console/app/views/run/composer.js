@@ -1,5 +1,6 @@
 /** The message field: sends to a live run, or continues the session of an ended one. */
 import { agentCapabilities, loadAgentCapabilities } from '../../data/agent_capabilities.js';
+import { readDraft, writeDraft } from '../../data/drafts.js';
 import { isLive } from '../../data/run_status.js';
 import { html, useEffect, useRef, useState } from '../../html.js';
 import { request } from '../../api.js';
@@ -8,16 +9,17 @@ import { navigate } from '../../router.js';
 import { Button, IconButton } from '../../ui/button.js';
 import { problemText } from '../../ui/problem.js';
 import { useShortcuts } from '../../ui/shortcuts.js';
+import { confirmCancel } from '../run_actions.js';
 
-/** Unsent text by run. @type {Map<string, string>} */
-const drafts = new Map();
+/** On touch screens, Enter on the keyboard starts a new line, since there is no Shift+Enter; messages are sent with the button. */
+const isTouchScreen = matchMedia('(pointer: coarse)');
 
 const newIdempotencyKey = () => crypto.randomUUID?.() ?? String(Math.random());
 
 /** @param {{ run: import('./live_run.js').LiveRun }} props */
 export function Composer({ run }) {
   useEffect(() => void loadAgentCapabilities(), []);
-  const [text, setText] = useState(drafts.get(run.id) ?? '');
+  const [text, setText] = useState(readDraft(`message ${run.id}`) ?? '');
   const [mode, setMode] = useState('queue');
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState(/** @type {unknown} */ (null));
@@ -31,7 +33,7 @@ export function Composer({ run }) {
   const isRunLive = isLive(status);
   const capabilities = agentCapabilities.value?.get(record?.agent_type) ?? {};
   const isEnabled = record !== null && status !== 'stopping' && (isRunLive ? capabilities.messages !== false : capabilities.resume !== false);
-  const update = (/** @type {string} */ value) => { drafts.set(run.id, value); setText(value); };
+  const update = (/** @type {string} */ value) => { writeDraft(`message ${run.id}`, value === '' ? undefined : value); setText(value); };
 
   useEffect(() => {
     // Fit the height to the text, up to the limit in the style sheet.
@@ -55,9 +57,12 @@ export function Composer({ run }) {
     setBusy(false);
     field.current?.focus();
   };
+  const stop = async () => {
+    if (await confirmCancel(record ?? {})) await run.cancel().catch(setProblem);
+  };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === 'Escape') field.current?.blur();
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || isTouchScreen.matches) return;
     event.preventDefault();
     void send();
   };
@@ -68,7 +73,7 @@ export function Composer({ run }) {
   return html`<form class="composer" onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); void send(); }}>
     ${problem && html`<p class="line" data-level="error" role="alert">${problemText(problem)}</p>`}
     <div class="composer-box">
-      <textarea ref=${field} rows="1" value=${text} aria-label=${label} placeholder=${label}
+      <textarea ref=${field} rows="1" enterkeyhint=${isTouchScreen.matches ? 'enter' : 'send'} value=${text} aria-label=${label} placeholder=${label}
         onInput=${(/** @type {any} */ event) => update(event.target.value)} onKeyDown=${onKeyDown}></textarea>
       <div class="composer-foot">
         ${isRunLive && modes.length > 1 && html`<div class="modes" role="radiogroup" aria-label=${t('run.modes')}>
@@ -76,7 +81,7 @@ export function Composer({ run }) {
             <span>${t(`run.mode.${name}`)}</span></label>`)}</div>`}
         ${!isRunLive && html`<span class="faint">${t('run.continue_hint')}</span>`}
         <span class="grow"></span>
-        ${isRunLive && html`<${Button} kind="quiet" icon="stop" onClick=${() => run.cancel().catch(setProblem)}>${t('runs.cancel')}<//>`}
+        ${isRunLive && html`<${Button} kind="quiet" icon="stop" onClick=${() => void stop()}>${t('runs.cancel')}<//>`}
         <${IconButton} icon="send" label=${t('run.send')} type="submit" class="send" disabled=${!text.trim() || isBusy} />
       </div>
     </div>

@@ -39,7 +39,7 @@ export function ConversationItem({ item, rev }) {
       body=${() => html`<${TerminalOutput} text=${item.text.parts().head} tail=${item.text.parts().tail} omitted=${item.text.omitted} />`} />`;
     case 'raw': return html`<${Collapsible} item=${item} rev=${rev} icon="list" title=${t('run.raw_lines', { count: item.lines })} hint=${item.text.head.toString()}
       body=${() => html`<${PlainText} text=${item.text.parts().head} tail=${item.text.parts().tail} omitted=${item.text.omitted} />`} />`;
-    case 'agent_error': return html`<p class="line" data-level="error"><${Icon} name="warning" />
+    case 'agent_error': return item.isRepeated ? null : html`<p class="line" data-level="error"><${Icon} name="warning" />
       <span>${sanitize(item.message)} <span class="faint">${sanitize(item.code)}${item.retryable ? ` · ${t('run.retryable')}` : ''}</span></span></p>`;
     case 'started': return html`<${Started} item=${item} rev=${rev} />`;
     case 'done': return html`<${Done} item=${item} rev=${rev} />`;
@@ -121,24 +121,28 @@ function Started({ item }) {
   return html`<p class="line faint started"><${Icon} name="play" /><span>${facts.join(' · ')}</span></p>`;
 }
 
+/** The icon for a final status: only success has a tick. @param {string} status */
+export const endIcon = (status) => ({ completed: 'check', failed: 'close', timed_out: 'clock', interrupted: 'warning' })[status] ?? 'stop';
+
 /** @param {{ item: import('./run_model.js').DoneItem, rev: number }} props */
-function Done({ item: { done, isResultShown } }) {
+function Done({ item: { done, isResultShown, isMessageShown, workMs } }) {
   const isSuccess = done.status === 'completed';
   const { usage } = done;
   const facts = [
-    duration(done.duration_ms),
+    workMs !== null && duration(workMs),
     usage && t('run.output_tokens', { count: usage.output_tokens, value: compact(usage.output_tokens) }),
     usage?.cost_usd !== undefined && `${usage.cost_is_estimate ? '≈ ' : ''}${money(usage.cost_usd)}`,
-    !isSuccess && done.exit_code !== undefined && t('run.exit_code', { code: done.exit_code }),
+    // An exit code of 0 says nothing about a failure.
+    !isSuccess && done.exit_code && t('run.exit_code', { code: done.exit_code }),
     done.signal !== undefined && t('run.signal', { signal: done.signal }),
     done.out_of_memory && t('run.out_of_memory'),
   ].filter(Boolean);
   const cause = `cause.${done.cause}`;
   return html`<div class="done" data-status=${done.status}>
     ${!isResultShown && html`<div class="assistant" data-first="true"><${Markdown} text=${done.result.slice(0, 100_000)} /></div>`}
-    <p class="done-line"><span class="done-status"><${Icon} name=${isSuccess ? 'check' : done.status === 'failed' ? 'close' : 'stop'} />
+    <p class="done-line"><span class="done-status"><${Icon} name=${endIcon(done.status)} />
       ${t(`status.${done.status}`)}</span> <span class="faint">${facts.join(' · ')}</span></p>
-    ${!isSuccess && html`<p class="done-cause">${hasText(cause) ? t(cause) : sanitize(done.cause)}${done.message ? html` <span class="muted">${sanitize(done.message)}</span>` : ''}</p>`}
+    ${!isSuccess && html`<p class="done-cause">${hasText(cause) ? t(cause) : sanitize(done.cause)}${done.message && !isMessageShown ? html` <span class="muted">${sanitize(done.message)}</span>` : ''}</p>`}
     ${!isSuccess && done.stderr_tail && html`<${TerminalOutput} text=${done.stderr_tail} />`}
   </div>`;
 }

@@ -6,14 +6,19 @@ import { html, useEffect, useMemo, useRef, useState } from '../../html.js';
 import { t } from '../../i18n.js';
 import { Icon } from '../../icons.js';
 import { navigate } from '../../router.js';
-import { copyText, IconButton } from '../../ui/button.js';
+import { IconButton } from '../../ui/button.js';
 import { EmptyState } from '../../ui/empty_state.js';
 import { Menu } from '../../ui/menu.js';
 import { problemText } from '../../ui/problem.js';
+import { usePageTitle } from '../../page_title.js';
+import { isFocusLost } from '../../ui/focus.js';
 import { RunStatus } from '../../ui/run_status.js';
 import { useShortcuts } from '../../ui/shortcuts.js';
+import { Spinner } from '../../ui/spinner.js';
 import { Elapsed } from '../../ui/time.js';
-import { toast, toastProblem } from '../../ui/toast.js';
+import { toastProblem } from '../../ui/toast.js';
+import { copyWithToast } from '../run_actions.js';
+import { queuePlace } from '../run_row.js';
 import { Composer } from './composer.js';
 import { ConversationItem } from './conversation_item.js';
 import { LiveRun } from './live_run.js';
@@ -36,10 +41,17 @@ export function RunView({ id }) {
   }, [run]);
   const problem = run.problem.value;
   if (problem && !run.model.seq) {
-    return html`<${EmptyState} title=${problem.status === 404 ? t('run.not_found') : problemText(problem)}>
-      <a href="#/runs">${t('run.all_runs')}</a></${EmptyState}>`;
+    return html`<${NoRun} problem=${problem} />`;
   }
   return html`<${RunPage} run=${run} />`;
+}
+
+/** @param {{ problem: import('../../api.js').ApiProblem }} props */
+function NoRun({ problem }) {
+  const title = problem.status === 404 ? t('run.not_found') : problemText(problem);
+  usePageTitle(title);
+  return html`<${EmptyState} title=${title}>
+      <a href="#/runs">${t('run.all_runs')}</a></${EmptyState}>`;
 }
 
 /** @param {{ run: LiveRun }} props */
@@ -52,6 +64,10 @@ function RunPage({ run }) {
     if (globalThis.matchMedia('(max-width: 1239px)').matches) setSideOpen(false);
     requestAnimationFrame(() => list.current?.jumpTo(item + 1));
   };
+  usePageTitle(summarize(run.record.value?.title ?? '', 80) || t('run.title'));
+  useEffect(() => {
+    if (isFocusLost()) /** @type {HTMLElement | null} */ (document.querySelector('.conversation .list-viewport'))?.focus({ preventScroll: true });
+  }, []);
   useShortcuts([
     { key: 'r', label: t('run.raw_events'), run: () => setRaw((before) => !before) },
     { key: 'p', label: t('run.panel'), run: () => setSideOpen((before) => !before) },
@@ -76,14 +92,13 @@ function RunPage({ run }) {
 function Header({ run, isRaw, setRaw, isSideOpen, setSideOpen }) {
   const record = run.record.value;
   const { status, model } = run;
-  const copy = async (/** @type {string} */ text) => toast(t((await copyText(text)) ? 'copied' : 'copy_failed'));
   const facts = [record && agentName(record.agent_type), model.started?.model ?? record?.model].filter(Boolean).map((fact) => sanitize(String(fact)));
   return html`<header class="run-bar">
     <${IconButton} icon="back" label=${t('run.all_runs')} onClick=${() => navigate('/runs')} />
     <div class="run-name">
       <h1 title=${summarize(record?.prompt ?? '', 400)}>${summarize(record?.prompt ?? '', 200) || t('run.title')}</h1>
       <p class="run-facts faint"><${RunStatus} status=${status === 'waiting' && model.isWaitingForReset ? 'waiting_for_reset' : status} cause=${model.done?.cause} />
-        ${record && html`<span>${isLive(status) ? html`<${Elapsed} since=${record.created_at} />` : duration(model.done?.duration_ms ?? record.duration_ms ?? 0)}</span>`}
+        ${record && html`<span>${runTime(run)}</span>`}
         ${facts.map((fact) => html`<span>${fact}</span>`)}
         ${record && html`<span class="run-dir" title=${sanitize(record.working_dir)}>${sanitize(record.working_dir)}</span>`}</p>
     </div>
@@ -91,13 +106,21 @@ function Header({ run, isRaw, setRaw, isSideOpen, setSideOpen }) {
       <${IconButton} icon="terminal" label=${t('run.raw_events')} aria-pressed=${isRaw} onClick=${() => setRaw(!isRaw)} />
       <${IconButton} icon="list" label=${t('run.panel')} aria-pressed=${isSideOpen} onClick=${() => setSideOpen(!isSideOpen)} />
       <${Menu} label=${t('nav.more')} items=${[
-        { label: t('copy_link'), icon: 'link', onSelect: () => void copy(runUrl(run.id)) },
-        { label: t('run.copy_curl_events'), icon: 'copy', onSelect: () => void copy(eventsCurl(run.path)) },
-        { label: t('run.copy_curl_run'), icon: 'copy', onSelect: () => record && void copy(runCurl(record)) },
+        { label: t('copy_link'), icon: 'link', onSelect: () => void copyWithToast(runUrl(run.id)) },
+        { label: t('run.copy_curl_events'), icon: 'copy', onSelect: () => void copyWithToast(eventsCurl(run.path)) },
+        { label: t('run.copy_curl_run'), icon: 'copy', onSelect: () => record && void copyWithToast(runCurl(record)) },
         { label: t('run.download'), icon: 'download', onSelect: () => void download(run).catch(toastProblem) },
       ]} />
     </div>
   </header>`;
+}
+
+/** How long the run has worked, or its place in the queue. @param {LiveRun} run */
+function runTime(run) {
+  const position = run.record.value?.queue_position;
+  if (run.status === 'queued') return position === undefined ? null : queuePlace(position);
+  if (run.workMs !== null) return duration(run.workMs);
+  return run.startedAt && isLive(run.status) ? html`<${Elapsed} since=${run.startedAt} />` : null;
 }
 
 /** @param {{ run: LiveRun }} props */
@@ -142,8 +165,17 @@ function Conversation({ run, list }) {
       keyOf=${(/** @type {number} */ index) => (index === 0 ? 0 : model.items[index - 1].key)} row=${row} />
     ${!isFollowing && html`<button type="button" class="pill" onClick=${() => list.current?.jumpToEnd()}><${Icon} name="arrowDown" />
       ${newCount > 0 ? t('run.new_items', { count: newCount }) : t('run.jump_to_latest')}</button>`}
+    <${Startup} run=${run} />
     <div class="working" data-on=${Boolean(isWorking)} aria-hidden="true"><span></span></div>
   </div>`;
+}
+
+/** Why nothing has happened yet. @param {{ run: LiveRun }} props */
+function Startup({ run }) {
+  const record = run.record.value;
+  if (run.model.started || !record || !isLive(run.status)) return null;
+  const text = run.status === 'queued' ? t('run.queued', { place: queuePlace(record.queue_position ?? 0) }) : t('run.starting', { agent: agentName(record.agent_type) });
+  return html`<p class="startup" role="status"><${Spinner} /> ${text}</p>`;
 }
 
 /** The current step of the plan. @param {{ run: LiveRun }} props */

@@ -1,11 +1,15 @@
 /** A run that is shown: its record, its event stream, and the model built from the events. */
 import { apiUrl, authHeaders, readProblem, request, signOutIfUnauthorized } from '../../api.js';
+import { workDuration } from '../../data/run_time.js';
 import { signal } from '../../html.js';
 import { follow } from '../../sse.js';
 import { RunModel } from './run_model.js';
 
 /** @typedef {import('../../sse.js').StreamState} StreamState */
 /** The response of `GET /api/runs/{id}`. @typedef {Record<string, any>} RunRecord */
+
+/** How often a queued run is read again for its place in the queue. */
+const QUEUE_INTERVAL_MS = 3000;
 
 /** How much of the raw events is kept, in characters. Older events are dropped. */
 const MAX_RAW_CHARS = 48 * 1024 * 1024;
@@ -35,6 +39,8 @@ export class LiveRun {
     this.isStopping = signal(false);
     this.abort = new AbortController();
     this.frame = 0;
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    this.queueTimer = undefined;
   }
 
   /** The model. Reading it subscribes to its changes. */
@@ -45,6 +51,10 @@ export class LiveRun {
 
   start() {
     void this.load();
+    this.queueTimer = setInterval(() => {
+      if (this.status !== 'queued') clearInterval(this.queueTimer);
+      else if (!document.hidden) void this.load();
+    }, QUEUE_INTERVAL_MS);
     void follow({
       url: apiUrl(`${this.path}/events`), headers: () => authHeaders(), signal: this.abort.signal, isDense: true, finalType: 'done', pauseWhenHidden: true,
       onEvents: (frames) => this.handleFrames(frames),
@@ -54,6 +64,7 @@ export class LiveRun {
 
   stop() {
     this.abort.abort();
+    clearInterval(this.queueTimer);
     cancelAnimationFrame(this.frame);
   }
 
@@ -63,6 +74,16 @@ export class LiveRun {
     if (model.done) return model.status;
     if (this.isStopping.value) return 'stopping';
     return model.seq ? model.status : String(this.record.value?.status ?? 'starting');
+  }
+
+  /** When the agent was ready; null before. @returns {string | null} */
+  get startedAt() {
+    return this.model.started?.ts ?? this.record.value?.started_at ?? null;
+  }
+
+  /** How long the run has worked, in milliseconds, without its time in the queue; null if it has not started or not ended. */
+  get workMs() {
+    return workDuration({ started_at: this.startedAt ?? undefined, ended_at: this.model.done?.ts ?? this.record.value?.ended_at });
   }
 
   async load() {

@@ -2,6 +2,7 @@
  * A run's conversation, built from its events by a pure reducer: the same events give the same model, one by one, in batches or after a
  * reload. Each event takes constant time.
  */
+import { workDuration } from '../../data/run_time.js';
 import { CappedText, SectionSplitter, TextBuffer } from './text_buffers.js';
 
 /** @typedef {{ seq?: number, ts?: string, type: string, [field: string]: any }} RunEvent */
@@ -30,9 +31,10 @@ import { CappedText, SectionSplitter, TextBuffer } from './text_buffers.js';
  * @typedef {Common & { kind: 'task', id: string, taskKind: string, title: string, message: string, status: 'running' | 'completed' | 'failed' | 'stopped' | 'unfinished' }} TaskItem */
 /** @typedef {Common & { kind: 'notice', level: string, code: string, message: string, data: any }} NoticeItem */
 /** Consecutive lines are one item. @typedef {Common & { kind: 'log' | 'raw', text: CappedText, lines: number }} LinesItem */
-/** @typedef {Common & { kind: 'agent_error', code: string, message: string, retryable: boolean }} AgentErrorItem */
+/** `isRepeated`: the agent's text says the same. @typedef {Common & { kind: 'agent_error', code: string, message: string, retryable: boolean, isRepeated: boolean }} AgentErrorItem */
 /** @typedef {Common & { kind: 'started', started: RunEvent }} StartedItem */
-/** @typedef {Common & { kind: 'done', done: RunEvent, isResultShown: boolean }} DoneItem */
+/** `isResultShown`, `isMessageShown`: the conversation has them already. `workMs`: see `LiveRun.workMs`.
+ * @typedef {Common & { kind: 'done', done: RunEvent, isResultShown: boolean, isMessageShown: boolean, workMs: number | null }} DoneItem */
 /** @typedef {TextItem | ThinkingItem | UserItem | ProgramMessageItem | ToolItem | FileChangeItem | PlanItem | PermissionItem | QuestionItem
  *   | TaskItem | NoticeItem | LinesItem | AgentErrorItem | StartedItem | DoneItem} Item */
 
@@ -73,6 +75,8 @@ export class RunModel {
     this.openMessages = new Map();
     /** The last message of the main agent. */
     this.lastMessage = '';
+    /** @type {AgentErrorItem | null} */
+    this.lastError = null;
   }
 
   /** The run's status. */
@@ -198,7 +202,12 @@ const HANDLERS = {
     const message = key === undefined ? undefined : model.openMessages.get(key);
     if (key !== undefined) model.openMessages.delete(key);
     finishMessage(model, event, message ?? newMessage());
-    if (!event.parent_tool_call_id) model.lastMessage = event.content;
+    if (event.parent_tool_call_id) return;
+    model.lastMessage = event.content;
+    if (model.lastError && isSameText(model.lastError.message, event.content)) {
+      model.lastError.isRepeated = true;
+      model.touch(model.lastError);
+    }
   },
 
   user_message(model, event) {
@@ -350,7 +359,9 @@ const HANDLERS = {
   raw: (model, event) => appendLine(model, event, 'raw', event.line),
 
   agent_error(model, event) {
-    model.pushToTimeline(event, { kind: 'agent_error', code: event.code, message: event.message, retryable: event.retryable });
+    const isRepeated = isSameText(event.message, model.lastMessage) || (model.lastError !== null && isSameText(event.message, model.lastError.message));
+    const push = isRepeated ? model.push : model.pushToTimeline;
+    model.lastError = /** @type {AgentErrorItem} */ (push.call(model, event, { kind: 'agent_error', code: event.code, message: event.message, retryable: event.retryable, isRepeated }));
   },
 
   done(model, event) {
@@ -368,10 +379,17 @@ const HANDLERS = {
       model.touch(item);
     }
     model.tasks.clear();
-    const isResultShown = !event.result || event.result.trim() === model.lastMessage.trim();
-    model.pushToTimeline(event, { kind: 'done', done: event, isResultShown });
+    const shown = [model.lastMessage, model.lastError?.message ?? ''];
+    const isShown = (/** @type {string | undefined} */ text) => !text || shown.some((other) => isSameText(text, other));
+    const isMessageShown = isShown(event.message);
+    const isResultShown = isShown(event.result) || isSameText(event.result, event.message ?? '');
+    const workMs = workDuration({ started_at: model.started?.ts, ended_at: event.ts });
+    model.pushToTimeline(event, { kind: 'done', done: event, isResultShown, isMessageShown, workMs });
   },
 };
+
+/** Whether two texts are the same to a reader. @param {string} one @param {string} other */
+const isSameText = (one, other) => one.trim() !== '' && one.replace(/\s+/g, ' ').trim() === other.replace(/\s+/g, ' ').trim();
 
 /** @returns {Message} */
 const newMessage = () => ({ sections: [], splitter: new SectionSplitter(), length: 0 });

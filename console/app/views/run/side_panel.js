@@ -5,6 +5,7 @@ import { html } from '../../html.js';
 import { t } from '../../i18n.js';
 import { Icon } from '../../icons.js';
 import { RelativeTime } from '../../ui/time.js';
+import { endIcon } from './conversation_item.js';
 import { PlanList, planProgress } from './plan.js';
 import { requestTitle } from './request_text.js';
 import { sanitize, sanitizeLine, summarize } from './sanitize.js';
@@ -47,7 +48,7 @@ function Usage({ usage }) {
 function Details({ run }) {
   const record = run.record.value;
   if (!record) return null;
-  const { started, done } = run.model;
+  const { started } = run.model;
   const labels = Object.entries(record.labels ?? {}).map(([name, value]) => `${name}=${value}`).join(', ');
   const rows = [
     ['run.detail.agent', `${agentName(record.agent_type)} ${started?.agent_version ?? ''}`.trim()],
@@ -56,7 +57,7 @@ function Details({ run }) {
     ['run.detail.mode', t(`mode.${record.permission_mode}`)],
     ['run.detail.owner', record.owner],
     ['run.detail.created', html`<${RelativeTime} time=${record.created_at} />`],
-    ['run.detail.duration', done ? duration(done.duration_ms) : ''],
+    ['run.detail.duration', run.workMs === null ? '' : duration(run.workMs)],
     ['run.detail.timeout', record.timeout_secs ? duration(record.timeout_secs * 1000) : ''],
     ['run.detail.waits_until', record.waits_until ? html`<${RelativeTime} time=${record.waits_until} />` : ''],
     ['run.detail.max_cost', record.max_cost_usd === undefined ? '' : money(record.max_cost_usd)],
@@ -92,7 +93,7 @@ function describe(item) {
     case 'question': return { icon: 'question', title: requestTitle(item) };
     case 'task': return { icon: item.taskKind === 'agent' ? 'brain' : 'terminal', title: summarize(item.title, 80), tone: item.status === 'failed' ? 'error' : 'faint' };
     case 'agent_error': return { icon: 'warning', title: summarize(item.message, 80), tone: 'error' };
-    case 'done': return { icon: 'check', title: t(`status.${item.done.status}`), tone: item.done.status === 'completed' ? 'strong' : 'error' };
+    case 'done': return { icon: endIcon(item.done.status), title: t(`status.${item.done.status}`), tone: item.done.status === 'completed' ? 'strong' : 'error' };
     case 'program_message': return { icon: 'info', title: summarize(item.text, 80), tone: 'faint' };
     default: return { icon: 'info', title: sanitize(item.kind), tone: 'faint' };
   }

@@ -2,11 +2,9 @@
 import { createRequire } from 'node:module';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SCREENSHOTS, startBrowser } from '../support.js';
+import { PASSWORD, SCREENSHOTS, serveSources, startBrowser } from '../support.js';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-/** The console's directory: its files replace the ones embedded in the server, so that the server need not be rebuilt. */
-const SOURCES = process.env.OPENRUNNER_TEST_CONSOLE;
 
 export const DESKTOP = { width: 1280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
@@ -16,12 +14,31 @@ export const launch = startBrowser;
 /** Opens a page, signed in as the server's admin. `violations` collects script errors, CSP violations, dialogs and requests to other
  * origins.
  * @param {any} browser @param {import('./server.js').Server} server
- * @param {{ viewport?: { width: number, height: number }, colorScheme?: 'light' | 'dark', locale?: string }} [options] */
-export async function openSignedIn(browser, server, options = {}) {
+ * @param {{ viewport?: { width: number, height: number }, colorScheme?: 'light' | 'dark', locale?: string, hasTouch?: boolean, isMobile?: boolean }} [options] */
+export const openSignedIn = (browser, server, options = {}) => open(browser, server, true, options);
+
+/** Opens a page and signs in as a person does: by keyboard. @param {any} browser @param {import('./server.js').Server} server @param {Parameters<typeof openSignedIn>[2]} [options] */
+export async function signInByKeyboard(browser, server, options = {}) {
+  const opened = await open(browser, server, false, options);
+  await opened.page.goto(`${server.url}/`);
+  await typeCredentials(opened.page);
+  return opened;
+}
+
+/** Types name and password on the sign-in page. @param {any} page */
+export async function typeCredentials(page) {
+  await page.waitForSelector('.signin-card');
+  await page.keyboard.type('admin');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type(PASSWORD);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.shell');
+}
+
+/** @param {any} browser @param {import('./server.js').Server} server @param {boolean} isSignedIn @param {NonNullable<Parameters<typeof openSignedIn>[2]>} options */
+async function open(browser, server, isSignedIn, options) {
   const context = await browser.newContext({ viewport: DESKTOP, colorScheme: 'light', locale: 'en', reducedMotion: 'reduce', ...options });
-  if (SOURCES) {
-    await context.route(/\/console\/[^/]+\//, (/** @type {any} */ route) => route.fulfill({ path: join(SOURCES, new URL(route.request().url()).pathname.replace(/^\/console\/[^/]+\//, '')) }));
-  }
+  await serveSources(context);
   context.setDefaultTimeout(20_000);
   const page = await context.newPage();
   /** @type {string[]} */
@@ -36,13 +53,20 @@ export async function openSignedIn(browser, server, options = {}) {
     if (!request.url().startsWith(server.url) && !/^(data|blob):/.test(request.url())) violations.push(`request: ${request.url()}`);
   });
   await page.exposeFunction('recordViolation', (/** @type {string} */ description) => violations.push(`policy: ${description}`));
-  await page.addInitScript((/** @type {{ token: string }} */ { token }) => {
+  await page.addInitScript(() => {
     document.addEventListener('securitypolicyviolation', (event) => {
       /** @type {any} */ (window).recordViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber} ${event.sample}`);
     });
-    localStorage.setItem('openrunner:/:token', JSON.stringify(token));
-    localStorage.setItem('openrunner:/:user', JSON.stringify({ username: 'admin', role: 'admin' }));
-  }, { token: server.token });
+  });
+  // Not again in a later page load: it may be about another sign-in.
+  if (isSignedIn) {
+    await page.addInitScript((/** @type {{ token: string }} */ { token }) => {
+      if (sessionStorage.getItem('signed-in')) return;
+      sessionStorage.setItem('signed-in', 'yes');
+      localStorage.setItem('openrunner:/:token', JSON.stringify(token));
+      localStorage.setItem('openrunner:/:user', JSON.stringify({ username: 'admin', role: 'admin' }));
+    }, { token: server.token });
+  }
   return { page, violations, context };
 }
 
