@@ -75,6 +75,22 @@ export async function request(method, path, body = undefined, { signal, headers 
   return response.status === 204 || response.status === 202 && response.headers.get('Content-Length') === '0' ? null : response.json();
 }
 
+/** Loads a text, such as a patch. @param {string} path @param {{signal?: AbortSignal}} [options] @returns {Promise<string>} @throws {ApiProblem} as {@link request} */
+export async function requestText(path, { signal } = {}) {
+  const headers = authHeaders();
+  let response;
+  try {
+    response = await fetch(apiUrl(path), { headers, signal, cache: 'no-store', credentials: 'omit' });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiProblem({ status: 0, code: 'unreachable', detail: 'the server is not responding' });
+  }
+  if (response.ok) return response.text();
+  const problem = await readProblem(response);
+  signOutIfUnauthorized(problem, headers.Authorization);
+  throw problem;
+}
+
 /** Appends query parameters, skipping empty ones. @param {string} path @param {Record<string, string | number | null | undefined>} query */
 export function withQuery(path, query) {
   const pairs = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== '');

@@ -16,9 +16,9 @@ import { SettingsView } from './views/admin/settings.js';
 import { UsersView } from './views/admin/users.js';
 import { HealthView } from './views/health.js';
 import { NewRunView } from './views/new_run.js';
-import { RunView } from './views/run/index.js';
+import { ThreadView } from './views/run/index.js';
 import { RunsView } from './views/runs.js';
-import { SessionView, SessionsView } from './views/sessions.js';
+import { SessionsView } from './views/sessions.js';
 import { SignInView } from './views/sign_in.js';
 import { UsageView } from './views/usage.js';
 
@@ -26,9 +26,9 @@ import { UsageView } from './views/usage.js';
 function viewForRoute({ path, parts: [first, second], query }) {
   switch (first) {
     case undefined: return null;
-    case 'runs': return second ? html`<${RunView} id=${second} key=${second} />` : html`<${RunsView} />`;
+    case 'runs': return second ? html`<${ThreadView} key="thread" runId=${second} />` : html`<${RunsView} />`;
     case 'new': return html`<${NewRunView} sessionId=${query.get('session')} key=${query.get('session')} />`;
-    case 'sessions': return second ? html`<${SessionView} id=${second} key=${second} />` : html`<${SessionsView} />`;
+    case 'sessions': return second ? html`<${ThreadView} key="thread" sessionId=${second} />` : html`<${SessionsView} />`;
     case 'usage': return html`<${UsageView} />`;
     case 'health': return html`<${HealthView} />`;
     default:

@@ -143,20 +143,24 @@ export class RunList {
   }
 }
 
-/** The list that was shown last, and what it shows. @type {{key: string, list: RunList} | null} */
-let kept = null;
+/** How many lists are kept. */
+const MAX_KEPT = 3;
 
-/** A list that stays up to date while other views are shown, so that a return to it finds it unchanged. One is kept at a time.
- * @param {Filter} filter */
+/** The lists that were shown last, by what they show; the latest is last. @type {Map<string, RunList>} */
+const kept = new Map();
+
+/** A list that stays up to date while other views are shown, so that a return to it finds it unchanged. @param {Filter} filter */
 export function keptRunList(filter) {
   const key = JSON.stringify([token.peek(), filter]);
-  if (kept?.key !== key) {
-    kept?.list.dispose();
-    kept = { key, list: new RunList(filter) };
-  } else if (kept.list.problem.peek()) {
-    kept.list.reload();
+  const list = kept.get(key) ?? new RunList(filter);
+  if (list.problem.peek()) list.reload();
+  kept.delete(key);
+  kept.set(key, list);
+  for (const [oldest, unused] of [...kept].slice(0, -MAX_KEPT)) {
+    unused.dispose();
+    kept.delete(oldest);
   }
-  return kept.list;
+  return list;
 }
 
 /** @param {Filter} filter */

@@ -5,7 +5,6 @@ import { isLive } from '../../data/run_status.js';
 import { html, useEffect, useRef, useState } from '../../html.js';
 import { request } from '../../api.js';
 import { t } from '../../i18n.js';
-import { navigate } from '../../router.js';
 import { Button, IconButton } from '../../ui/button.js';
 import { problemText } from '../../ui/problem.js';
 import { useShortcuts } from '../../ui/shortcuts.js';
@@ -16,10 +15,10 @@ const isTouchScreen = matchMedia('(pointer: coarse)');
 
 const newIdempotencyKey = () => crypto.randomUUID?.() ?? String(Math.random());
 
-/** @param {{ run: import('./live_run.js').LiveRun }} props */
-export function Composer({ run }) {
+/** @param {{ run: import('./live_run.js').LiveRun, onContinue: (id: string) => void }} props `onContinue` receives the new run of the session */
+export function Composer({ run, onContinue }) {
   useEffect(() => void loadAgentCapabilities(), []);
-  const [text, setText] = useState(readDraft(`message ${run.id}`) ?? '');
+  const [text, setText] = useState('');
   const [mode, setMode] = useState('queue');
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState(/** @type {unknown} */ (null));
@@ -28,12 +27,17 @@ export function Composer({ run }) {
   const idempotencyKey = useRef(newIdempotencyKey());
   useShortcuts([{ key: 'm', label: t('shortcuts.message'), run: () => field.current?.focus() }]);
 
-  const record = run.record.value;
+  // The record of a run that has just been started arrives shortly. Until then, that of the previous one keeps the field in place.
+  const kept = useRef(run.record.value);
+  const record = run.record.value ?? kept.current;
+  kept.current = record;
+  const draftName = record ? `message ${record.session_id}` : null;
+  useEffect(() => { if (draftName) setText(readDraft(draftName) ?? ''); }, [draftName]);
   const { status } = run;
   const isRunLive = isLive(status);
   const capabilities = agentCapabilities.value?.get(record?.agent_type) ?? {};
   const isEnabled = record !== null && status !== 'stopping' && (isRunLive ? capabilities.messages !== false : capabilities.resume !== false);
-  const update = (/** @type {string} */ value) => { writeDraft(`message ${run.id}`, value === '' ? undefined : value); setText(value); };
+  const update = (/** @type {string} */ value) => { if (draftName) writeDraft(draftName, value === '' ? undefined : value); setText(value); };
 
   useEffect(() => {
     // Fit the height to the text, up to the limit in the style sheet.
@@ -50,7 +54,7 @@ export function Composer({ run }) {
       const response = isRunLive ? await run.sendMessage(text, mode, idempotencyKey.current) : await continueSession(record, text, idempotencyKey.current);
       update('');
       idempotencyKey.current = newIdempotencyKey();
-      if (!isRunLive) navigate(`/runs/${response.run_id}`);
+      if (!isRunLive) onContinue(response.run_id);
     } catch (error) {
       setProblem(error);
     }

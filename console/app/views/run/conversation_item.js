@@ -4,6 +4,7 @@ import { compact, duration, money } from '../../format.js';
 import { html } from '../../html.js';
 import { hasText, t } from '../../i18n.js';
 import { Icon } from '../../icons.js';
+import { ChangeCounts, showChanges } from './change_counts.js';
 import { PlainText, TerminalOutput } from './code.js';
 import { FileChange } from './diff.js';
 import { useItemState } from './item_state.js';
@@ -41,6 +42,8 @@ export function ConversationItem({ item, rev }) {
       body=${() => html`<${PlainText} text=${item.text.parts().head} tail=${item.text.parts().tail} omitted=${item.text.omitted} />`} />`;
     case 'agent_error': return item.isRepeated ? null : html`<p class="line" data-level="error"><${Icon} name="warning" />
       <span>${sanitize(item.message)} <span class="faint">${sanitize(item.code)}${item.retryable ? ` · ${t('run.retryable')}` : ''}</span></span></p>`;
+    case 'changes': return html`<p class="line changes-line"><${Icon} name="edit" /><span><${ChangeCounts} files=${item.files} insertions=${item.insertions} deletions=${item.deletions} />
+      <button type="button" class="text-button" onClick=${showChanges}>${t('run.changes_open')}</button></span></p>`;
     case 'started': return html`<${Started} item=${item} rev=${rev} />`;
     case 'done': return html`<${Done} item=${item} rev=${rev} />`;
     default: return null;

@@ -29,11 +29,23 @@ export function FileChange({ item, hasIcon = false }) {
       <span class="path" title=${sanitizeLine(item.path)}>${sanitizeLine(item.path)}</span>
       <span class="faint">${t(`run.change.${item.change}`)}</span>
       ${added > 0 && html`<span class="added">+${added}</span>`}${removed > 0 && html`<span class="removed">−${removed}</span>`}
-      ${lines.length > 0 && html`<button type="button" class="text-button split-button" aria-pressed=${isSplit.value}
-        onClick=${() => { isSplit.value = !isSplit.value; }}>${t(isSplit.value ? 'run.unified' : 'run.side_by_side')}</button>`}
+      ${lines.length > 0 && html`<${SplitButton} />`}
     </p>
     ${lines.length > 0 && html`<${Diff} item=${item} lines=${lines} path=${item.path} />`}
   </div>`;
+}
+
+/** Switches all diffs between one column and side by side. */
+export const SplitButton = () => html`<button type="button" class="text-button split-button" aria-pressed=${isSplit.value}
+  onClick=${() => { isSplit.value = !isSplit.value; }}>${t(isSplit.value ? 'run.unified' : 'run.side_by_side')}</button>`;
+
+/** What git says about a file as a whole. The view says it in other words. */
+const FILE_NOTES = /^(?:new file mode|deleted file mode|similarity index|rename (?:from|to)) /;
+
+/** A unified diff of one file. @param {{ item: object, diff: string, path: string }} props */
+export function DiffText({ item, diff, path }) {
+  const lines = useMemo(() => parseDiff(diff).filter((line) => line.kind !== 'note' || !FILE_NOTES.test(line.text)), [diff]);
+  return html`<${Diff} item=${item} lines=${lines} path=${path} />`;
 }
 
 /** The diff of an edit that was not made yet. @param {{ item: object, before: string, after: string, path: string }} props */

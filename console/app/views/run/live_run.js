@@ -39,6 +39,11 @@ export class LiveRun {
     this.isStopping = signal(false);
     this.abort = new AbortController();
     this.frame = 0;
+    /** Whether the run had ended when its view was opened; null until that is known. @type {boolean | null} */
+    this.wasEnded = null;
+    this.resolveEnded = () => {};
+    /** Resolves when all events are there, or when there will be no more. @type {Promise<void>} */
+    this.ended = new Promise((resolve) => { this.resolveEnded = resolve; });
     /** @type {ReturnType<typeof setInterval> | undefined} */
     this.queueTimer = undefined;
   }
@@ -65,6 +70,7 @@ export class LiveRun {
   stop() {
     this.abort.abort();
     clearInterval(this.queueTimer);
+    this.resolveEnded();
     cancelAnimationFrame(this.frame);
   }
 
@@ -88,7 +94,9 @@ export class LiveRun {
 
   async load() {
     try {
-      this.record.value = await request('GET', this.path, undefined, { signal: this.abort.signal });
+      const record = await request('GET', this.path, undefined, { signal: this.abort.signal });
+      this.wasEnded ??= record.ended_at !== undefined;
+      this.record.value = record;
     } catch (problem) {
       if (!this.abort.signal.aborted) this.problem.value = /** @type {import('../../api.js').ApiProblem} */ (problem);
     }
@@ -107,7 +115,10 @@ export class LiveRun {
       }
       if (event.seq !== undefined) this.keepLine(event.seq, data);
       this.mutableModel.apply(event);
-      if (event.type === 'done') void this.load();
+      if (event.type === 'done') {
+        void this.load();
+        this.resolveEnded();
+      }
     }
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
@@ -139,6 +150,7 @@ export class LiveRun {
     if (state.kind === 'reconnecting') this.isInterrupted.value = true;
     if (state.kind === 'live' || state.kind === 'ended') this.isInterrupted.value = false;
     if (state.kind === 'live' && !this.record.value) void this.load();
+    if (state.kind === 'rejected' || state.kind === 'ended') this.resolveEnded();
     if (state.kind !== 'rejected') return;
     const { status, code, detail } = state;
     void readProblem(new Response(JSON.stringify({ code, detail }), { status })).then((problem) => {

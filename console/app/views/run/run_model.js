@@ -32,11 +32,12 @@ import { CappedText, SectionSplitter, TextBuffer } from './text_buffers.js';
 /** @typedef {Common & { kind: 'notice', level: string, code: string, message: string, data: any }} NoticeItem */
 /** Consecutive lines are one item. @typedef {Common & { kind: 'log' | 'raw', text: CappedText, lines: number }} LinesItem */
 /** `isRepeated`: the agent's text says the same. @typedef {Common & { kind: 'agent_error', code: string, message: string, retryable: boolean, isRepeated: boolean }} AgentErrorItem */
+/** What the run has changed so far. @typedef {Common & { kind: 'changes', files: number, insertions: number, deletions: number }} ChangesItem */
 /** @typedef {Common & { kind: 'started', started: RunEvent }} StartedItem */
 /** `isResultShown`, `isMessageShown`: the conversation has them already. `workMs`: see `LiveRun.workMs`.
  * @typedef {Common & { kind: 'done', done: RunEvent, isResultShown: boolean, isMessageShown: boolean, workMs: number | null }} DoneItem */
 /** @typedef {TextItem | ThinkingItem | UserItem | ProgramMessageItem | ToolItem | FileChangeItem | PlanItem | PermissionItem | QuestionItem
- *   | TaskItem | NoticeItem | LinesItem | AgentErrorItem | StartedItem | DoneItem} Item */
+ *   | TaskItem | NoticeItem | LinesItem | AgentErrorItem | ChangesItem | StartedItem | DoneItem} Item */
 
 /** An unfinished message. `length` is in characters.
  * @typedef {{ sections: TextItem[], splitter: SectionSplitter, length: number }} Message */
@@ -55,6 +56,14 @@ export class RunModel {
     this.plan = null;
     /** Whether the run waits for a limit of the model's provider to reset. */
     this.isWaitingForReset = false;
+    /** The title that the agent gave the conversation. */
+    this.title = '';
+    /** The last `changes` event. @type {RunEvent | null} */
+    this.changes = null;
+    /** The number of turns. */
+    this.turnCount = 1;
+    /** The agent's slash commands. @type {{ name: string, description?: string, input_hint?: string }[]} */
+    this.commands = [];
     /** The last `usage` event. @type {RunEvent | null} */
     this.usage = null;
     /** @type {RunEvent | null} */
@@ -211,6 +220,8 @@ const HANDLERS = {
   },
 
   user_message(model, event) {
+    // Other messages become a turn of their own.
+    if (event.mode !== 'steer') model.turnCount += 1;
     model.pushToTimeline(event, { kind: 'user', text: event.content, mode: event.mode });
   },
 
@@ -335,6 +346,17 @@ const HANDLERS = {
     item.status = event.status;
     item.message = event.message ?? '';
     model.touch(item);
+  },
+
+  changes(model, event) {
+    model.changes = event;
+    const { files, insertions, deletions } = event;
+    model.pushToTimeline(event, { kind: 'changes', files, insertions, deletions });
+  },
+
+  session_updated(model, event) {
+    model.title = event.title ?? model.title;
+    model.commands = event.commands ?? model.commands;
   },
 
   usage(model, event) {

@@ -45,8 +45,8 @@ export async function download(run) {
   return save(await response.blob(), name);
 }
 
-/** @param {Blob} blob @param {string} name */
-function save(blob, name) {
+/** Saves a file. @param {Blob} blob @param {string} name */
+export function save(blob, name) {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(blob);
   link.download = name;

@@ -4,6 +4,7 @@ import { duration, money, number } from '../../format.js';
 import { html } from '../../html.js';
 import { t } from '../../i18n.js';
 import { Icon } from '../../icons.js';
+import { CopyButton } from '../../ui/button.js';
 import { RelativeTime } from '../../ui/time.js';
 import { endIcon } from './conversation_item.js';
 import { PlanList, planProgress } from './plan.js';
@@ -14,13 +15,13 @@ import { VariableHeightList } from './variable_height_list.js';
 
 /** @typedef {import('./run_model.js').Item} Item */
 
-/** @param {{ run: import('./live_run.js').LiveRun, jumpTo: (item: number) => void }} props */
-export function SidePanel({ run, jumpTo }) {
+/** @param {{ run: import('./live_run.js').LiveRun, session: any, jumpTo: (item: number) => void }} props */
+export function SidePanel({ run, session, jumpTo }) {
   const { model } = run;
   return html`<aside class="run-side" aria-label=${t('run.panel')}>
     ${model.plan && html`<section><h2>${t('run.plan')} <span class="faint">${planProgress(model.plan.entries)}</span></h2><${PlanList} entries=${model.plan.entries} /></section>`}
     <${Usage} usage=${model.usage} />
-    <${Details} run=${run} />
+    <${Details} run=${run} session=${session} />
     <section class="timeline"><h2>${t('run.timeline')} <span class="faint">${number(model.timeline.length)}</span></h2>
       <${VariableHeightList} class="timeline-list" count=${model.timeline.length} estimate=${28} label=${t('run.timeline')} follows=${true}
         keyOf=${(/** @type {number} */ index) => index} row=${(/** @type {number} */ index) => html`<${TimelineEntry} item=${model.items[model.timeline[index]]}
@@ -44,8 +45,8 @@ function Usage({ usage }) {
   return html`<section><h2>${t('run.usage')}</h2><${Table} rows=${rows} /></section>`;
 }
 
-/** @param {{ run: import('./live_run.js').LiveRun }} props */
-function Details({ run }) {
+/** @param {{ run: import('./live_run.js').LiveRun, session: any }} props */
+function Details({ run, session }) {
   const record = run.record.value;
   if (!record) return null;
   const { started } = run.model;
@@ -65,6 +66,7 @@ function Details({ run }) {
     ['run.detail.max_turns', record.max_turns === undefined ? '' : number(record.max_turns)],
     ['run.detail.labels', labels],
     ['run.detail.session', html`<a href=${`#/sessions/${encodeURIComponent(record.session_id)}`}>${record.session_id.slice(0, 12)}…</a>`],
+    ['sessions.agent_session', session?.agent_session ? html`<span class="mono">${sanitizeLine(session.agent_session)}</span> <${CopyButton} text=${session.agent_session} />` : ''],
   ];
   return html`<section><h2>${t('run.details')}</h2><${Table} rows=${rows} /></section>`;
 }
@@ -88,6 +90,7 @@ function describe(item) {
     case 'text': return { icon: 'sessions', title: summarize(item.text.pieces[0]?.slice(0, 200) ?? '', 80) };
     case 'tool': return { icon: TOOL_ICONS[item.toolKind] ?? 'tool', title: summarize(item.title || item.tool, 80), tone: item.status === 'error' || item.status === 'denied' ? 'error' : 'faint' };
     case 'file_change': return { icon: 'edit', title: summarize(item.path, 80), tone: 'faint' };
+    case 'changes': return { icon: 'edit', title: t('run.files_changed', { count: item.files }), tone: 'strong' };
     case 'plan': return { icon: 'list', title: t('run.plan') };
     case 'permission': return { icon: 'shield', title: requestTitle(item) };
     case 'question': return { icon: 'question', title: requestTitle(item) };

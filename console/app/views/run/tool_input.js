@@ -2,8 +2,9 @@
 import { html, useMemo } from '../../html.js';
 import { t } from '../../i18n.js';
 import { PlainText } from './code.js';
-import { DiffPreview } from './diff.js';
+import { DiffPreview, DiffText } from './diff.js';
 import { useItemState } from './item_state.js';
+import { editsOf } from './proposed_edits.js';
 import { pathOf } from './run_model.js';
 import { sanitizeLine } from './sanitize.js';
 
@@ -14,14 +15,15 @@ export function ToolInput({ item, input, toolKind, isExact = false }) {
   const path = pathOf(input);
   const firstString = (/** @type {string[]} */ names) => names.map((name) => input?.[name]).find((value) => typeof value === 'string');
   const command = toolKind === 'execute' ? commandOf(input) : undefined;
-  const [before, after] = [firstString(['old_string', 'oldString', 'old_text']), firstString(['new_string', 'newString', 'new_text', 'content'])];
+  const edits = useMemo(() => (toolKind === 'execute' ? [] : editsOf(input).map((edit) => ({ edit, state: {} }))), [input, toolKind]);
   const query = firstString(['pattern', 'query', 'url']);
   let summary;
   if (command !== undefined) summary = html`<div class="to-run"><${PlainText} text=${command} language="bash" /></div>`;
-  else if (path !== undefined && after !== undefined) summary = html`<p class="path">${sanitizeLine(path)}</p><${DiffPreview} item=${item} before=${before ?? ''} after=${after} path=${path} />`;
+  else if (edits.length > 0) summary = edits.map(({ edit, state }) => html`<p class="path">${sanitizeLine(edit.path)}</p>${'diff' in edit
+    ? html`<${DiffText} item=${state} diff=${edit.diff} path=${edit.path} />` : html`<${DiffPreview} item=${state} before=${edit.before} after=${edit.after} path=${edit.path} />`}`);
   else if (path !== undefined) summary = html`<p class="path">${sanitizeLine(path)}</p>`;
   else if (query !== undefined) summary = html`<p class="path">${sanitizeLine(query)}</p>`;
-  const isComplete = summary && Object.keys(input).length <= 1;
+  const isComplete = summary && edits.length === 0 && Object.keys(input).length <= 1;
   const [isOpen, setOpen] = useItemState(item, 'input', false);
   if (!summary) return json && json !== '{}' && json !== 'null' ? html`<${PlainText} text=${json} language="json" />` : null;
   return html`<div class="input">${summary}

@@ -13,7 +13,7 @@ const END_TOLERANCE = 24;
 /** Maximum number of renders per frame for one change. */
 const MAX_PASSES = 8;
 
-/** @typedef {{ jumpTo: (index: number) => void, jumpToEnd: () => void }} ListHandle */
+/** `position` is the row at the top. @typedef {{ jumpTo: (index: number) => void, jumpToEnd: () => void, position: () => { index: number, isFollowing: boolean } }} ListHandle */
 
 /** Scroll position and row heights, outside of the rendered tree. */
 class Scroller {
@@ -119,6 +119,7 @@ export function VariableHeightList(props) {
 
   if (handle) {
     handle.current = {
+      position: () => ({ index: scroller.heights.indexAt(scroller.viewport?.scrollTop ?? 0), isFollowing: scroller.isFollowing }),
       jumpTo(index) {
         const before = scroller.isFollowing;
         scroller.isFollowing = false;
