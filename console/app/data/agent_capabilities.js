@@ -1,9 +1,12 @@
-/** Capabilities of the agents, loaded once. */
+/** The agents and their capabilities, loaded once. */
 import { request } from '../api.js';
 import { signal } from '../html.js';
 
 /** Capabilities by `agent_type`; null until loaded. @type {import('../../vendor/vendor.js').Signal<Map<string, any> | null>} */
 export const agentCapabilities = signal(null);
+
+/** The agents that can be started, by `agent_type`. @type {import('../../vendor/vendor.js').Signal<string[]>} */
+export const availableAgents = signal([]);
 
 let isLoading = false;
 
@@ -11,7 +14,8 @@ export async function loadAgentCapabilities() {
   if (isLoading) return;
   isLoading = true;
   try {
-    const { items } = await request('GET', '/api/agents');
+    const [{ items }, health] = await Promise.all([request('GET', '/api/agents'), request('GET', '/health/agents')]);
+    availableAgents.value = health.items.filter((/** @type {any} */ { available }) => available).map((/** @type {any} */ { agent_type: agentType }) => agentType);
     agentCapabilities.value = new Map(items.map((/** @type {any} */ agent) => [agent.agent_type, agent.capabilities]));
   } catch {
     // Without capabilities the composer offers what every agent supports. Try again next time.

@@ -257,6 +257,12 @@ export default {
   'runs.delete': 'Delete run',
   'runs.delete_title': 'Delete this run?',
   'runs.delete_text': '“{title}” and its log are deleted. This cannot be undone.',
+  'again.retry': 'Retry',
+  'again.edit': 'Edit and run',
+  'again.with': 'Run with {agent}',
+  'again.missing.mcp_servers': 'The run has MCP servers, whose settings the server does not return. Start it through the API.',
+  'again.missing.attachments': 'The run has images or files, whose content the server does not return. Attach them again.',
+  'again.missing.env': 'The run has environment variables, whose values are not stored. Enter them again.',
 
   'new_run.continue': 'Continue session',
   'new_run.prompt': 'Prompt',

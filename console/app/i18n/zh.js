@@ -256,6 +256,12 @@ export default {
   'runs.delete': '删除运行',
   'runs.delete_title': '删除此运行？',
   'runs.delete_text': '“{title}”及其日志将被删除，无法恢复。',
+  'again.retry': '重试',
+  'again.edit': '编辑后运行',
+  'again.with': '用 {agent} 运行',
+  'again.missing.mcp_servers': '该运行使用了 MCP 服务器，而服务器不会返回其设置。请通过 API 启动。',
+  'again.missing.attachments': '该运行带有图片或文件，而服务器不会返回其内容。请重新附加。',
+  'again.missing.env': '该运行使用了环境变量，其值不会被保存。请重新输入。',
 
   'new_run.continue': '继续会话',
   'new_run.prompt': '提示词',

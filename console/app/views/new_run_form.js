@@ -3,7 +3,8 @@ import { readStorage, writeStorage } from '../storage.js';
 
 /**
  * @typedef {{prompt: string, agentType: string, model: string, workingDir: string, mode: 'auto' | 'ask' | 'read_only', timeout: string,
- *   idleTimeout: string, labels: string, args: string, env: string, onBusy: string}} Form times are in minutes
+ *   idleTimeout: string, labels: string, args: string, env: string, onBusy: string, other: Record<string, any>}} Form times are in minutes;
+ *   `other` is metadata without a field of its own, from the run that is edited
  * @typedef {{agentType?: string, mode?: Form['mode'], workingDir?: string, timeout?: string, models: Record<string, string>,
  *   recentModels: Record<string, string[]>, recentDirs: string[]}} Choices
  */
@@ -38,7 +39,21 @@ export function initialForm(agents, session) {
   const chosen = session?.agent_type ?? agent?.agent_type ?? '';
   return {
     prompt: '', agentType: chosen, model: models[chosen] ?? '', workingDir: session?.working_dir ?? workingDir, mode, timeout, idleTimeout: '',
-    labels: '', args: '', env: '', onBusy: 'queue',
+    labels: '', args: '', env: '', onBusy: 'queue', other: {},
+  };
+}
+
+/** Metadata with fields in the form. */
+const IN_FORM = new Set(['agent_type', 'session_id', 'working_dir', 'model', 'permission_mode', 'timeout_secs', 'idle_timeout_secs', 'labels', 'extra_args']);
+
+/** The form that repeats a run. @param {any} run the complete run @param {Record<string, any>} metadata of the repetition @returns {Partial<Form>} */
+export function formOf(run, metadata) {
+  const minutes = (/** @type {number | undefined} */ seconds) => (seconds === undefined ? '' : String(Math.round(seconds / 6) / 10));
+  return {
+    prompt: run.prompt, agentType: metadata.agent_type, model: metadata.model ?? '', workingDir: metadata.session_id ? run.working_dir : metadata.working_dir ?? '', mode: metadata.permission_mode,
+    timeout: minutes(metadata.timeout_secs), idleTimeout: minutes(metadata.idle_timeout_secs), labels: Object.entries(metadata.labels ?? {}).map(([name, value]) => `${name}=${value}`).join('\n'),
+    args: (metadata.extra_args ?? []).join('\n'), env: (run.env ?? []).map((/** @type {string} */ name) => `${name}=`).join('\n'),
+    other: Object.fromEntries(Object.entries(metadata).filter(([name]) => !IN_FORM.has(name))),
   };
 }
 
@@ -63,6 +78,7 @@ export function toRequestBody(form, session, canAsk) {
   return {
     input: { text: form.prompt },
     metadata: {
+      ...form.other,
       ...(session ? { session_id: session.session_id, on_busy: form.onBusy } : { agent_type: form.agentType, ...(form.workingDir.trim() && { working_dir: form.workingDir.trim() }) }),
       ...(form.model.trim() && { model: form.model.trim() }),
       permission_mode: canAsk ? form.mode : 'auto',
@@ -79,5 +95,5 @@ export function toRequestBody(form, session, canAsk) {
 export const API_FIELDS = {
   prompt: ['input.text'], agentType: ['metadata.agent_type'], model: ['metadata.model'], workingDir: ['metadata.working_dir', 'metadata.cwd'],
   mode: ['metadata.permission_mode'], timeout: ['metadata.timeout_secs'], idleTimeout: ['metadata.idle_timeout_secs'], labels: ['metadata.labels'],
-  args: ['metadata.extra_args'], env: ['metadata.env'], onBusy: ['metadata.on_busy'],
+  other: [], args: ['metadata.extra_args'], env: ['metadata.env'], onBusy: ['metadata.on_busy'],
 };

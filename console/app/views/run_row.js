@@ -11,6 +11,7 @@ import { Menu } from '../ui/menu.js';
 import { RunStatus, shownStatus } from '../ui/run_status.js';
 import { Elapsed, RelativeTime } from '../ui/time.js';
 import { cancelRun, copyWithToast, deleteRun } from './run_actions.js';
+import { runAgainItems } from './run_again.js';
 
 /** Height of a row in pixels, with one line and with two. */
 export const ROW_HEIGHT = 44;
@@ -68,7 +69,9 @@ function usageText({ usage }) {
 function menuItems(run) {
   return [
     { label: t('copy_link'), icon: 'link', onSelect: () => copyWithToast(new URL(`#/runs/${run.run_id}`, document.baseURI).href) },
-    { label: t('runs.continue'), icon: 'play', href: `#/new?session=${run.session_id}` },
+    ...runAgainItems(run),
+    { label: t('runs.continue'), icon: 'sessions', href: `#/new?session=${run.session_id}` },
+    null,
     isLive(run.status) ? { label: t('runs.cancel'), icon: 'stop', danger: true, onSelect: () => cancelRun(run) }
       : { label: t('runs.delete'), icon: 'trash', danger: true, onSelect: () => void deleteRun(run) },
   ];

@@ -1,5 +1,6 @@
 /** The list of runs. */
 import { isAdmin } from '../auth.js';
+import { loadAgentCapabilities } from '../data/agent_capabilities.js';
 import { fetchAll, useFetch } from '../data/fetch.js';
 import { waitingCount } from '../data/notifications.js';
 import { keptRunList } from '../data/run_list.js';
@@ -50,6 +51,7 @@ function useDebouncedFilter(name) {
 export function RunsView() {
   const { query } = route.value;
   const key = query.toString();
+  useEffect(() => void loadAgentCapabilities(), []);
   const list = useMemo(() => keptRunList(parseFilter(query)), [key]);
   const root = useRef(/** @type {HTMLDivElement | null} */ (null));
   const search = useRef(/** @type {HTMLElement | null} */ (null));

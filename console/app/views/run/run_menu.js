@@ -2,12 +2,15 @@
 import { t } from '../../i18n.js';
 import { toastProblem } from '../../ui/toast.js';
 import { copyWithToast } from '../run_actions.js';
+import { runAgainItems } from '../run_again.js';
 import { download, eventsCurl, runCurl, runUrl } from './share.js';
 
 /** @param {import('./live_run.js').LiveRun} run @returns {import('../../ui/menu.js').MenuItem[]} */
 export function runMenu(run) {
   const record = run.record.peek();
   return [
+    ...runAgainItems(record && { ...record, status: run.status }),
+    null,
     { label: t('copy_link'), icon: 'link', onSelect: () => void copyWithToast(runUrl(run.id)) },
     { label: t('run.copy_curl_events'), icon: 'copy', onSelect: () => void copyWithToast(eventsCurl(run.path)) },
     { label: t('run.copy_curl_run'), icon: 'copy', onSelect: () => record && void copyWithToast(runCurl(record)) },
