@@ -16,8 +16,9 @@ import { VariableHeightList } from './variable_height_list.js';
 /** @typedef {import('./live_run.js').LiveRun} LiveRun */
 /** @typedef {import('./thread.js').Thread} Thread */
 
-/** @param {{ thread: Thread, current: LiveRun, list: { current: ListHandle | null } }} props `current` is the run that the address names */
-export function Conversation({ thread, current, list }) {
+/** @param {{ thread: Thread, current: LiveRun, list: { current: ListHandle | null }, found: number | null }} props
+ * `current` is the run that the address names, `found` a row that was searched for */
+export function Conversation({ thread, current, list, found }) {
   const runs = thread.runs.value;
   const epoch = thread.epoch.value;
   const rows = thread.rows();
@@ -53,7 +54,7 @@ export function Conversation({ thread, current, list }) {
   const isWorking = isLive(last.status) && last.model.started && !last.model.openRequests.size;
   return html`<div class="conversation">
     <${VariableHeightList} key=${epoch} count=${rows.count} estimate=${64} follows=${true} label=${t('run.conversation')} handle=${list} onFollowing=${onFollowing}
-      keyOf=${(/** @type {number} */ index) => rows.at(index).row.key} row=${row} />
+      keyOf=${(/** @type {number} */ index) => rows.at(index).row.key} row=${row} marked=${found} />
     ${!isFollowing && html`<button type="button" class="pill" onClick=${() => list.current?.jumpToEnd()}><${Icon} name="arrowDown" />
       ${newCount > 0 ? t('run.new_items', { count: newCount }) : t('run.jump_to_latest')}</button>`}
     <${Startup} run=${last} />

@@ -5,11 +5,13 @@ import { html } from '../../html.js';
 import { hasText, t } from '../../i18n.js';
 import { Icon } from '../../icons.js';
 import { ChangeCounts, showChanges } from './change_counts.js';
+import { CopyButton } from '../../ui/button.js';
 import { PlainText, TerminalOutput } from './code.js';
 import { FileChange } from './diff.js';
 import { useItemState } from './item_state.js';
 import { Markdown } from './markdown.js';
 import { PlanList } from './plan.js';
+import { messageText } from './run_model.js';
 import { answerText, decisionText } from './request_text.js';
 import { sanitize, summarize } from './sanitize.js';
 import { ToolCard } from './tool_card.js';
@@ -61,14 +63,14 @@ function noticeText({ code, message }) {
 
 /** @param {{ item: import('./run_model.js').TextItem, rev: number }} props */
 function AssistantText({ item }) {
-  return html`<div class="assistant" data-first=${item.isFirst} data-open=${item.isOpen}><${Markdown} text=${item.text.toString()} fence=${item.fence} /></div>`;
+  return html`<div class="assistant" data-first=${item.isFirst} data-open=${item.isOpen}>${item.isFirst && !item.isOpen && html`<span class="corner"><${CopyButton} text=${() => messageText(item)} label=${t('run.copy_message')} /></span>`}<${Markdown} text=${item.text.toString()} fence=${item.fence} /></div>`;
 }
 
 /** @param {{ item: import('./run_model.js').UserItem, rev: number }} props */
 function UserMessage({ item }) {
   return html`<div class="user">
     ${item.mode && item.mode !== 'queue' && html`<span class="faint">${t(`run.mode.${item.mode}`)}</span>`}
-    <div class="bubble"><${ExpandableText} item=${item} text=${item.text} /></div>
+    <div class="bubble"><span class="corner"><${CopyButton} text=${item.text} label=${t('run.copy_message')} /></span><${ExpandableText} item=${item} text=${item.text} /></div>
   </div>`;
 }
 
@@ -144,7 +146,8 @@ function Done({ item: { done, isResultShown, isMessageShown, workMs } }) {
   return html`<div class="done" data-status=${done.status}>
     ${!isResultShown && html`<div class="assistant" data-first="true"><${Markdown} text=${done.result.slice(0, 100_000)} /></div>`}
     <p class="done-line"><span class="done-status"><${Icon} name=${endIcon(done.status)} />
-      ${t(`status.${done.status}`)}</span> <span class="faint">${facts.join(' · ')}</span></p>
+      ${t(`status.${done.status}`)}</span> <span class="faint">${facts.join(' · ')}</span>
+      ${done.result && html`<${CopyButton} text=${done.result} label=${t('run.copy_answer')} withText=${true} />`}</p>
     ${!isSuccess && html`<p class="done-cause">${hasText(cause) ? t(cause) : sanitize(done.cause)}${done.message && !isMessageShown ? html` <span class="muted">${sanitize(done.message)}</span>` : ''}</p>`}
     ${!isSuccess && done.stderr_tail && html`<${TerminalOutput} text=${done.stderr_tail} />`}
   </div>`;

@@ -2,6 +2,7 @@
 import { html, signal, useMemo, Fragment } from '../../html.js';
 import { t } from '../../i18n.js';
 import { Icon } from '../../icons.js';
+import { CopyButton } from '../../ui/button.js';
 import { structuredPatch } from '../../../vendor/vendor.js';
 import { countChanges, parseDiff, sideBySide } from './parse_diff.js';
 import { highlightLines, languageOf } from './highlight.js';
@@ -29,7 +30,7 @@ export function FileChange({ item, hasIcon = false }) {
       <span class="path" title=${sanitizeLine(item.path)}>${sanitizeLine(item.path)}</span>
       <span class="faint">${t(`run.change.${item.change}`)}</span>
       ${added > 0 && html`<span class="added">+${added}</span>`}${removed > 0 && html`<span class="removed">−${removed}</span>`}
-      ${lines.length > 0 && html`<${SplitButton} />`}
+      ${lines.length > 0 && html`<${SplitButton} /><${CopyButton} text=${item.diff ?? ''} label=${t('run.copy_diff')} />`}
     </p>
     ${lines.length > 0 && html`<${Diff} item=${item} lines=${lines} path=${item.path} />`}
   </div>`;

@@ -17,8 +17,8 @@ import { sanitize, sanitizeLine, summarize } from './sanitize.js';
 /** @typedef {import('./live_run.js').LiveRun} LiveRun */
 /** What the page shows. @typedef {'conversation' | 'changes' | 'raw'} Tab */
 
-/** @param {{ run: LiveRun, title: string, tab: Tab, setTab: (tab: Tab) => void, isSideOpen: boolean, setSideOpen: (isOpen: boolean) => void }} props */
-export function Header({ run, title, tab, setTab, isSideOpen, setSideOpen }) {
+/** @param {{ run: LiveRun, title: string, tab: Tab, setTab: (tab: Tab) => void, isSideOpen: boolean, setSideOpen: (isOpen: boolean) => void, onSearch: () => void }} props */
+export function Header({ run, title, tab, setTab, isSideOpen, setSideOpen, onSearch }) {
   const record = run.record.value;
   const { status, model } = run;
   const back = route.value.parts[0] === 'sessions' ? 'sessions' : 'runs';
@@ -35,9 +35,10 @@ export function Header({ run, title, tab, setTab, isSideOpen, setSideOpen }) {
     <div class="run-actions">
       <button type="button" class="changes-button" aria-pressed=${tab === 'changes'} title=${t('run.changes')} onClick=${() => setTab(tab === 'changes' ? 'conversation' : 'changes')}><${Icon} name="edit" /><span class="visually-hidden">${t('run.changes')}</span>
         ${model.changes && html`<span class="added">+${compact(model.changes.insertions)}</span><span class="removed">−${compact(model.changes.deletions)}</span>`}</button>
+      <${IconButton} icon="search" label=${t('run.search')} class="wide-only" onClick=${onSearch} />
       <${IconButton} icon="terminal" label=${t('run.raw_events')} aria-pressed=${tab === 'raw'} onClick=${() => setTab(tab === 'raw' ? 'conversation' : 'raw')} />
       <${IconButton} icon="list" label=${t('run.panel')} aria-pressed=${isSideOpen} onClick=${() => setSideOpen(!isSideOpen)} />
-      <${Menu} label=${t('nav.more')} items=${runMenu(run)} />
+      <${Menu} label=${t('nav.more')} items=${[{ label: t('run.search'), icon: 'search', onSelect: onSearch }, ...runMenu(run)]} />
     </div>
   </header>`;
 }

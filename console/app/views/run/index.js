@@ -18,6 +18,7 @@ import { planProgress } from './plan.js';
 import { RawEvents } from './raw_events.js';
 import { Requests } from './requests.js';
 import { summarize } from './sanitize.js';
+import { Search } from './search.js';
 import { SidePanel } from './side_panel.js';
 import { Thread } from './thread.js';
 
@@ -54,6 +55,14 @@ function ThreadPage({ thread, current }) {
   const [tab, setTab] = useState(/** @type {import('./header.js').Tab} */ ('conversation'));
   const [isSideOpen, setSideOpen] = useState(() => globalThis.matchMedia('(min-width: 1240px)').matches);
   const list = useRef(/** @type {ListHandle | null} */ (null));
+  const [isSearching, setSearching] = useState(false);
+  const [found, setFound] = useState(/** @type {number | null} */ (null));
+  useEffect(() => { if (found !== null) list.current?.jumpTo(found); }, [found]);
+  const closeSearch = () => {
+    setSearching(false);
+    setFound(null);
+    requestAnimationFrame(() => /** @type {HTMLElement | null} */ (document.querySelector('.conversation .list-viewport'))?.focus({ preventScroll: true }));
+  };
   const last = thread.runs.value.at(-1) ?? current;
   const title = thread.title;
   const jumpTo = (/** @type {number} */ item) => {
@@ -66,6 +75,7 @@ function ThreadPage({ thread, current }) {
     if (isFocusLost()) /** @type {HTMLElement | null} */ (document.querySelector('.conversation .list-viewport'))?.focus({ preventScroll: true });
   }, []);
   useShortcuts([
+    { key: '/', label: t('run.search'), run: () => { setTab('conversation'); setSearching(true); } },
     { key: 'r', label: t('run.raw_events'), run: () => setTab((before) => (before === 'raw' ? 'conversation' : 'raw')) },
     { key: 'c', label: t('run.changes'), run: () => setTab((before) => (before === 'changes' ? 'conversation' : 'changes')) },
     { key: 'p', label: t('run.panel'), run: () => setSideOpen((before) => !before) },
@@ -83,10 +93,12 @@ function ThreadPage({ thread, current }) {
     list.current?.jumpToEnd();
   };
   return html`<div class="run" data-side=${isSideOpen}>
-    <${Header} run=${current} title=${title} tab=${tab} setTab=${setTab} isSideOpen=${isSideOpen} setSideOpen=${setSideOpen} />
+    <${Header} run=${current} title=${title} tab=${tab} setTab=${setTab} isSideOpen=${isSideOpen} setSideOpen=${setSideOpen}
+      onSearch=${() => { setTab('conversation'); setSearching(true); }} />
     <div class="run-main">
       <${ConnectionBanner} run=${last} />
-      ${tab === 'changes' ? html`<${ChangesView} run=${current} key=${current.id} />` : tab === 'raw' ? html`<${RawEvents} run=${current} />` : html`<${Conversation} thread=${thread} current=${current} list=${list} />`}
+      ${isSearching && html`<${Search} rows=${() => thread.rows()} onFound=${setFound} onClose=${closeSearch} />`}
+      ${tab === 'changes' ? html`<${ChangesView} run=${current} key=${current.id} />` : tab === 'raw' ? html`<${RawEvents} run=${current} />` : html`<${Conversation} thread=${thread} current=${current} list=${list} found=${found} />`}
       <div class="dock"><div class="dock-inner">
         <${PlanStrip} run=${last} />
         <${QueuedRuns} thread=${thread} />

@@ -39,7 +39,7 @@ import { CappedText, SectionSplitter, TextBuffer } from './text_buffers.js';
 /** @typedef {TextItem | ThinkingItem | UserItem | ProgramMessageItem | ToolItem | FileChangeItem | PlanItem | PermissionItem | QuestionItem
  *   | TaskItem | NoticeItem | LinesItem | AgentErrorItem | ChangesItem | StartedItem | DoneItem} Item */
 
-/** An unfinished message. `length` is in characters.
+/** A message. `length` is in characters.
  * @typedef {{ sections: TextItem[], splitter: SectionSplitter, length: number }} Message */
 
 export class RunModel {
@@ -413,6 +413,12 @@ const HANDLERS = {
 /** Whether two texts are the same to a reader. @param {string} one @param {string} other */
 const isSameText = (one, other) => one.trim() !== '' && one.replace(/\s+/g, ' ').trim() === other.replace(/\s+/g, ' ').trim();
 
+/** The message of each section. @type {WeakMap<TextItem, Message>} */
+const messages = new WeakMap();
+
+/** The whole text of the message that a section belongs to. @param {TextItem} item */
+export const messageText = (item) => (messages.get(item)?.sections ?? [item]).map((section) => section.text.toString()).join('');
+
 /** @returns {Message} */
 const newMessage = () => ({ sections: [], splitter: new SectionSplitter(), length: 0 });
 
@@ -448,6 +454,7 @@ function addSection(model, event, message, fence) {
   const fields = { kind: 'text', text: new TextBuffer(), fence, isFirst, isOpen: true };
   const section = /** @type {TextItem} */ (isFirst ? model.pushToTimeline(event, fields) : model.push(event, fields));
   message.sections.push(section);
+  messages.set(section, message);
   return section;
 }
 

@@ -3,6 +3,7 @@ import { duration } from '../../format.js';
 import { html } from '../../html.js';
 import { t } from '../../i18n.js';
 import { Icon } from '../../icons.js';
+import { CopyButton } from '../../ui/button.js';
 import { Elapsed } from '../../ui/time.js';
 import { PlainText, TerminalOutput } from './code.js';
 import { FileChange } from './diff.js';
@@ -81,7 +82,7 @@ function Result({ item }) {
   const isLong = lines > CLIP_LINES + 2 || end.length > CLIP_CHARS || output.omitted > 0;
   const isRunning = status === 'running';
   const Output = item.toolKind === 'execute' ? TerminalOutput : PlainText;
-  return html`<div class="result">
+  return html`<div class="result"><span class="corner"><${CopyButton} text=${() => head + tail} label=${t('run.copy_output')} /></span>
     ${!isLong || isExpanded
       ? html`<${Output} text=${head} tail=${tail} omitted=${output.omitted} />`
       : html`<div class="clip" data-end=${isRunning}><${Output} text=${isRunning ? end.slice(-CLIP_CHARS) : head.slice(0, CLIP_CHARS)} /></div>`}

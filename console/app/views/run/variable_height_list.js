@@ -82,7 +82,7 @@ class Scroller {
 }
 
 /** @param {{ count: number, row: (index: number) => any, keyOf: (index: number) => string | number, estimate: number, label: string,
- *   follows?: boolean, handle?: { current: ListHandle | null }, onFollowing?: (isFollowing: boolean) => void, class?: string }} props */
+ *   follows?: boolean, handle?: { current: ListHandle | null }, onFollowing?: (isFollowing: boolean) => void, class?: string, marked?: number | null }} props `marked` is a row to highlight */
 export function VariableHeightList(props) {
   const { count, row, keyOf, estimate, label, follows = false, handle, onFollowing } = props;
   const [scroller] = useState(() => new Scroller(estimate, follows));
@@ -150,7 +150,7 @@ export function VariableHeightList(props) {
   const clearTarget = () => { scroller.target = null; };
   const rows = [];
   for (let index = scroller.first; index <= scroller.last && index < count; index++) {
-    rows.push(html`<div class="list-row" role="listitem" aria-posinset=${index + 1} aria-setsize=${count} data-index=${index} key=${keyOf(index)}>
+    rows.push(html`<div class="list-row" role="listitem" aria-posinset=${index + 1} aria-setsize=${count} data-index=${index} data-marked=${index === props.marked ? 'true' : undefined} key=${keyOf(index)}>
       ${row(index)}
     </div>`);
   }
