@@ -34,6 +34,13 @@ export const number = (value) => formatter('number', (tag) => new Intl.NumberFor
 export const compact = (value) =>
   formatter('compact', (tag) => new Intl.NumberFormat(tag, { notation: 'compact', maximumFractionDigits: 1 })).format(value);
 
+/** A size in bytes, in a binary unit. @param {number} value */
+export function bytes(value) {
+  const exponent = Math.min(4, Math.max(0, Math.floor(Math.log2(Math.max(1, value)) / 10)));
+  const text = formatter('tenths', (tag) => new Intl.NumberFormat(tag, { maximumFractionDigits: 1 })).format(value / 1024 ** exponent);
+  return `${text} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][exponent]}`;
+}
+
 /** US dollars; four decimals for amounts below one cent. @param {number} value */
 export function money(value) {
   const digits = value !== 0 && Math.abs(value) < 0.01 ? 4 : 2;

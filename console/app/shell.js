@@ -17,6 +17,7 @@ import { ConfirmDialog } from './ui/dialog.js';
 import { Menu } from './ui/menu.js';
 import { ShortcutHelp, showShortcutHelp, useShortcuts } from './ui/shortcuts.js';
 import { Toasts, toast } from './ui/toast.js';
+import { Palette, openPalette } from './views/palette.js';
 import { PasswordDialog } from './views/password_dialog.js';
 
 /** @typedef {{path: string, icon: import('./icons.js').IconName, label: string, count?: number}} NavItem */
@@ -75,7 +76,7 @@ export function Shell({ children }) {
       <${BottomBar} onPassword=${changePassword} />
     </div>
     ${isChangingPassword && html`<${PasswordDialog} onClose=${() => setChangingPassword(false)} />`}
-    <${ConfirmDialog} /><${ShortcutHelp} /><${Toasts} />`;
+    <${Palette} views=${[{ path: '/new', icon: 'plus', label: t('nav.new_run') }, ...navItems(), ...(isAdmin() ? adminNavItems() : [])]} /><${ConfirmDialog} /><${ShortcutHelp} /><${Toasts} />`;
 }
 
 /** @param {Event} event */
@@ -92,6 +93,7 @@ const accountMenuItems = (onPassword) => [
   ...Object.entries(LOCALES).map(([name, label]) => ({ label, checked: locale.value === name, onSelect: () => setLocale(/** @type {import('./i18n.js').Locale} */ (name)) })),
   null,
   ...(notificationsSupported() ? [{ label: notificationsEnabled.value ? t('notify.off') : t('notify.on'), icon: /** @type {const} */ ('bell'), onSelect: toggleNotifications }] : []),
+  { label: t('palette.title'), icon: 'search', onSelect: openPalette },
   { label: t('shortcuts.title'), icon: 'list', onSelect: showShortcutHelp },
   { label: t('password.title'), icon: 'key', onSelect: onPassword },
   { label: t('sign_out'), icon: 'signout', onSelect: signOut },

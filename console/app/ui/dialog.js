@@ -1,5 +1,5 @@
 /** Dialogs, using the native element: the browser traps and restores the focus and closes it on Escape. The initial focus is set here. */
-import { html, signal, useEffect, useId, useRef } from '../html.js';
+import { html, signal, useId, useLayoutEffect, useRef } from '../html.js';
 import { t } from '../i18n.js';
 import { Button, IconButton } from './button.js';
 
@@ -9,7 +9,8 @@ import { Button, IconButton } from './button.js';
 export function Dialog({ title, onClose, children, actions, class: className = '' }) {
   const ref = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const id = useId();
-  useEffect(() => {
+  // Before the next key press, which belongs to the dialog.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
     /** @type {HTMLElement | null | undefined} */ (dialog?.querySelector('[data-initial-focus], .dialog-body :is(input, select, textarea)'))?.focus();

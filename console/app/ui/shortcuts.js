@@ -24,6 +24,9 @@ export function useShortcuts(shortcuts, inputs = []) {
   }, inputs);
 }
 
+/** The shortcuts that apply now, without those that move within a list. @returns {Shortcut[]} */
+export const activeShortcuts = () => layers.peek().toReversed().flat().filter(({ key, when }) => !/^(?:j|k|Arrow|Enter)/.test(key) && (when?.() ?? true));
+
 /** Whether the user is typing in a field. @param {EventTarget | null} target */
 const isTextInput = (target) => target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 
@@ -46,6 +49,6 @@ export function ShortcutHelp() {
   if (!isHelpOpen.value) return null;
   const rows = new Map(layers.value.flat().map((shortcut) => [shortcut.label, shortcut.shown ?? shortcut.key]));
   return html`<${Dialog} title=${t('shortcuts.title')} onClose=${() => { isHelpOpen.value = false; }} class="dialog-small">
-    <dl class="keys">${[...rows, [t('shortcuts.help'), '?']].map(([label, key]) => html`<div><dt>${label}</dt><dd><${Kbd}>${key}<//></dd></div>`)}</dl>
+    <dl class="keys">${[...rows, [t('palette.title'), 'Ctrl K'], [t('shortcuts.help'), '?']].map(([label, key]) => html`<div><dt>${label}</dt><dd><${Kbd}>${key}<//></dd></div>`)}</dl>
   <//>`;
 }

@@ -12,7 +12,8 @@ import { PageHeader } from '../ui/page_header.js';
 import { Problem, fieldErrorText, hasOtherErrors } from '../ui/problem.js';
 import { Spinner } from '../ui/spinner.js';
 import { AgentCards } from './agent_cards.js';
-import { API_FIELDS, initialForm, loadChoices, saveChoices, toRequestBody } from './new_run_form.js';
+import { AttachButton, AttachmentList, addFiles, fileHandlers } from './attachments.js';
+import { API_FIELDS, initialForm, loadChoices, profileValues, saveChoices, toRequestBody } from './new_run_form.js';
 
 /** @typedef {import('./new_run_form.js').Form} Form */
 
@@ -47,13 +48,21 @@ function NewRunForm({ agents, session }) {
   const idempotencyKey = useRef(newIdempotencyKey());
   const element = useRef(/** @type {HTMLFormElement | null} */ (null));
   const choices = useMemo(loadChoices, []);
+  const agent = agents.find(({ agent_type }) => agent_type === form.agentType);
+  const profiles = useFetch((signal) => fetchAll('/api/profiles', signal), []);
+  const latest = useRef(form);
+  latest.current = form;
   const set = (/** @type {Partial<Form>} */ change) => {
     idempotencyKey.current = newIdempotencyKey();
-    const next = { ...form, ...change };
+    const next = { ...latest.current, ...change };
+    latest.current = next;
     writeDraft(draftName, next);
     setForm(next);
   };
-  const agent = agents.find(({ agent_type }) => agent_type === form.agentType);
+  const addParts = async (/** @type {File[]} */ files) => {
+    const parts = await addFiles(latest.current.parts, files, agent?.capabilities ?? {});
+    set({ parts });
+  };
   const canAsk = agent?.capabilities.permissions !== false;
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -78,8 +87,12 @@ function NewRunForm({ agents, session }) {
   }, [problem]);
   const errorOf = (/** @type {keyof Form} */ field) => fieldErrorText(problem, ...API_FIELDS[field]);
   const isAdvancedInvalid = ADVANCED_FIELDS.some((field) => errorOf(field) !== null);
-  return html`<form class="form" ref=${element} onSubmit=${submit} onKeyDown=${onKeyDown}>
+  return html`<form class="form" ref=${element} onSubmit=${submit} onKeyDown=${onKeyDown} ...${fileHandlers((files) => void addParts(files))}>
     <${TextField} label=${t('new_run.prompt')} placeholder=${t('new_run.prompt_hint')} value=${form.prompt} onInput=${(/** @type {string} */ prompt) => set({ prompt })} rows=${6} required hasFocus error=${errorOf('prompt')} />
+    <div class="attach-row"><${AttachButton} onFiles=${addParts} /><${AttachmentList} parts=${form.parts} onChange=${(/** @type {Form['parts']} */ parts) => set({ parts })} />
+      ${errorOf('parts') && html`<p class="error" role="alert">${errorOf('parts')}</p>`}</div>
+    ${profiles.data?.length ? html`<${Select} label=${t('new_run.profile')} value=${form.profile} error=${errorOf('profile')}
+      onChange=${(/** @type {string} */ name) => set(profileValues(profiles.data?.find((profile) => profile.name === name)))} options=${[{ value: '', label: t('new_run.no_profile') }, ...profiles.data.map(({ name, description }) => ({ value: name, label: description ? `${name}: ${description}` : name }))]} />` : null}
     ${session ? html`<p class="hint">${t('new_run.session', { id: session.session_id })}</p>`
       : html`<${AgentCards} agents=${agents} chosen=${form.agentType} onChoose=${(/** @type {string} */ agentType) => set({ agentType, model: choices.models[agentType] ?? '' })} error=${errorOf('agentType')} />`}
     <div class="two">
@@ -96,6 +109,11 @@ function NewRunForm({ agents, session }) {
           <${TextField} label=${t('new_run.timeout')} type="number" min="0.1" max="10080" step="any" inputmode="decimal" value=${form.timeout} onInput=${(/** @type {string} */ timeout) => set({ timeout })} hint=${t('new_run.timeout_hint')} error=${errorOf('timeout')} required />
           <${TextField} label=${t('new_run.idle_timeout')} optional=${t('optional')} type="number" min="0.1" max="10080" step="any" inputmode="decimal" value=${form.idleTimeout} onInput=${(/** @type {string} */ idleTimeout) => set({ idleTimeout })} hint=${t('new_run.idle_timeout_hint')} error=${errorOf('idleTimeout')} />
         </div>
+        <div class="three">
+          ${/** @type {const} */ ([['maxCost', 'new_run.max_cost', 'any'], ['maxTokens', 'new_run.max_tokens', '1'], ['maxTurns', 'new_run.max_turns', '1']]).map(([field, label, step]) => html`<${TextField} key=${field}
+            label=${t(label)} optional=${t('optional')} type="number" min=${step === 'any' ? '0.0001' : '1'} step=${step} inputmode="decimal" value=${form[field]} onInput=${(/** @type {string} */ value) => set({ [field]: value })} error=${errorOf(field)} />`)}
+        </div>
+        <p class="hint">${t('new_run.limits_hint')}</p>
         <div class="two">
           <${TextField} label=${t('new_run.labels')} optional=${t('optional')} value=${form.labels} onInput=${(/** @type {string} */ labels) => set({ labels })} rows=${2} placeholder="team=web" hint=${t('new_run.labels_hint')} error=${errorOf('labels')} class="mono" spellcheck=${false} />
           <${TextField} label=${t('new_run.args')} optional=${t('optional')} value=${form.args} onInput=${(/** @type {string} */ args) => set({ args })} rows=${2} hint=${t('new_run.args_hint')} error=${errorOf('args')} class="mono" spellcheck=${false} />
@@ -111,7 +129,7 @@ function NewRunForm({ agents, session }) {
 }
 
 /** Fields under "Advanced options". */
-const ADVANCED_FIELDS = /** @type {const} */ (['timeout', 'idleTimeout', 'labels', 'args', 'env', 'onBusy']);
+const ADVANCED_FIELDS = /** @type {const} */ (['maxCost', 'maxTokens', 'maxTurns', 'timeout', 'idleTimeout', 'labels', 'args', 'env', 'onBusy']);
 
 /** @param {{chosen: string, canAsk: boolean, onChoose: (mode: Form['mode']) => void, error: string | null}} props */
 function PermissionModes({ chosen, canAsk, onChoose, error }) {

@@ -3,7 +3,8 @@ import { readStorage, writeStorage } from '../storage.js';
 
 /**
  * @typedef {{prompt: string, agentType: string, model: string, workingDir: string, mode: 'auto' | 'ask' | 'read_only', timeout: string,
- *   idleTimeout: string, labels: string, args: string, env: string, onBusy: string, other: Record<string, any>}} Form times are in minutes;
+ *   idleTimeout: string, labels: string, args: string, env: string, onBusy: string, profile: string, maxCost: string, maxTokens: string, maxTurns: string,
+ *   parts: import('../data/attachments.js').Part[], other: Record<string, any>}} Form times are in minutes;
  *   `other` is metadata without a field of its own, from the run that is edited
  * @typedef {{agentType?: string, mode?: Form['mode'], workingDir?: string, timeout?: string, models: Record<string, string>,
  *   recentModels: Record<string, string[]>, recentDirs: string[]}} Choices
@@ -39,12 +40,22 @@ export function initialForm(agents, session) {
   const chosen = session?.agent_type ?? agent?.agent_type ?? '';
   return {
     prompt: '', agentType: chosen, model: models[chosen] ?? '', workingDir: session?.working_dir ?? workingDir, mode, timeout, idleTimeout: '',
-    labels: '', args: '', env: '', onBusy: 'queue', other: {},
+    labels: '', args: '', env: '', onBusy: 'queue', profile: '', maxCost: '', maxTokens: '', maxTurns: '', parts: [], other: {},
+  };
+}
+
+/** The changes to a form when a profile is chosen: its values, which the run may not exceed. @param {any} profile @returns {Partial<Form>} */
+export function profileValues(profile) {
+  return {
+    profile: profile?.name ?? '',
+    ...(profile?.agent_type && { agentType: profile.agent_type }), ...(profile?.model && { model: profile.model }),
+    ...(profile?.permission_mode && { mode: profile.permission_mode }), ...(profile?.timeout_secs && { timeout: String(Math.round(profile.timeout_secs / 6) / 10) }),
   };
 }
 
 /** Metadata with fields in the form. */
-const IN_FORM = new Set(['agent_type', 'session_id', 'working_dir', 'model', 'permission_mode', 'timeout_secs', 'idle_timeout_secs', 'labels', 'extra_args']);
+const IN_FORM = new Set(['agent_type', 'session_id', 'working_dir', 'model', 'permission_mode', 'timeout_secs', 'idle_timeout_secs', 'labels', 'extra_args',
+  'profile', 'max_cost_usd', 'max_tokens', 'max_turns']);
 
 /** The form that repeats a run. @param {any} run the complete run @param {Record<string, any>} metadata of the repetition @returns {Partial<Form>} */
 export function formOf(run, metadata) {
@@ -53,6 +64,7 @@ export function formOf(run, metadata) {
     prompt: run.prompt, agentType: metadata.agent_type, model: metadata.model ?? '', workingDir: metadata.session_id ? run.working_dir : metadata.working_dir ?? '', mode: metadata.permission_mode,
     timeout: minutes(metadata.timeout_secs), idleTimeout: minutes(metadata.idle_timeout_secs), labels: Object.entries(metadata.labels ?? {}).map(([name, value]) => `${name}=${value}`).join('\n'),
     args: (metadata.extra_args ?? []).join('\n'), env: (run.env ?? []).map((/** @type {string} */ name) => `${name}=`).join('\n'),
+    profile: metadata.profile ?? '', maxCost: String(metadata.max_cost_usd ?? ''), maxTokens: String(metadata.max_tokens ?? ''), maxTurns: String(metadata.max_turns ?? ''),
     other: Object.fromEntries(Object.entries(metadata).filter(([name]) => !IN_FORM.has(name))),
   };
 }
@@ -76,7 +88,7 @@ const toSeconds = (minutes) => Math.max(1, Math.round(Number(minutes) * 60));
 export function toRequestBody(form, session, canAsk) {
   const [labels, env, args] = [parsePairs(form.labels), parsePairs(form.env), parseLines(form.args)];
   return {
-    input: { text: form.prompt },
+    input: { text: form.prompt, ...(form.parts.length > 0 && { parts: form.parts }) },
     metadata: {
       ...form.other,
       ...(session ? { session_id: session.session_id, on_busy: form.onBusy } : { agent_type: form.agentType, ...(form.workingDir.trim() && { working_dir: form.workingDir.trim() }) }),
@@ -86,6 +98,10 @@ export function toRequestBody(form, session, canAsk) {
       ...(form.idleTimeout && { idle_timeout_secs: toSeconds(form.idleTimeout) }),
       ...(Object.keys(labels).length > 0 && { labels }),
       ...(Object.keys(env).length > 0 && { env }),
+      ...(form.profile && { profile: form.profile }),
+      ...(form.maxCost && { max_cost_usd: Number(form.maxCost) }),
+      ...(form.maxTokens && { max_tokens: Number(form.maxTokens) }),
+      ...(form.maxTurns && { max_turns: Number(form.maxTurns) }),
       ...(args.length > 0 && { extra_args: args }),
     },
   };
@@ -95,5 +111,5 @@ export function toRequestBody(form, session, canAsk) {
 export const API_FIELDS = {
   prompt: ['input.text'], agentType: ['metadata.agent_type'], model: ['metadata.model'], workingDir: ['metadata.working_dir', 'metadata.cwd'],
   mode: ['metadata.permission_mode'], timeout: ['metadata.timeout_secs'], idleTimeout: ['metadata.idle_timeout_secs'], labels: ['metadata.labels'],
-  other: [], args: ['metadata.extra_args'], env: ['metadata.env'], onBusy: ['metadata.on_busy'],
+  other: [], profile: ['metadata.profile'], maxCost: ['metadata.max_cost_usd'], maxTokens: ['metadata.max_tokens'], maxTurns: ['metadata.max_turns'], parts: ['input.parts'], args: ['metadata.extra_args'], env: ['metadata.env'], onBusy: ['metadata.on_busy'],
 };

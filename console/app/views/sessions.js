@@ -18,6 +18,7 @@ import { useShortcuts } from '../ui/shortcuts.js';
 import { Spinner } from '../ui/spinner.js';
 import { RelativeTime } from '../ui/time.js';
 import { VirtualList, moveFocus } from '../ui/virtual_list.js';
+import { summarize } from './run/sanitize.js';
 
 /** Height of a row with two lines, in pixels. */
 const ROW_HEIGHT = 68;
@@ -64,7 +65,7 @@ function Search() {
 const SessionRow = ({ session }) => html`<div class="run-row session-grid ${session.status === 'waiting' ? 'run-waiting' : ''}">
   <${RunStatus} status=${session.status} cause=${session.cause} />
   <a class="row-title" href="#/sessions/${session.id}"><span>${session.title || t('runs.untitled')}</span>${session.runCount > 1 && html` <span class="badge">${t('sessions.runs', { count: session.runCount })}</span>`}</a>
-  <span class="session-last">${session.lastMessage.slice(0, 300)}</span>
+  <span class="session-last">${summarize(session.lastMessage, 300)}</span>
   <span class="run-agent">${agentName(session.agentType)}</span>
   ${isAdmin() && html`<span class="run-owner">${session.owner}</span>`}
   <span class="run-usage right">${session.cost !== null && html`${session.isEstimate ? '≈' : ''}${money(session.cost)}`}</span>

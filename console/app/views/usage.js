@@ -4,7 +4,7 @@ import { isAdmin, user } from '../auth.js';
 import { useFetch } from '../data/fetch.js';
 import { html, useState } from '../html.js';
 import { agentName } from '../agent_names.js';
-import { compact, dateTime, money, number } from '../format.js';
+import { bytes, compact, dateTime, money, number } from '../format.js';
 import { t } from '../i18n.js';
 import { BarChart } from '../ui/bar_chart.js';
 import { EmptyState } from '../ui/empty_state.js';
@@ -43,6 +43,7 @@ export function UsageView() {
       <${Problem} problem=${problem} onRetry=${reload} />
       ${data === null ? !problem && html`<${Spinner} label=${t('loading')} />` : html`
         <${Budget} budget=${data.budget} />
+        <${Quotas} quotas=${data.pages.day.quotas} />
         <${Totals} total=${data.pages.day.total} />
         <${Charts} page=${data.pages.day} days=${lastDays(days)} />
         ${groups.slice(1).map((group) => html`<${UsageTable} key=${group} group=${group} items=${data.pages[group]?.items ?? []} />`)}`}
@@ -61,6 +62,18 @@ function Budget({ budget }) {
       <meter min="0" max=${allowed || 1} high=${allowed * 0.9} value=${used} aria-label=${label}></meter>
       <span>${t('usage.of', { used: format(used), allowed: format(allowed) })}</span></div>`)}
     <p class="hint">${t('usage.resets', { time: dateTime(budget.resets_at) })}</p></section>`;
+}
+
+/** What the user keeps, and may keep; nothing without quotas. @param {{quotas: any}} props */
+function Quotas({ quotas }) {
+  const limited = ['stored_bytes', 'workspace_bytes', 'runs', 'sessions', 'keys'].filter((name) => quotas?.[name]?.allowed !== undefined);
+  if (limited.length === 0) return null;
+  return html`<section class="panel"><h2>${t('usage.quotas')}</h2>${limited.map((name) => {
+    const { used, allowed } = quotas[name];
+    const format = name.endsWith('_bytes') ? bytes : number;
+    return html`<div class="meter-row" key=${name}><span>${t(`usage.quota.${name}`)}</span><meter min="0" max=${allowed || 1} high=${allowed * 0.9} value=${used} aria-label=${t(`usage.quota.${name}`)}></meter>
+      <span>${t('usage.of', { used: format(used), allowed: format(allowed) })}</span></div>`;
+  })}</section>`;
 }
 
 /** @param {any} total */

@@ -125,6 +125,42 @@ test('runs that other clients add to the session appear', async () => {
   });
 });
 
+test('of a long session the newest runs are loaded, and the others on request', { timeout: 180_000 }, async () => {
+  const first = await server.createRun('say Run 0.\nresult ok');
+  const { session_id: own } = await server.waitForEnd(first);
+  let last = '';
+  for (let count = 1; count < 35; count += 1) last = await server.createRun(`say Run ${count}.\nresult ok`, { session_id: own, agent_type: undefined, cwd: undefined });
+  while ((await server.waitForEnd(last)).status !== 'completed');
+  await withPage(`/sessions/${own}`, async (page) => {
+    await page.waitForSelector('.run-divider');
+    await page.waitForSelector('.assistant:has-text("Run 34.")');
+    const list = page.locator('.conversation .list-viewport');
+    const toTop = () => list.evaluate((/** @type {HTMLElement} */ one) => { one.dispatchEvent(new Event('wheel')); one.scrollTop = 0; });
+    await toTop();
+    await page.waitForSelector('.assistant:has-text("Run 4.")');
+    await page.waitForTimeout(500);
+    assert.equal(await page.locator('.assistant:has-text("Run 3.")').count(), 0);
+    await page.click('button:has-text("Show 4 earlier runs")');
+    await page.waitForSelector('.earlier-runs', { state: 'detached' });
+    await page.waitForSelector('.assistant:has-text("Run 4.")');
+    await toTop();
+    await page.waitForSelector('.assistant:has-text("Run 0.")');
+  });
+});
+
+test('a run that is deleted elsewhere leaves the thread', async () => {
+  const id = await server.createRun('say One.\nresult one');
+  const { session_id: own } = await server.waitForEnd(id);
+  const second = await server.createRun('say Two.\nresult two', { session_id: own, agent_type: undefined, cwd: undefined });
+  await server.waitForEnd(second);
+  await withPage(`/sessions/${own}`, async (page) => {
+    await page.waitForFunction(() => document.querySelectorAll('.done').length === 2);
+    await fetch(`${server.url}/api/runs/${id}`, { method: 'DELETE', headers: { Authorization: `Bearer ${server.token}` } });
+    await page.waitForFunction(() => document.querySelectorAll('.done').length === 1);
+    assert.equal(await page.locator('.assistant:has-text("One.")').count(), 0);
+  });
+});
+
 test('a long series of tool calls is one line that opens, and failed calls stay visible', async () => {
   const calls = Array.from({ length: 9 }, (_, index) => [toolCall(`c${index}`, index % 3 ? 'Read' : 'Grep', { file_path: `/src/file${index}.rs`, pattern: 'x' }),
     toolResult(`c${index}`, index === 4 ? 'no such file' : 'content', { isError: index === 4 })].join('\n'));

@@ -2,13 +2,16 @@
 import { agentCapabilities, loadAgentCapabilities } from '../../data/agent_capabilities.js';
 import { readDraft, writeDraft } from '../../data/drafts.js';
 import { isLive } from '../../data/run_status.js';
-import { html, useEffect, useRef, useState } from '../../html.js';
+import { html, useEffect, useId, useRef, useState } from '../../html.js';
 import { request } from '../../api.js';
 import { t } from '../../i18n.js';
 import { Button, IconButton } from '../../ui/button.js';
 import { problemText } from '../../ui/problem.js';
 import { useShortcuts } from '../../ui/shortcuts.js';
+import { toast } from '../../ui/toast.js';
+import { AttachButton, AttachmentList, addFiles, fileHandlers } from '../attachments.js';
 import { confirmCancel } from '../run_actions.js';
+import { CommandList, matchingCommands } from './slash_commands.js';
 
 /** On touch screens, Enter on the keyboard starts a new line, since there is no Shift+Enter; messages are sent with the button. */
 const isTouchScreen = matchMedia('(pointer: coarse)');
@@ -22,6 +25,10 @@ export function Composer({ run, onContinue }) {
   const [mode, setMode] = useState('queue');
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState(/** @type {unknown} */ (null));
+  const [parts, setParts] = useState(/** @type {import('../../data/attachments.js').Part[]} */ ([]));
+  const [selected, setSelected] = useState(0);
+  const [isListClosed, setListClosed] = useState(false);
+  const listId = useId();
   const field = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
   // Kept until the message is accepted, so that a retry after a lost response does not send it twice.
   const idempotencyKey = useRef(newIdempotencyKey());
@@ -37,7 +44,16 @@ export function Composer({ run, onContinue }) {
   const isRunLive = isLive(status);
   const capabilities = agentCapabilities.value?.get(record?.agent_type) ?? {};
   const isEnabled = record !== null && status !== 'stopping' && (isRunLive ? capabilities.messages !== false : capabilities.resume !== false);
-  const update = (/** @type {string} */ value) => { if (draftName) writeDraft(draftName, value === '' ? undefined : value); setText(value); };
+  const offered = isListClosed ? [] : matchingCommands(run.model.commands, text);
+  const choose = (/** @type {{ name: string }} */ { name }) => { update(`/${name} `); field.current?.focus(); };
+  const addParts = async (/** @type {File[]} */ files) => {
+    if (isRunLive) toast(t('attach.not_live'), 'err');
+    else setParts(await addFiles(parts, files, capabilities));
+  };
+  const update = (/** @type {string} */ value) => {
+    setSelected(0);
+    setListClosed(false);
+ if (draftName) writeDraft(draftName, value === '' ? undefined : value); setText(value); };
 
   useEffect(() => {
     // Fit the height to the text, up to the limit in the style sheet.
@@ -47,12 +63,13 @@ export function Composer({ run, onContinue }) {
   }, [text, isEnabled]);
 
   const send = async () => {
-    if (!text.trim() || isBusy || !record) return;
+    if ((!text.trim() && parts.length === 0) || isBusy || !record) return;
     setBusy(true);
     setProblem(null);
     try {
-      const response = isRunLive ? await run.sendMessage(text, mode, idempotencyKey.current) : await continueSession(record, text, idempotencyKey.current);
+      const response = isRunLive ? await run.sendMessage(text, mode, idempotencyKey.current) : await continueSession(record, text, parts, idempotencyKey.current);
       update('');
+      setParts([]);
       idempotencyKey.current = newIdempotencyKey();
       if (!isRunLive) onContinue(response.run_id);
     } catch (error) {
@@ -65,6 +82,13 @@ export function Composer({ run, onContinue }) {
     if (await confirmCancel(record ?? {})) await run.cancel().catch(setProblem);
   };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    if (offered.length > 0 && !event.isComposing) {
+      const by = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0;
+      if (by !== 0) setSelected((selected + by + offered.length) % offered.length);
+      else if (event.key === 'Tab' || (event.key === 'Enter' && text !== `/${offered[selected].name}`)) choose(offered[selected]);
+      else if (event.key === 'Escape') setListClosed(true);
+      if (by !== 0 || ['Tab', 'Escape'].includes(event.key) || (event.key === 'Enter' && text !== `/${offered[selected].name}`)) return event.preventDefault();
+    }
     if (event.key === 'Escape') field.current?.blur();
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing || isTouchScreen.matches) return;
     event.preventDefault();
@@ -76,26 +100,30 @@ export function Composer({ run, onContinue }) {
   const label = t(isRunLive ? 'run.message' : 'run.continue');
   return html`<form class="composer" onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); void send(); }}>
     ${problem && html`<p class="line" data-level="error" role="alert">${problemText(problem)}</p>`}
-    <div class="composer-box">
+    ${offered.length > 0 && html`<${CommandList} id=${listId} commands=${offered} selected=${selected} onChoose=${choose} />`}
+    <div class="composer-box" ...${fileHandlers((files) => void addParts(files))}>
+      <${AttachmentList} parts=${parts} onChange=${setParts} />
       <textarea ref=${field} rows="1" enterkeyhint=${isTouchScreen.matches ? 'enter' : 'send'} value=${text} aria-label=${label} placeholder=${label}
+        ...${offered.length > 0 ? { role: 'combobox', 'aria-expanded': 'true', 'aria-controls': listId, 'aria-activedescendant': `${listId}-${selected}` } : {}}
         onInput=${(/** @type {any} */ event) => update(event.target.value)} onKeyDown=${onKeyDown}></textarea>
       <div class="composer-foot">
         ${isRunLive && modes.length > 1 && html`<div class="modes" role="radiogroup" aria-label=${t('run.modes')}>
           ${modes.map((name) => html`<label title=${t(`run.mode.${name}_hint`)}><input type="radio" name="mode" value=${name} checked=${mode === name} onChange=${() => setMode(name)} />
             <span>${t(`run.mode.${name}`)}</span></label>`)}</div>`}
+        ${!isRunLive && html`<${AttachButton} onFiles=${addParts} />`}
         ${!isRunLive && html`<span class="faint">${t('run.continue_hint')}</span>`}
         <span class="grow"></span>
         ${isRunLive && html`<${Button} kind="quiet" icon="stop" onClick=${() => void stop()}>${t('runs.cancel')}<//>`}
-        <${IconButton} icon="send" label=${t('run.send')} type="submit" class="send" disabled=${!text.trim() || isBusy} />
+        <${IconButton} icon="send" label=${t('run.send')} type="submit" class="send" disabled=${(!text.trim() && parts.length === 0) || isBusy} />
       </div>
     </div>
   </form>`;
 }
 
 /** Starts a run in the same session, with the settings of the last one that a session does not keep itself.
- * @param {import('./live_run.js').RunRecord} record @param {string} text @param {string} idempotencyKey */
-function continueSession(record, text, idempotencyKey) {
+ * @param {import('./live_run.js').RunRecord} record @param {string} text @param {import('../../data/attachments.js').Part[]} parts @param {string} idempotencyKey */
+function continueSession(record, text, parts, idempotencyKey) {
   const { session_id, model, permission_mode, permission_rules, timeout_secs, max_cost_usd, max_tokens, max_turns, on_rate_limit, max_wait_secs, labels } = record;
   const metadata = { session_id, permission_mode, timeout_secs, max_cost_usd, max_tokens, max_turns, on_rate_limit, max_wait_secs, labels, ...(model && { model }), ...(permission_rules && { permission_rules }) };
-  return request('POST', '/api/runs', { input: { text }, metadata }, { headers: { 'Idempotency-Key': idempotencyKey } });
+  return request('POST', '/api/runs', { input: { ...(text.trim() && { text }), ...(parts.length > 0 && { parts }) }, metadata }, { headers: { 'Idempotency-Key': idempotencyKey } });
 }

@@ -70,7 +70,8 @@ function AssistantText({ item }) {
 function UserMessage({ item }) {
   return html`<div class="user">
     ${item.mode && item.mode !== 'queue' && html`<span class="faint">${t(`run.mode.${item.mode}`)}</span>`}
-    <div class="bubble"><span class="corner"><${CopyButton} text=${item.text} label=${t('run.copy_message')} /></span><${ExpandableText} item=${item} text=${item.text} /></div>
+    <div class="bubble"><span class="corner"><${CopyButton} text=${item.text} label=${t('run.copy_message')} /></span><${ExpandableText} item=${item} text=${item.text} />
+      ${item.attachments?.length ? html`<ul class="attachments">${item.attachments.map(({ name }) => html`<li><${Icon} name="file" /><span>${sanitize(name)}</span></li>`)}</ul>` : null}</div>
   </div>`;
 }
 

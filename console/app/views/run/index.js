@@ -40,7 +40,7 @@ export function ThreadView(address) {
   const problem = current ? current.problem.value : thread.problem.value ?? thread.list?.problem.value;
   if (problem && !current?.model.seq) return html`<${NotShown} problem=${problem} />`;
   if (!current) return html`<div class="empty"><${Spinner} label=${t('loading')} /></div>`;
-  return html`<${ThreadPage} thread=${thread} current=${current} />`;
+  return html`<${ThreadPage} thread=${thread} current=${current} key=${thread.key} />`;
 }
 
 /** @param {{ problem: any }} props */
@@ -58,6 +58,8 @@ function ThreadPage({ thread, current }) {
   const [isSearching, setSearching] = useState(false);
   const [found, setFound] = useState(/** @type {number | null} */ (null));
   useEffect(() => { if (found !== null) list.current?.jumpTo(found); }, [found]);
+  // Rows above have moved the match.
+  useEffect(() => setFound(null), [thread.epoch.value]);
   const closeSearch = () => {
     setSearching(false);
     setFound(null);

@@ -11,13 +11,14 @@ import { RunModel } from './run_model.js';
 /** How often a queued run is read again for its place in the queue. */
 const QUEUE_INTERVAL_MS = 3000;
 
-/** How much of the raw events is kept, in characters. Older events are dropped. */
+/** How much of the raw events is kept by default. */
 const MAX_RAW_CHARS = 48 * 1024 * 1024;
 
 export class LiveRun {
-  /** @param {string} id */
-  constructor(id) {
+  /** @param {string} id @param {number} [maxRawChars] how much of the raw events is kept, in characters; older events are dropped */
+  constructor(id, maxRawChars = MAX_RAW_CHARS) {
     this.id = id;
+    this.maxRawChars = maxRawChars;
     this.path = `/api/runs/${encodeURIComponent(id)}`;
     /** Mutable; read it through `model`. */
     this.mutableModel = new RunModel();
@@ -130,7 +131,7 @@ export class LiveRun {
   keepLine(seq, line) {
     this.lines[seq - 1] = line;
     this.rawChars += line.length;
-    while (this.rawChars > MAX_RAW_CHARS && this.droppedCount < seq - 1) {
+    while (this.rawChars > this.maxRawChars && this.droppedCount < seq - 1) {
       this.rawChars -= this.lines[this.droppedCount]?.length ?? 0;
       this.lines[this.droppedCount] = undefined;
       this.droppedCount += 1;

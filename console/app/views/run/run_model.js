@@ -12,7 +12,7 @@ import { CappedText, SectionSplitter, TextBuffer } from './text_buffers.js';
 /** A section of an assistant message. `fence` is the opening line of the code block in which the section starts.
  * @typedef {Common & { kind: 'text', text: TextBuffer, fence: string, isFirst: boolean, isOpen: boolean }} TextItem */
 /** @typedef {Common & { kind: 'thinking', text: TextBuffer, until: string, isOpen: boolean, messageId: string }} ThinkingItem */
-/** @typedef {Common & { kind: 'user', text: string, mode: string }} UserItem */
+/** @typedef {Common & { kind: 'user', text: string, mode: string, attachments?: { name: string }[] }} UserItem */
 /** A message with another role than assistant, written by the agent program. @typedef {Common & { kind: 'program_message', role: string, text: string }} ProgramMessageItem */
 /** @typedef {Common & { kind: 'tool', id: string, tool: string, toolKind: string, title: string, input: any, output: CappedText,
  *   status: 'running' | 'ok' | 'error' | 'denied' | 'unfinished', result: string, durationMs: number | undefined,

@@ -22,10 +22,11 @@ export class RunRows {
     this.rowOfItem = [];
   }
 
-  /** Sets the prompt, which is not an event. @param {string} text */
-  setPrompt(text) {
+  /** Sets the prompt, which is not an event. @param {string} text @param {{ name: string }[]} [attachments] */
+  setPrompt(text, attachments = []) {
     const row = /** @type {ItemRow} */ (this.rows[1]);
-    if (/** @type {any} */ (row.item).text !== text) row.item = promptItem(text);
+    const { text: old, attachments: oldAttachments = [] } = /** @type {any} */ (row.item);
+    if (old !== text || oldAttachments.length !== attachments.length) row.item = promptItem(text, attachments);
   }
 
   /** Adds rows for the new items. Takes constant time per item. @returns {Row[]} all rows */
@@ -41,8 +42,8 @@ export class RunRows {
   }
 }
 
-/** @param {string} text @returns {Item} */
-const promptItem = (text) => /** @type {any} */ ({ kind: 'user', key: 0, text, mode: '', rev: 0, parent: null });
+/** @param {string} text @param {{ name: string }[]} [attachments] @returns {Item} */
+const promptItem = (text, attachments) => /** @type {any} */ ({ kind: 'user', key: 0, text, attachments, mode: '', rev: 0, parent: null });
 
 /** A number that changes with the row's content. @param {Row} row */
 export function revisionOf(row) {

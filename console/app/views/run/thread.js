@@ -10,12 +10,18 @@ import { RunRows } from './run_rows.js';
 
 /** How many earlier runs are loaded at first, and how many more on request. */
 const EARLIER_RUNS = 30;
+/** How much of the raw events of an earlier run is kept, in characters. */
+const EARLIER_RAW_CHARS = 1_500_000;
 /** How many runs are loaded at a time: browsers allow six connections per server. */
 const MAX_LOADING = 3;
+
+let lastKey = 0;
 
 export class Thread {
   /** @param {{ runId?: string, sessionId?: string }} address one of them */
   constructor({ runId, sessionId }) {
+    /** Different for each thread. */
+    this.key = ++lastKey;
     this.sessionId = signal(/** @type {string | null} */ (sessionId ?? null));
     /** The loaded runs, oldest first. @type {import('../../../vendor/vendor.js').Signal<LiveRun[]>} */
     this.runs = signal([]);
@@ -27,7 +33,10 @@ export class Thread {
     this.problem = signal(null);
     /** The number of earlier runs that are not loaded. */
     this.hiddenCount = signal(0);
-    this.maxEarlier = EARLIER_RUNS;
+    /** How many further earlier runs are to be loaded. */
+    this.wantedEarlier = EARLIER_RUNS;
+    /** The runs that the list has contained: one that is new may not be in it yet. @type {Set<string>} */
+    this.listed = new Set();
     /** @type {WeakMap<LiveRun, RunRows>} */
     this.rowsOf = new WeakMap();
     /** @type {RunList | null} */
@@ -85,28 +94,31 @@ export class Thread {
     const records = items.toReversed();
     if (records.length === 0) return;
     if (this.runs.peek().length === 0) return this.append(records.findLast(({ started_at: startedAt }) => startedAt)?.run_id ?? records[0].run_id);
+    for (const { run_id: id } of records) this.listed.add(id);
     const known = this.runs.peek();
-    if (this.list?.cursor === null && known.length > 1) {
-      const kept = known.filter((run) => this.list?.has(run.id));
-      if (kept.length < known.length && kept.length > 0) this.replace(kept);
-    }
+    const kept = known.filter((run) => this.list?.has(run.id) || !this.listed.has(run.id));
+    if (kept.length < known.length && kept.length > 0) this.replace(kept);
     const [first] = this.runs.peek();
+    // The address may name a run that is older than the first page of the list.
+    if (this.list?.cursor && records[0].run_id > first.id) return void this.list.loadMore();
     const earlier = records.filter(({ run_id: id }) => id < first.id);
-    this.hiddenCount.value = Math.max(0, earlier.length - this.maxEarlier);
-    this.loadEarlier(earlier.slice(-this.maxEarlier).map(({ run_id: id }) => id));
-    this.advance();
+    this.hiddenCount.value = Math.max(0, earlier.length - this.wantedEarlier);
+    this.loadEarlier(this.wantedEarlier > 0 ? earlier.slice(-this.wantedEarlier).map(({ run_id: id }) => id) : []);
+    void this.advance();
   }
 
   /** Shows earlier runs. */
-  showMore() {
-    this.maxEarlier += EARLIER_RUNS;
+  async showMore() {
+    this.wantedEarlier += EARLIER_RUNS;
+    if (this.hiddenCount.peek() < EARLIER_RUNS) await this.list?.loadMore();
     if (this.list) this.sync(this.list.items.peek());
   }
 
   /** Loads runs that precede the loaded ones, and adds them when all are complete. @param {string[]} ids oldest first */
   async loadEarlier(ids) {
     if (ids.length === 0 || this.loading.length > 0) return;
-    const runs = ids.map((id) => new LiveRun(id));
+    const runs = ids.map((id) => new LiveRun(id, EARLIER_RAW_CHARS));
+    this.wantedEarlier -= ids.length;
     this.loading = runs;
     const queue = runs.toReversed();
     const loadNext = async () => {
@@ -179,7 +191,7 @@ export class Thread {
   rowsFor(run) {
     let rows = this.rowsOf.get(run);
     if (!rows) this.rowsOf.set(run, rows = new RunRows(run.id, run.mutableModel.items));
-    rows.setPrompt(run.record.value?.prompt ?? '');
+    rows.setPrompt(run.record.value?.prompt ?? '', run.record.value?.attachments);
     return rows;
   }
 
