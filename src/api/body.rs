@@ -64,9 +64,9 @@ pub(super) async fn read_whole(State(app): State<AppState>, request: Request, ne
     }
 }
 
-/// Whether the request creates a run.
+/// Whether the request creates a run whose images and files are in the body.
 fn request_is_new_run(parts: &Parts) -> bool {
-    parts.method == Method::POST && parts.uri.path() == "/api/runs"
+    parts.method == Method::POST && matches!(parts.uri.path(), "/api/runs" | "/v1/chat/completions")
 }
 
 /// Passes on a request that has arrived as a whole, unless its connection is being closed.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
@@ -102,7 +102,7 @@ fn route<D: utoipa::Path, H: Handler<T, AppState>, T: 'static>(handler: &H) -> (
 
 /// Converts a path from OpenAPI's syntax to the router's, which marks a parameter that spans several segments.
 pub(super) fn to_router_syntax(path: &str) -> String {
-    path.replace("{path}", "{*path}")
+    path.replace("{path}", "{*path}").replace("{model}", "{*model}")
 }
 
 /// The whole API.
@@ -129,8 +129,8 @@ pub(super) fn build(table: Vec<(String, MethodRouter<AppState>)>, state: AppStat
         .with_state(state)
 }
 
-async fn unknown_route() -> ApiError {
-    ApiError::not_found("route not found")
+async fn unknown_route(uri: Uri) -> ApiError {
+    openai::unknown_route(uri.path())
 }
 
 /// Answers `OPTIONS`, and rejects methods that the route does not have. The router adds the `Allow` header to both.

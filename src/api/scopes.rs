@@ -69,7 +69,7 @@ pub(super) const REQUIRED: &[(Method, &str, Permission)] = &[
     (Method::GET, "/api/sessions/{id}", READ),
     (Method::POST, "/api/chat", WRITE),
     (Method::GET, "/v1/models", READ),
-    (Method::GET, "/v1/models/{model}", READ),
+    (Method::GET, "/v1/models/{*model}", READ),
     (Method::POST, "/v1/chat/completions", WRITE),
     (Method::GET, "/api/webhooks/deliveries", READ),
 ];

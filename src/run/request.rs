@@ -40,8 +40,10 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 pub const MAX_TIMEOUT: Duration = Duration::from_hours(7 * 24);
 /// Maximum number of labels per run.
 pub(super) const MAX_LABELS: usize = 32;
-/// Maximum length of a label's name and of its value, in bytes.
-pub(super) const MAX_LABEL_BYTES: usize = 256;
+/// Maximum length of a label's name, in bytes.
+pub(super) const MAX_LABEL_NAME: usize = 256;
+/// Maximum length of a label's value, in bytes: 512 characters, which OpenAI's metadata may have, of four bytes each.
+pub(super) const MAX_LABEL_VALUE: usize = 2048;
 /// Maximum length of a model name, in bytes.
 pub(super) const MAX_MODEL_BYTES: usize = 128;
 /// Maximum length of a prompt, in bytes.
@@ -356,7 +358,7 @@ pub enum BadRun {
     #[error("the name of a label must not be empty")]
     LabelName,
     /// The name or the value of this label is too long.
-    #[error("names and values of labels must have at most {MAX_LABEL_BYTES} bytes")]
+    #[error("names of labels must have at most {MAX_LABEL_NAME} bytes, and values at most {MAX_LABEL_VALUE}")]
     LabelTooLong(String),
     /// The webhook is invalid.
     #[error("{0}")]

@@ -2,6 +2,8 @@
 //!
 //! Rules: D8, K3, K4.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 use rustix::process::Signal;
@@ -103,7 +105,9 @@ fn every_error_below_v1_has_the_openai_format() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        refused(&server.guest().get("/v1/models").await, 401, "invalid_request_error", "invalid_api_key");
+        let guest = server.guest().get("/v1/models").await;
+        refused(&guest, 401, "invalid_request_error", "invalid_api_key");
+        assert!(guest.body["error"]["message"].as_str().unwrap().contains("API key"), "{}", guest.text);
         refused(
             &user.with_token("orn_wrong").post(COMPLETIONS, &asking("", &json!({}))).await,
             401,
@@ -116,19 +120,124 @@ fn every_error_below_v1_has_the_openai_format() {
         assert_eq!(refused(&unknown, 404, "invalid_request_error", "model_not_found"), Some("model"));
         assert!(unknown.text.contains("claude_code"), "it names those that there are: {}", unknown.text);
         refused(&user.get("/v1/models/gpt-4o").await, 404, "invalid_request_error", "model_not_found");
-        let tools = user.post(COMPLETIONS, &asking("", &json!({ "tools": [{ "type": "function" }] }))).await;
-        assert_eq!(refused(&tools, 400, "invalid_request_error", "unsupported_parameter"), Some("tools"));
-        let role = json!({ "messages": [{ "role": "tool", "content": "x" }] });
+        let required = json!({ "tools": [{ "type": "function" }], "tool_choice": "required" });
+        let tools = user.post(COMPLETIONS, &asking("", &required)).await;
+        assert_eq!(refused(&tools, 400, "invalid_request_error", "unsupported_parameter"), Some("tool_choice"));
+        let role = json!({ "messages": [{ "role": "narrator", "content": "x" }] });
         let role = user.post(COMPLETIONS, &asking("", &role)).await;
         assert_eq!(refused(&role, 400, "invalid_request_error", "invalid_field"), Some("messages[0].role"));
-        let labels = user.post(COMPLETIONS, &asking("say x", &json!({ "metadata": { "a": "x".repeat(300) } }))).await;
+        let labels = user.post(COMPLETIONS, &asking("say x", &json!({ "metadata": { "a": "x".repeat(2049) } }))).await;
         assert_eq!(refused(&labels, 400, "invalid_request_error", "invalid_field"), Some("metadata.a"));
+        let schema =
+            json!({ "response_format": { "type": "json_schema", "json_schema": { "name": "x", "schema": { "type": "nothing" } } } });
+        let schema = user.post(COMPLETIONS, &asking("say x", &schema)).await;
+        assert_eq!(refused(&schema, 400, "invalid_request_error", "invalid_field"), Some("response_format.json_schema.schema"));
+        let image =
+            json!([{ "type": "text", "text": "x" }, { "type": "image_url", "image_url": { "url": "data:image/svg+xml;base64,eA==" } }]);
+        let image = user.post(COMPLETIONS, &asking("", &json!({ "messages": [{ "role": "user", "content": image }] }))).await;
+        assert_eq!(refused(&image, 400, "invalid_request_error", "invalid_field"), Some("messages[0].content[1].image_url.url"));
         let option = user.post(COMPLETIONS, &asking("say x", &json!({ "openrunner": { "timeout_secs": 0 } }))).await;
         assert_eq!(refused(&option, 400, "invalid_request_error", "invalid_field"), Some("openrunner.timeout_secs"));
         let request = user.request(Method::POST, COMPLETIONS).header("content-type", "text/plain").body("{}");
         refused(&user.send(request).await, 415, "invalid_request_error", "not_json");
         assert_eq!(user.get("/api/runs").await.body["items"], json!([]), "nothing was made");
         user.get("/api/nothing").await.problem(404, "not_found");
+    });
+}
+
+#[test]
+fn parts_of_other_apis_are_404_and_name_the_alternative() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        for path in ["/v1/completions", "/v1/messages", "/v1/messages/count_tokens", "/v1/audio/speech"] {
+            let answer = user.post(path, &json!({})).await;
+            refused(&answer, 404, "invalid_request_error", "not_found");
+            assert!(answer.text.contains("use POST /v1/chat/completions"), "{path}: {}", answer.text);
+        }
+        let embeddings = user.post("/v1/embeddings", &json!({})).await;
+        refused(&embeddings, 404, "invalid_request_error", "not_found");
+        assert!(embeddings.text.contains("another provider"), "{}", embeddings.text);
+    });
+}
+
+#[test]
+fn offered_tools_are_ignored_and_the_history_of_their_calls_is_sent() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let tools: Vec<Value> =
+            (0..38).map(|number| json!({ "type": "function", "function": { "name": format!("tool_{number}") } })).collect();
+        for choice in [json!(null), json!("auto"), json!("none")] {
+            let body = asking("result done", &json!({ "tools": tools, "tool_choice": choice, "parallel_tool_calls": true }));
+            assert_eq!(user.post(COMPLETIONS, &body).await.body["choices"][0]["message"]["content"], "done");
+        }
+        let call = json!({ "id": "c", "type": "function", "function": { "name": "tool_1", "arguments": "{}" } });
+        let messages = json!([
+            { "role": "user", "content": "one" },
+            { "role": "assistant", "content": null, "tool_calls": [call] },
+            { "role": "tool", "tool_call_id": "c", "content": "sunny" },
+        ]);
+        let answer = user.post(COMPLETIONS, &asking("", &json!({ "model": "demo", "messages": messages, "tools": tools }))).await;
+        let prompt = user.run(answer.header("x-openrunner-run-id")).await["prompt"].as_str().unwrap().to_owned();
+        assert!(prompt.contains("tool_1 {}") && prompt.contains("<tool>\nsunny\n</tool>"), "{prompt}");
+    });
+}
+
+#[test]
+fn metadata_within_openais_limits_becomes_labels() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let metadata: serde_json::Map<_, _> =
+            (0..16).map(|number| (format!("{number:\u{1F600}>64}"), json!("\u{1F600}".repeat(512)))).collect();
+        let answer = user.post(COMPLETIONS, &asking("result done", &json!({ "metadata": metadata }))).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(user.run(answer.header("x-openrunner-run-id")).await["labels"], Value::Object(metadata));
+    });
+}
+
+#[test]
+fn images_of_a_message_reach_the_agent() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let seen = server.directory().join("content.json");
+        let pixels = STANDARD.encode(vec![b'x'; 3 * 1024 * 1024]);
+        let url = format!("data:image/png;base64,{pixels}");
+        let content = json!([
+            { "type": "text", "text": format!("save content {}\nresult a cat", seen.display()) },
+            { "type": "image_url", "image_url": { "url": url, "detail": "high" } },
+        ]);
+        let answer = user.post(COMPLETIONS, &asking("", &json!({ "messages": [{ "role": "user", "content": content }] }))).await;
+        assert_eq!(answer.body["choices"][0]["message"]["content"], "a cat", "{}", answer.text);
+        let content: Value = serde_json::from_slice(&std::fs::read(&seen).unwrap()).unwrap();
+        let source = json!({ "type": "base64", "media_type": "image/png", "data": pixels });
+        assert_eq!(content[1], json!({ "type": "image", "source": source }));
+        // Only images and files may be that large.
+        let large = user.request(Method::POST, COMPLETIONS).json(&asking(&"x".repeat(3 * 1024 * 1024), &json!({})));
+        refused(&user.send(large).await, 413, "invalid_request_error", "body_too_large");
+    });
+}
+
+#[test]
+fn an_answer_in_a_response_format_is_json_and_nothing_else() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let schema = json!({ "type": "object", "properties": { "a": { "type": "integer" } }, "required": ["a"] });
+        let format = json!({ "type": "json_schema", "json_schema": { "name": "answer", "strict": true, "schema": schema } });
+        let script = "say Let me think.\nresult {\"a\": 1}";
+        let whole = user.post(COMPLETIONS, &asking(script, &json!({ "response_format": format }))).await;
+        assert_eq!(whole.body["choices"][0]["message"]["content"], "{\"a\":1}", "{}", whole.text);
+        let object = json!({ "response_format": { "type": "json_object" }, "stream": true });
+        let stream = user.post(COMPLETIONS, &asking(script, &object)).await;
+        assert_eq!(text(&data(&stream.text)), "{\"a\":1}");
+        let correction = server.directory().join("correction");
+        std::fs::write(&correction, "result nothing").unwrap();
+        let script = format!("correct {}\nresult nothing", correction.display());
+        let failed = user.post(COMPLETIONS, &asking(&script, &json!({ "response_format": format }))).await;
+        refused(&failed, 502, "server_error", "bad_output");
     });
 }
 
@@ -141,7 +250,9 @@ fn the_models_are_the_available_agents() {
         let names: Vec<_> = models.body["data"].as_array().unwrap().iter().filter_map(|model| model["id"].as_str()).collect();
         assert_eq!((&models.body["object"], names), (&json!("list"), vec!["claude_code", "demo"]));
         let model = json!({ "id": "claude/opus", "object": "model", "created": 0, "owned_by": "openrunner" });
-        assert_eq!(user.get("/v1/models/claude%2Fopus").await.body, model);
+        for path in ["/v1/models/claude%2Fopus", "/v1/models/claude/opus"] {
+            assert_eq!(user.get(path).await.body, model, "{path}");
+        }
     });
 }
 

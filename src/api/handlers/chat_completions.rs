@@ -10,19 +10,20 @@ use futures_util::stream::{self, Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::super::audit_context::AuditContext;
+use super::super::body;
 use super::super::disconnect::DisconnectGuard;
 use super::super::error_mapping::RunFields;
 use super::super::extract::{Idempotent, Traced};
-use super::super::openai::{Chunk, Chunks, Completion, CompletionRequest, OnDisconnect, Progress, end_error};
+use super::super::openai::{Chunk, Chunks, Completion, CompletionRequest, FileFields, OnDisconnect, Progress, end_error};
 use super::super::stream::KEEP_ALIVE;
 use super::super::{ApiError, AppState};
 use super::chat::agent_of;
 use super::events::follow_while_allowed;
 use super::params::IdempotencyHeader;
 use crate::auth::{ClientOrigin, Target};
-use crate::run::MAX_TIMEOUT;
 use crate::run::events::Framing;
 use crate::run::store::StoreError;
+use crate::run::{CreateError, MAX_TIMEOUT};
 use crate::types::{AuditAction, PermissionMode};
 
 const FIELDS: RunFields = RunFields { prompt: "messages", agent: "model", model: "model", prefix: "openrunner." };
@@ -53,15 +54,17 @@ pub(in crate::api) async fn create(
     audit_context: AuditContext,
     origin: ClientOrigin,
     Traced(trace_parent): Traced,
-    Idempotent { value, key, .. }: Idempotent<CompletionRequest>,
+    Idempotent { value, key, size }: Idempotent<CompletionRequest>,
 ) -> Result<Response, ApiError> {
     let request: CompletionRequest = value;
+    body::check_rest(size.saturating_sub(request.encoded_size()))?;
     let (is_stream, with_usage, model) = (request.is_stream(), request.includes_usage(), request.model.clone());
     // A client with an idempotency key retries with it, and finds the run.
     let default = if key.is_some() { OnDisconnect::Continue } else { OnDisconnect::Cancel };
     let on_disconnect = request.on_disconnect().unwrap_or(default);
     let (agent_type, agents_model) = agent_of(&model, &app)?;
-    let mut new = request.into_new_run()?;
+    let is_structured = request.is_structured();
+    let (mut new, fields) = request.into_new_run()?;
     (new.agent_type, new.model, new.is_local) = (Some(agent_type), agents_model, origin.is_local);
     new.trace_parent = trace_parent;
     new.default_passwords = new.permission_mode.unwrap_or_default() != PermissionMode::Auto
@@ -70,7 +73,7 @@ pub(in crate::api) async fn create(
     let permit = if is_stream { Some(app.limits.streams.open(&audit_context.caller().user.name)?) } else { None };
     let (state, owner) = (app.clone(), audit_context.clone());
     let creating = move |audit| async move {
-        let run = state.runs.create(&owner.caller(), new, key, Some(audit)).await.map_err(create_error)?;
+        let run = state.runs.create(&owner.caller(), new, key, Some(audit)).await.map_err(|error| create_error(error, &fields))?;
         // Created here, so that an earlier disconnect is noticed.
         let guard = DisconnectGuard::new(state, owner, run.run_id, on_disconnect);
         Ok((run, guard))
@@ -82,12 +85,12 @@ pub(in crate::api) async fn create(
         None => {
             let ended = app.runs.wait(&audit_context.caller(), id, MAX_TIMEOUT).await?;
             guard.disarm();
-            end_error(&ended).map_or_else(|| Ok(Answer(Completion::new(ended, model)).into_response()), Err)
+            end_error(&ended).map_or_else(|| Ok(Answer(Completion::new(ended, model, is_structured)).into_response()), Err)
         }
         Some(permit) => {
             let follower = app.runs.follow(&audit_context.caller(), id, 0, Framing::Ndjson).await?;
             let lines = permit.attach(follow_while_allowed(&app, &audit_context.principal, id, follower));
-            stream_response(lines, Chunks::new(&run, model, with_usage), guard).await
+            stream_response(lines, Chunks::new(&run, model, with_usage, is_structured), guard).await
         }
     };
     // A run that started has a cost and may have changed files, so clients must not retry it automatically.
@@ -99,8 +102,8 @@ pub(in crate::api) async fn create(
 }
 
 /// Labels are named `metadata` in this API.
-fn create_error(error: crate::run::CreateError) -> ApiError {
-    ApiError::from_create(error, FIELDS).rename_field("openrunner.labels", "metadata")
+fn create_error(error: CreateError, fields: &FileFields) -> ApiError {
+    fields.rename(ApiError::from_create(error, FIELDS).rename_field("openrunner.labels", "metadata"))
 }
 
 /// The response as a stream. It starts with the first output of the agent, so that an early failure gets an error status. After a keep-alive

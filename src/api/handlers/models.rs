@@ -14,7 +14,7 @@ use crate::auth::Principal;
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "only described, not read")]
 pub(in crate::api) struct ModelPath {
-    /// Name of the model, with `/` encoded as `%2F`.
+    /// Name of the model. Its slashes need no encoding.
     model: String,
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::super::ApiError;
@@ -108,6 +109,7 @@ struct Done {
     cause: Cause,
     message: Option<String>,
     result: Option<String>,
+    output: Option<Value>,
     usage: Option<Usage>,
 }
 
@@ -142,6 +144,8 @@ pub(in crate::api) struct Chunks {
     model: String,
     run: CompletionRun,
     with_usage: bool,
+    /// Whether the text is the output of the run as JSON, which is known at its end. What the agent writes before is omitted.
+    is_structured: bool,
     /// Whether a chunk was written.
     has_started: bool,
     text: Text,
@@ -160,13 +164,14 @@ enum Text {
 
 impl Chunks {
     /// An encoder for the completion of `run`; `model` is the requested one.
-    pub(in crate::api) fn new(run: &RunView, model: String, with_usage: bool) -> Self {
+    pub(in crate::api) fn new(run: &RunView, model: String, with_usage: bool, is_structured: bool) -> Self {
         Self {
             id: completion_id(run.run_id),
             created: run.created_at.as_millis().div_euclid(1000),
             model,
             run: CompletionRun { run_id: run.run_id, session_id: run.session_id, status: RunStatus::Running },
             with_usage,
+            is_structured,
             has_started: false,
             text: Text::Empty,
         }
@@ -181,7 +186,7 @@ impl Chunks {
             }
             match Line::parse(line) {
                 Line::Token { content, parent_tool_call_id: None } => {
-                    if !content.is_empty() {
+                    if !content.is_empty() && !self.is_structured {
                         self.write_text(&content, out);
                     }
                 }
@@ -190,7 +195,7 @@ impl Chunks {
                 }
                 // Agents that send tokens have sent those of this message already.
                 Line::Message { role: Role::Assistant, content, parent_tool_call_id: None } => {
-                    if self.text != Text::InMessage && !content.is_empty() {
+                    if self.text != Text::InMessage && !content.is_empty() && !self.is_structured {
                         self.write_text(&content, out);
                     }
                     if self.text == Text::InMessage {
@@ -214,11 +219,12 @@ impl Chunks {
     }
 
     fn end(&mut self, done: Done, out: &mut Vec<u8>) -> Progress {
-        let Done { status, cause, message, result, usage } = done;
+        let Done { status, cause, message, result, output, usage } = done;
         let message = message.as_deref().unwrap_or("no reason given");
         if let Some(error) = cause_error(cause, format!("run {} ended without a result: {message}", self.run.run_id)) {
             return Progress::Failed(error);
         }
+        let result = output.filter(|_| self.is_structured).map(|output| output.to_string()).or(result);
         // Some agents report their text only at the end.
         if let Some(result) = result.filter(|result| self.text == Text::Empty && !result.is_empty()) {
             self.write_text(&result, out);
@@ -276,7 +282,7 @@ fn write_frame(data: &impl Serialize, out: &mut Vec<u8>) {
 mod tests {
     //! Rules: W6.
 
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::types::{RunId, SessionId};
@@ -284,7 +290,7 @@ mod tests {
     fn chunks(with_usage: bool) -> Chunks {
         let run = CompletionRun { run_id: RunId::new(), session_id: SessionId::new(), status: RunStatus::Running };
         let model = "demo".to_owned();
-        Chunks { id: "chatcmpl-1".into(), created: 7, model, run, with_usage, has_started: false, text: Text::Empty }
+        Chunks { id: "chatcmpl-1".into(), created: 7, model, run, with_usage, is_structured: false, has_started: false, text: Text::Empty }
     }
 
     fn lines(events: &[Value]) -> Vec<u8> {
@@ -354,6 +360,20 @@ mod tests {
         let (data, _) = push(&mut chunks(false), &events);
         assert_eq!(text(&data), "one\n\ntwo\n\nthree");
         assert_eq!(data[1]["choices"][0]["delta"], json!({"reasoning_content": "hm"}));
+    }
+
+    #[test]
+    fn a_structured_answer_is_the_output_and_nothing_else() {
+        let mut chunks = Chunks { is_structured: true, ..chunks(false) };
+        let events = [
+            json!({"type": "thinking", "content": "hm"}),
+            json!({"type": "token", "content": "Here it is:"}),
+            json!({"type": "message", "role": "assistant", "content": "Here it is:"}),
+            done(&json!({"result": "Here it is: {}", "output": {"a": 1}})),
+        ];
+        let (data, progress) = push(&mut chunks, &events);
+        assert!(matches!(progress, Progress::Completed));
+        assert_eq!((text(&data).as_str(), &data[1]["choices"][0]["delta"]), ("{\"a\":1}", &json!({"reasoning_content": "hm"})));
     }
 
     #[test]

@@ -109,10 +109,11 @@ pub(super) struct CompletionRun {
 }
 
 impl Completion {
-    /// The completion of a completed run; `model` is the requested one.
-    pub(in crate::api) fn new(run: RunView, model: String) -> Self {
-        let (result, usage) = run.end.map(|end| (end.result, end.usage)).unwrap_or_default();
-        let message = AssistantMessage { role: "assistant", content: result.unwrap_or_default(), refusal: None };
+    /// The completion of a completed run; `model` is the requested one. A structured answer is the run's output, otherwise it is the final text.
+    pub(in crate::api) fn new(run: RunView, model: String, is_structured: bool) -> Self {
+        let (result, output, usage) = run.end.map(|end| (end.result, end.output, end.usage)).unwrap_or_default();
+        let output = output.filter(|_| is_structured).map(|output| output.to_string());
+        let message = AssistantMessage { role: "assistant", content: output.or(result).unwrap_or_default(), refusal: None };
         Self {
             id: completion_id(run.run_id),
             object: "chat.completion",

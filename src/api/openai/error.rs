@@ -78,9 +78,42 @@ pub(in crate::api) async fn convert_errors(request: Request, next: Next) -> Resp
     }
 }
 
+/// The error for a path that does not exist. Names the alternative to parts of OpenAI's API, and of Anthropic's, that agents cannot offer.
+pub(in crate::api) fn unknown_route(path: &str) -> ApiError {
+    const CHAT: &str = "use POST /v1/chat/completions";
+    let alternative = match path.strip_prefix("/v1/").map(|rest| rest.split('/').next().unwrap_or_default()) {
+        Some("completions") => Some(("text completions", CHAT)),
+        Some("messages") => Some(("Anthropic's Messages API", CHAT)),
+        Some("responses") => Some(("the Responses API", CHAT)),
+        Some("embeddings") => Some(("embeddings", "agents have none; configure the client's embeddings with another provider")),
+        Some("images" | "audio" | "moderations" | "realtime") => Some(("this part of OpenAI's API", CHAT)),
+        _ => None,
+    };
+    match alternative {
+        Some((part, remedy)) => ApiError::not_found(format!("{part}: not supported; {remedy}")),
+        None => ApiError::not_found("route not found"),
+    }
+}
+
+/// The message of an error. Clients of this API call their credential an API key.
+fn message_of(error: &ApiError) -> &str {
+    match error.code() {
+        "token_missing" => {
+            "an API key is required: send it as `Authorization: Bearer orn_…`; create one in the console or with POST /api/keys"
+        }
+        "token_expired" => "the API key has expired; create another one in the console or with POST /api/keys",
+        "token_invalid" => {
+            "the API key is not valid: the request needs one `Authorization: Bearer` header with a key of this server (orn_…) that is not revoked"
+        }
+        _ => error.detail(),
+    }
+}
+
 /// Replaces status and body. The other headers, such as the challenge of a 401 and `Retry-After`, apply to both formats.
 fn convert(response: Response, error: &ApiError) -> Response {
-    let body = serde_json::to_vec(&OpenAiError::new(error)).unwrap_or_default();
+    let mut body = OpenAiError::new(error);
+    body.error.message = message_of(error);
+    let body = serde_json::to_vec(&body).unwrap_or_default();
     let (mut parts, _problem) = response.into_parts();
     (parts.status, _) = to_openai(error.status(), error.code());
     parts.headers.remove(header::CONTENT_LENGTH);

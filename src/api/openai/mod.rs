@@ -14,12 +14,13 @@ mod error;
 mod message;
 mod prompt;
 mod request;
+mod response_format;
 mod run_error;
 
 pub(super) use chunks::{Chunk, Chunks, Progress};
 pub(super) use completion::{Completion, Model, ModelList};
-pub(super) use error::convert_errors;
 #[cfg(test)]
 pub(super) use error::{OpenAiError, is_openai_path, to_openai};
-pub(super) use request::{CompletionRequest, OnDisconnect};
+pub(super) use error::{convert_errors, unknown_route};
+pub(super) use request::{CompletionRequest, FileFields, OnDisconnect};
 pub(super) use run_error::end_error;

@@ -11,9 +11,10 @@ use utoipa::ToSchema;
 
 use super::super::json_object::{Object, optional_object};
 use super::super::{ApiError, FaultCode};
-use super::message::{Role, TextMessage};
+use super::message::ChatMessage;
 use super::prompt::prompt;
-use crate::run::{NewRun, OnBusy};
+use super::response_format::{ResponseFormat, SCHEMA_FIELD};
+use crate::run::{NewAttachment, NewRun, OnBusy};
 use crate::types::{IsolationLevel, PermissionMode, ProjectConfig, SessionId};
 
 /// Maximum length of a `user` that becomes a label, in bytes: the limit of labels.
@@ -21,14 +22,14 @@ const MAX_USER: usize = 256;
 
 /// A request for a completion.
 ///
-/// Parameters that change the format of the result and that agents do not support are rejected: tools, several choices, log probabilities,
-/// response formats, anything but text. Preferences such as `temperature` and unknown parameters are ignored.
+/// Parameters that change the result and that agents do not support are rejected: a required tool call, several choices, log probabilities,
+/// anything but text. Preferences such as `temperature`, offered `tools` and unknown parameters are ignored.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ChatCompletionRequest, example = json!({"model": "demo", "messages": [{"role": "user", "content": "hello"}]}))]
 pub(in crate::api) struct CompletionRequest {
     /// `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`.
     pub(in crate::api) model: String,
-    /// The conversation. The last message must have the role `user`.
+    /// The conversation. The last message should have the role `user`; otherwise the agent continues the conversation.
     #[schema(min_items = 1, value_type = Vec<ChatMessage>)]
     messages: Vec<Object<ChatMessage>>,
     /// Whether to stream the response.
@@ -40,6 +41,12 @@ pub(in crate::api) struct CompletionRequest {
     user: Option<String>,
     /// Becomes the labels of the run.
     metadata: Option<BTreeMap<String, String>>,
+    /// The format of the answer.
+    #[schema(value_type = Option<ResponseFormat>)]
+    response_format: Option<Object<ResponseFormat>>,
+    /// `auto` or `none`: agents use their own tools, never those of the request. A required tool is rejected.
+    #[schema(value_type = Option<String>)]
+    tool_choice: Option<Value>,
     /// Options of the run; OpenAI's clients send it as an extra field of the body.
     #[serde(default, deserialize_with = "optional_object")]
     #[schema(value_type = Option<RunOptions>)]
@@ -48,49 +55,17 @@ pub(in crate::api) struct CompletionRequest {
     #[schema(ignore)]
     n: Option<Value>,
     #[schema(ignore)]
-    tools: Option<Value>,
-    #[schema(ignore)]
-    functions: Option<Value>,
+    function_call: Option<Value>,
     #[schema(ignore)]
     logprobs: Option<Value>,
     #[schema(ignore)]
     top_logprobs: Option<Value>,
-    #[schema(ignore)]
-    response_format: Option<Value>,
     #[schema(ignore)]
     modalities: Option<Value>,
     #[schema(ignore)]
     audio: Option<Value>,
     #[schema(ignore)]
     web_search_options: Option<Value>,
-}
-
-/// A message of the conversation.
-#[derive(Deserialize, ToSchema)]
-struct ChatMessage {
-    /// Role of the author.
-    role: Role,
-    /// The content: a text, or parts of the type `text`.
-    content: Option<Content>,
-}
-
-/// The content of a message.
-#[derive(Deserialize, ToSchema)]
-#[serde(untagged, expecting = "must be a string, or a list of parts with a type")]
-#[schema(as = ChatContent)]
-enum Content {
-    Text(String),
-    #[schema(value_type = Vec<ContentPart>)]
-    Parts(Vec<Object<ContentPart>>),
-}
-
-/// A part of a message.
-#[derive(Deserialize, ToSchema)]
-struct ContentPart {
-    /// Always `text`; images, audio and files are not supported.
-    r#type: String,
-    /// The text.
-    text: Option<String>,
 }
 
 /// Options of a stream.
@@ -154,17 +129,32 @@ impl CompletionRequest {
         self.openrunner.on_disconnect
     }
 
-    /// The requested run, without agent and model.
+    /// Whether the answer is JSON and nothing else.
+    pub(in crate::api) fn is_structured(&self) -> bool {
+        self.response_format.as_ref().is_some_and(|Object(format)| format.is_structured())
+    }
+
+    /// Size of the images and files as they are in the request, in bytes.
+    pub(in crate::api) fn encoded_size(&self) -> usize {
+        self.messages.iter().map(|Object(message)| message.encoded_size()).sum()
+    }
+
+    /// The requested run, without agent and model, and the fields of its images and files.
     ///
     /// # Errors
-    /// If a parameter is not supported, or the conversation does not end with a message of the user.
-    pub(in crate::api) fn into_new_run(self) -> Result<NewRun, ApiError> {
+    /// If a parameter is not supported, or the conversation contains no text to answer.
+    pub(in crate::api) fn into_new_run(self) -> Result<(NewRun, FileFields), ApiError> {
         self.check_supported()?;
-        let messages = self.messages.into_iter().zip(0..).map(|(Object(message), index)| message.into_text(index));
+        let messages = self.messages.into_iter().zip(0..).map(|(Object(message), index)| message.into_message(index));
         let messages = messages.collect::<Result<Vec<_>, _>>()?;
-        if messages.last().is_none_or(|last| last.role != Role::User || last.text.trim().is_empty()) {
-            return Err(ApiError::invalid_field("messages", FaultCode::Invalid, "the last message must have the role user and a text"));
+        let (prompt, files) = prompt(messages, self.openrunner.session_id.is_some());
+        if prompt.is_empty() {
+            return Err(ApiError::invalid_field("messages", FaultCode::Invalid, "the last message must have a text"));
         }
+        let output_schema = self.response_format.map(|Object(format)| format.into_schema()).transpose()?.flatten();
+        let fields = FileFields(files.iter().map(|file| (file.part.clone(), file.field())).collect());
+        let attachments = files.into_iter().enumerate();
+        let attachments = attachments.map(|(index, file)| NewAttachment { index, attachment: file.into_attachment(index + 1) }).collect();
         let RunOptions {
             session_id,
             on_busy,
@@ -180,8 +170,10 @@ impl CompletionRequest {
         if let Some(user) = self.user.filter(|user| (1..=MAX_USER).contains(&user.len())) {
             labels.entry("user".to_owned()).or_insert(user);
         }
-        Ok(NewRun {
-            prompt: prompt(&messages, session_id.is_some()),
+        let new = NewRun {
+            prompt,
+            attachments,
+            output_schema,
             working_dir,
             session: session_id,
             on_busy: on_busy.unwrap_or_default(),
@@ -193,24 +185,24 @@ impl CompletionRequest {
             idle_timeout: idle_timeout_secs.map(Duration::from_secs),
             labels,
             ..NewRun::default()
-        })
+        };
+        Ok((new, fields))
     }
 
     /// Rejects parameters that would change the format of the result.
     fn check_supported(&self) -> Result<(), ApiError> {
-        const OWN_TOOLS: &str = "agents use their own tools";
-        const TEXT: &str = "agents respond with text; ask for another format in the message";
+        const TEXT: &str = "agents respond with text";
         const NOT_REPORTED: &str = "agents do not report them";
+        const OWN_TOOLS: &str = "agents use their own tools and call none of the client's; use auto or none";
         // A parameter with its neutral value has no effect.
         let is_set = |value: Option<&Value>, neutral: Value| value.is_some_and(|value| *value != neutral);
         let unsupported_parameters = [
             ("n", is_set(self.n.as_ref(), json!(1)), "agents return one choice"),
-            ("tools", is_set(self.tools.as_ref(), json!([])), OWN_TOOLS),
-            ("functions", is_set(self.functions.as_ref(), json!([])), OWN_TOOLS),
-            ("web_search_options", self.web_search_options.is_some(), OWN_TOOLS),
+            ("tool_choice", self.tool_choice.as_ref().is_some_and(requires_tool), OWN_TOOLS),
+            ("function_call", self.function_call.as_ref().is_some_and(requires_tool), OWN_TOOLS),
+            ("web_search_options", self.web_search_options.is_some(), "agents use their own tools"),
             ("logprobs", is_set(self.logprobs.as_ref(), json!(false)), NOT_REPORTED),
             ("top_logprobs", is_set(self.top_logprobs.as_ref(), json!(0)), NOT_REPORTED),
-            ("response_format", is_set(self.response_format.as_ref(), json!({"type": "text"})), TEXT),
             ("modalities", is_set(self.modalities.as_ref(), json!(["text"])), TEXT),
             ("audio", self.audio.is_some(), TEXT),
         ];
@@ -219,29 +211,29 @@ impl CompletionRequest {
     }
 }
 
-impl ChatMessage {
-    fn into_text(self, index: usize) -> Result<TextMessage, ApiError> {
-        let text = match self.content {
-            None => String::new(),
-            Some(Content::Text(text)) => text,
-            Some(Content::Parts(parts)) => {
-                let mut texts = Vec::new();
-                for (Object(part), part_index) in parts.into_iter().zip(0..) {
-                    let field = format!("messages[{index}].content[{part_index}]");
-                    match (part.r#type.as_str(), part.text) {
-                        ("text", Some(text)) => texts.push(text),
-                        ("text", None) => return Err(ApiError::invalid_field(format!("{field}.text"), FaultCode::Required, "is required")),
-                        _ => return Err(unsupported(format!("{field}.type"), "agents accept text; put files into the working directory")),
-                    }
-                }
-                texts.join("\n")
-            }
-        };
-        Ok(TextMessage { role: self.role, text })
+/// Whether a `tool_choice` or `function_call` makes a tool call mandatory.
+fn requires_tool(choice: &Value) -> bool {
+    let mode = choice.pointer("/allowed_tools/mode").filter(|_| choice["type"] == "allowed_tools").unwrap_or(choice);
+    !matches!(mode.as_str(), Some("auto" | "none"))
+}
+
+/// The fields of the images and files of a request, for errors: the part and its content.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::api) struct FileFields(Vec<(String, String)>);
+
+impl FileFields {
+    /// Names the fields of this API in an error that names those of a run.
+    pub(in crate::api) fn rename(&self, error: ApiError) -> ApiError {
+        let parts = self.0.iter().zip(0..).fold(error, |error, ((part, content), index)| {
+            let of_run = |field: &str| format!("input.parts[{index}].{field}");
+            let error = error.rename_field(&of_run("type"), &format!("{part}.type"));
+            ["data", "media_type", "name"].iter().fold(error, |error, field| error.rename_field(&of_run(field), content))
+        });
+        parts.rename_field("input.parts", "messages").rename_field("openrunner.output_schema", SCHEMA_FIELD)
     }
 }
 
-fn unsupported(field: impl Into<String>, why: &str) -> ApiError {
+pub(super) fn unsupported(field: impl Into<String>, why: &str) -> ApiError {
     let field = field.into();
     let detail = format!("{field} is not supported: {why}");
     ApiError::new(StatusCode::BAD_REQUEST, "unsupported_parameter", detail).with_field(field, FaultCode::NotSupported)
@@ -257,7 +249,7 @@ mod tests {
         for (name, value) in more.as_object().unwrap() {
             body[name] = value.clone();
         }
-        serde_json::from_value::<CompletionRequest>(body).unwrap().into_new_run()
+        serde_json::from_value::<CompletionRequest>(body).unwrap().into_new_run().map(|(new, _fields)| new)
     }
 
     fn rejected(more: &Value) -> (u16, String) {
@@ -270,43 +262,120 @@ mod tests {
         for (field, value) in [
             ("n", json!(2)),
             ("n", json!("many")),
-            ("tools", json!([{"type": "function"}])),
-            ("functions", json!({})),
+            ("tool_choice", json!("required")),
+            ("tool_choice", json!({"type": "function", "function": {"name": "f"}})),
+            ("tool_choice", json!({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": []}})),
+            ("function_call", json!({"name": "f"})),
             ("logprobs", json!(true)),
             ("top_logprobs", json!(5)),
-            ("response_format", json!({"type": "json_object"})),
             ("modalities", json!(["text", "audio"])),
             ("audio", json!({"voice": "alloy"})),
             ("web_search_options", json!({})),
         ] {
             assert_eq!(rejected(&json!({field: value})), (400, field.to_owned()));
         }
+        assert_eq!(rejected(&json!({"response_format": {"type": "grammar"}})), (400, "response_format.type".to_owned()));
     }
 
     #[test]
-    fn preferences_and_unknown_parameters_are_ignored() {
+    fn preferences_offered_tools_and_unknown_parameters_are_ignored() {
+        let tool = json!({"type": "function", "function": {"name": "f", "parameters": {}}});
         let ignored = json!({
             "temperature": 0.2, "top_p": 1, "seed": 1, "stop": ["x"], "max_tokens": 10, "max_completion_tokens": 10, "presence_penalty": 1,
-            "frequency_penalty": 1, "logit_bias": {}, "n": 1, "tools": [], "functions": null, "logprobs": false, "top_logprobs": 0,
-            "response_format": {"type": "text"}, "modalities": ["text"], "tool_choice": "none", "store": false, "top_k": 40,
+            "frequency_penalty": 1, "logit_bias": {}, "n": 1, "tools": [tool], "functions": [{"name": "f"}], "parallel_tool_calls": true,
+            "logprobs": false, "top_logprobs": 0, "response_format": {"type": "text"}, "modalities": ["text"], "store": false, "top_k": 40,
         });
         assert_eq!(run_of(&ignored).unwrap(), run_of(&json!({})).unwrap());
+        let allowed = json!({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [tool]}});
+        for choice in [json!(null), json!("auto"), json!("none"), allowed] {
+            assert_eq!(run_of(&json!({"tools": [tool], "tool_choice": choice})).unwrap(), run_of(&json!({})).unwrap());
+        }
+        assert_eq!(run_of(&json!({"function_call": "auto"})).unwrap(), run_of(&json!({})).unwrap());
     }
 
     #[test]
-    fn text_parts_are_joined_and_other_parts_are_rejected() {
-        let parts = |second: Value| json!({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, second]}]});
-        assert_eq!(run_of(&parts(json!({"type": "text", "text": "b"}))).unwrap().prompt, "a\nb");
-        let image = parts(json!({"type": "image_url", "image_url": {"url": "data:"}}));
-        assert_eq!(rejected(&image), (400, "messages[0].content[1].type".to_owned()));
-        assert_eq!(rejected(&parts(json!({"type": "text"}))), (422, "messages[0].content[1].text".to_owned()));
+    fn a_history_with_tool_calls_is_part_of_the_prompt() {
+        let call = json!({"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{\"city\":\"Bonn\"}"}});
+        let messages = json!([
+            {"role": "user", "content": "weather?"},
+            {"role": "assistant", "content": null, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "sunny"},
+            {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}], "function_call": {"name": "f", "arguments": "{}"}},
+            {"role": "function", "name": "f", "content": "ok"},
+            {"role": "user", "content": "and tomorrow?"},
+        ]);
+        assert_eq!(
+            run_of(&json!({ "messages": messages })).unwrap().prompt,
+            "<conversation>\n<user>\nweather?\n</user>\n\
+             <assistant>\n<tool_call>\nweather {\"city\":\"Bonn\"}\n</tool_call>\n</assistant>\n<tool>\nsunny\n</tool>\n\
+             <assistant>\nno\n<tool_call>\nf {}\n</tool_call>\n</assistant>\n<tool>\nok\n</tool>\n</conversation>\n\nand tomorrow?"
+        );
     }
 
     #[test]
-    fn a_conversation_must_end_with_a_message_of_the_user() {
+    fn a_response_format_is_the_schema_of_the_answer() {
+        let schema = |format: Value| run_of(&json!({ "response_format": format })).unwrap().output_schema;
+        let list = json!({"type": "array"});
+        assert_eq!(schema(json!({"type": "json_schema", "json_schema": {"name": "x", "strict": true, "schema": list}})), Some(list));
+        for any in [json!({"type": "json_object"}), json!({"type": "json_schema", "json_schema": {"name": "x"}})] {
+            assert_eq!(schema(any), Some(json!({"type": "object"})));
+        }
+        assert_eq!(schema(json!({"type": "text"})), None);
+    }
+
+    #[test]
+    fn images_and_files_of_all_messages_are_attached_under_unique_names() {
+        let image =
+            |data: &str| json!({"type": "image_url", "image_url": {"url": format!("data:image/jpg;base64,{data}"), "detail": "low"}});
+        let file = json!({"type": "file", "file": {"filename": "a.txt", "file_data": "data:text/plain;charset=utf-8;base64,eA=="}});
+        let text = |text: &str| json!({"type": "text", "text": text});
+        let messages = json!([
+            {"role": "user", "content": [text("what is"), text("this?"), image("eA=="), file]},
+            {"role": "assistant", "content": "a cat"},
+            {"role": "user", "content": [text("and this?"), image("eXk=")]},
+        ]);
+        let run = run_of(&json!({ "messages": messages })).unwrap();
+        let attached: Vec<_> = run.attachments.iter().map(|new| (new.index, &new.attachment.info)).collect();
+        let seen: Vec<_> = attached.iter().map(|(index, info)| (*index, info.name.as_str(), info.media_type.as_str(), info.size)).collect();
+        assert_eq!(seen, [(0, "image-1", "image/jpeg", 1), (1, "2-a.txt", "text/plain", 1), (2, "image-3", "image/jpeg", 2)]);
+        assert!(run.prompt.contains("what is\nthis?\n[attachment 1]\n[attachment 2]\n</user>") && run.prompt.ends_with("\n\nand this?"));
+        let continued = json!({"messages": messages, "openrunner": {"session_id": SessionId::new()}});
+        let continued = run_of(&continued).unwrap();
+        assert_eq!((continued.attachments.len(), continued.prompt.as_str()), (1, "and this?"), "the agent remembers the others");
+    }
+
+    #[test]
+    fn parts_that_are_incomplete_or_not_supported_are_rejected() {
+        let part = |part: Value| rejected(&json!({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, part]}]}));
+        let field = |name: &str| format!("messages[0].content[1].{name}");
+        assert_eq!(part(json!({"type": "text"})), (422, field("text")));
+        assert_eq!(part(json!({"type": "input_audio", "input_audio": {}})), (400, field("type")));
+        assert_eq!(part(json!({"type": "image_url"})), (422, field("image_url")));
+        assert_eq!(part(json!({"type": "file", "file": {"file_id": "file-1"}})), (422, field("file.file_data")));
+        for url in ["https://example.com/cat.png", "data:", "data:image/png,x", "data:image/png;base64,?", "dat\u{e4}:"] {
+            assert_eq!(part(json!({"type": "image_url", "image_url": {"url": url}})), (422, field("image_url.url")), "{url}");
+        }
+    }
+
+    #[test]
+    fn errors_of_images_name_their_part() {
+        let fields = FileFields(vec![("messages[0].content[1]".into(), "messages[0].content[1].image_url.url".into()); 2]);
+        for (of_run, expected) in [
+            ("input.parts[1].type", "messages[0].content[1].type"),
+            ("input.parts[1].media_type", "messages[0].content[1].image_url.url"),
+            ("input.parts", "messages"),
+            ("openrunner.output_schema", SCHEMA_FIELD),
+            ("openrunner.timeout_secs", "openrunner.timeout_secs"),
+        ] {
+            let error = fields.rename(ApiError::invalid_field(of_run, FaultCode::Invalid, "is wrong"));
+            assert_eq!(error.field(), Some(expected), "{of_run}");
+        }
+    }
+
+    #[test]
+    fn a_conversation_must_have_a_text_to_answer() {
         let user = json!({"role": "user", "content": "hello"});
-        for messages in [json!([]), json!([user, {"role": "assistant", "content": "hi"}]), json!([user, {"role": "user", "content": null}])]
-        {
+        for messages in [json!([]), json!([user, {"role": "user", "content": null}]), json!([{"role": "system", "content": ""}])] {
             assert_eq!(rejected(&json!({ "messages": messages })), (422, "messages".to_owned()));
         }
     }

@@ -21,7 +21,7 @@ pub(super) const ALL: &[Code] = &[
     code(400, "body_unreadable", "the body is incomplete or has the wrong encoding"),
     code(400, "bad_argument", "`extra_args` contains a flag that OpenRunner sets itself, or an invalid element"),
     code(400, "unknown_model", "no agent has this name"),
-    code(400, "unsupported_parameter", "agents do not support the parameter, such as tools, images or response formats"),
+    code(400, "unsupported_parameter", "agents do not support the parameter, such as a required tool call, audio or several choices"),
     code(401, "token_missing", "the token is missing"),
     code(401, "token_invalid", "the token is invalid"),
     code(401, "token_expired", "the token has expired"),

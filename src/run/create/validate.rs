@@ -13,8 +13,8 @@ use crate::run::config::RunConfig;
 use crate::run::output_schema::OutputSchema;
 use crate::run::policy::{BadRules, Rule};
 use crate::run::request::{
-    BadRun, DEFAULT_TIMEOUT, MAX_EGRESS, MAX_ENV_BYTES, MAX_ENV_NAME, MAX_ENV_VALUE, MAX_ENV_VARS, MAX_INSTRUCTIONS, MAX_LABEL_BYTES,
-    MAX_LABELS, MAX_MODEL_BYTES, MAX_PROMPT, MAX_RULES, MAX_TIMEOUT, NewRun,
+    BadRun, DEFAULT_TIMEOUT, MAX_EGRESS, MAX_ENV_BYTES, MAX_ENV_NAME, MAX_ENV_VALUE, MAX_ENV_VARS, MAX_INSTRUCTIONS, MAX_LABEL_NAME,
+    MAX_LABEL_VALUE, MAX_LABELS, MAX_MODEL_BYTES, MAX_PROMPT, MAX_RULES, MAX_TIMEOUT, NewRun,
 };
 use crate::run::run_secrets::RunSecrets;
 use crate::run::store::{NewWebhook, SessionRecord};
@@ -426,7 +426,7 @@ fn check_labels(labels: &BTreeMap<String, String>, faults: &mut Vec<BadRun>) {
     for (name, value) in labels {
         if name.is_empty() {
             faults.push(BadRun::LabelName);
-        } else if name.len() > MAX_LABEL_BYTES || value.len() > MAX_LABEL_BYTES {
+        } else if name.len() > MAX_LABEL_NAME || value.len() > MAX_LABEL_VALUE {
             faults.push(BadRun::LabelTooLong(name.clone()));
         }
     }

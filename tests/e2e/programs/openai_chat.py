@@ -71,7 +71,11 @@ raises(openai.AuthenticationError, "invalid_api_key", lambda: unauthenticated.mo
 unknown = lambda: client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hello"}])
 raises(openai.NotFoundError, "model_not_found", unknown)
 tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
-assert raises(openai.BadRequestError, "unsupported_parameter", lambda: ask("hello", tools=[tool])).param == "tools"
+required = lambda: ask("hello", tools=[tool], tool_choice="required")
+assert raises(openai.BadRequestError, "unsupported_parameter", required).param == "tool_choice"
+
+# Offered tools are ignored.
+assert ask("hello [[mock:text]]", tools=[tool]).choices[0].message.content == TEXT
 
 # The client does not retry a failed run.
 failed = raises(openai.InternalServerError, "not_logged_in", lambda: ask("refused [[mock:error status=401]]"))
