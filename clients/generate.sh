@@ -32,7 +32,7 @@ PYTHONWARNINGS=ignore "$venv/bin/datamodel-codegen" --input "$document" --input-
 "$venv/bin/ruff" format --quiet --no-cache --config clients/python/pyproject.toml "$work"
 {
     echo '// Types of requests, responses and events, generated from docs/openapi.json by openapi-typescript. Do not edit.'
-    (cd "$npm_dir" && npx --no-install openapi-typescript --default-non-nullable=false "$document") | sed '1,/\*\//d'
+    (cd "$npm_dir" && npx --no-install openapi-typescript "$document") | sed '1,/\*\//d'
 } >"$work/schema.ts"
 
 python=clients/python/src/openrunner typescript=clients/typescript/src

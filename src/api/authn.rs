@@ -101,13 +101,13 @@ pub(super) async fn require_auth(State(app): State<AppState>, mut request: Reque
     response
 }
 
-/// Whether a request to `route` needs no token: a public route, the methods of any route (`OPTIONS`), or the local route for a local
-/// client. A client that sends a token to the local route, or to the route for which it is optional, is subject to it.
+/// Whether a request to `route` needs no token: a public route, the methods of any route (`OPTIONS`), `TRACE`, which no route has and which
+/// is answered like `OPTIONS` with the methods, or the local route for a local client. A client that sends a token to the local route, or to the route for which it is optional, is subject to it.
 fn needs_no_token(request: &Request, route: &str, origin: ClientOrigin) -> bool {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let has_token = request.headers().contains_key(header::AUTHORIZATION);
     (is_public(request.method(), route) && !(route == TOKEN_OPTIONAL && has_token))
-        || *request.method() == Method::OPTIONS
+        || matches!(*request.method(), Method::OPTIONS | Method::TRACE)
         || (route == LOCAL && is_read && origin.is_local && !has_token)
 }
 

@@ -9,8 +9,8 @@ use axum::http::{HeaderName, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// Request headers that pages may send besides the safelisted ones: those that the API reads, and those that OpenAI's JavaScript client
-/// (`openai` 6) sends. Firefox and Safari treat `user-agent` like any other header.
-const REQUEST_HEADERS: [&str; 23] = [
+/// (`openai` 7) sends. Firefox and Safari treat `user-agent` like any other header.
+const REQUEST_HEADERS: [&str; 24] = [
     "authorization",
     "content-type",
     "idempotency-key",
@@ -19,6 +19,7 @@ const REQUEST_HEADERS: [&str; 23] = [
     "traceparent",
     "tracestate",
     "user-agent",
+    "x-client-request-id",
     "openai-beta",
     "openai-organization",
     "openai-project",
@@ -37,7 +38,8 @@ const REQUEST_HEADERS: [&str; 23] = [
 ];
 
 /// Response headers that pages may read besides the safelisted ones.
-const RESPONSE_HEADERS: [&str; 7] = ["allow", "etag", "location", "retry-after", "x-openrunner-run-id", "x-request-id", "x-should-retry"];
+const RESPONSE_HEADERS: [&str; 8] =
+    ["allow", "etag", "location", "retry-after", "www-authenticate", "x-openrunner-run-id", "x-request-id", "x-should-retry"];
 
 /// How long a browser may cache the answer to a preflight request.
 const MAX_AGE: Duration = Duration::from_mins(10);

@@ -22,6 +22,9 @@ use crate::types::{Level, NoticeCode, StreamEvent};
 /// Interval of comments on an idle stream. They keep proxies from closing the connection, and detect readers that have disconnected.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// The type of server-sent events. Some clients assume another encoding than UTF-8 if none is declared.
+pub(super) const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
+
 /// The format that the reader accepts: server-sent events by default, or NDJSON.
 pub(super) fn framing(headers: &HeaderMap) -> Framing {
     if accepts(headers, header::ACCEPT, "application/x-ndjson") { Framing::Ndjson } else { Framing::Sse }
@@ -124,8 +127,8 @@ pub(super) fn respond(
 ) -> Result<Response, ApiError> {
     let permit = app.limits.streams.open(&principal.caller.user.name)?;
     let content_type = match framing {
-        Framing::Sse => "text/event-stream",
-        Framing::Ndjson => "application/x-ndjson",
+        Framing::Sse => EVENT_STREAM,
+        Framing::Ndjson => "application/x-ndjson; charset=utf-8",
     };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),

@@ -71,8 +71,9 @@ checked_text! {
 }
 
 checked_text! {
-    /// A web origin as browsers send it: `https://console.example.org`, with the port unless it is the default of the scheme.
-    Origin, origin, "an origin such as `https://console.example.org` or `http://localhost:5173`"
+    /// An origin as browsers send it: `https://console.example.org`, with the port unless it is the default of the scheme. Apps and browser
+    /// extensions have schemes of their own: `app://obsidian.md`, `chrome-extension://…`.
+    Origin, origin, "an origin such as `https://console.example.org`, `http://localhost:5173` or `app://obsidian.md`"
 }
 
 checked_text! {
@@ -95,7 +96,14 @@ fn host_name(text: &str) -> Option<String> {
 
 fn origin(text: &str) -> Option<String> {
     let text = text.to_ascii_lowercase();
-    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let (scheme, authority) = text.split_once("://")?;
+    let mut letters = scheme.bytes();
+    let is_scheme = letters.next().is_some_and(|b| b.is_ascii_lowercase())
+        && letters.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.'));
+    // Content that any page or program can supply, and schemes whose pages send no origin.
+    if !is_scheme || matches!(scheme, "file" | "data" | "blob" | "javascript" | "about" | "ftp" | "ws" | "wss") {
+        return None;
+    }
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => port.parse::<u16>().ok().map(|_port| host)?,
         _ => authority,
@@ -134,10 +142,36 @@ mod tests {
 
     #[test]
     fn an_origin_is_scheme_host_and_port_and_never_a_wildcard() {
-        for valid in ["https://a.example", "http://localhost:5173", "http://[::1]:8080", "http://[::1]"] {
+        for valid in [
+            "https://a.example",
+            "http://localhost:5173",
+            "http://[::1]:8080",
+            "http://[::1]",
+            "app://obsidian.md",
+            "capacitor://localhost",
+            "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+            "moz-extension://0a1b2c3d-0000-4000-8000-000000000000",
+        ] {
             assert_eq!(valid.parse::<Origin>().unwrap().as_str(), valid);
         }
-        for invalid in ["*", "null", "a.example", "https://", "https://*", "https://a/", "ftp://a", "https://a:99999", "https://u@a"] {
+        for invalid in [
+            "*",
+            "null",
+            "a.example",
+            "https://",
+            "https://*",
+            "https://a/",
+            "ftp://a",
+            "file://",
+            "file://a",
+            "data://a",
+            "app:obsidian.md",
+            "app://*",
+            "a b://c",
+            "://a",
+            "https://a:99999",
+            "https://u@a",
+        ] {
             assert!(invalid.parse::<Origin>().is_err(), "{invalid}");
         }
     }

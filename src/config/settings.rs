@@ -49,7 +49,8 @@ settings! {
         /// Further host names by which clients may address the server. `localhost`, `127.0.0.1` and `[::1]` are always allowed.
         allowed_hosts: Vec<HostName> => "OPENRUNNER_ALLOWED_HOSTS", default "",
             expects "a list of host names";
-        /// Web origins whose pages may call the server, such as `https://tools.example.org`. Never `*`.
+        /// Origins whose pages may call the server, such as `https://tools.example.org`; also those of apps and browser extensions, such as
+        /// `app://obsidian.md`. Never `*`.
         allowed_origins: Vec<Origin> => "OPENRUNNER_ALLOWED_ORIGINS", default "",
             expects "a list of web origins";
         /// Addresses and networks of your reverse proxies, such as `10.0.0.7,fd00::/8`: [behind a proxy](#behind-a-proxy).

@@ -15,6 +15,7 @@ mod event;
 mod host;
 mod ids;
 mod isolation;
+mod json_line;
 mod lease;
 mod limits;
 mod mcp_server;
@@ -57,6 +58,7 @@ pub use event::{
 pub use host::{BadHost, HostPattern, HostPort};
 pub use ids::{BadUserName, IdError, KeyId, NodeId, RunId, Seq, SessionId, TokenId, UserId, UserName};
 pub use isolation::{IsolationLevel, RunIsolation};
+pub use json_line::escape_line_breaks;
 pub use lease::{Epoch, Lease};
 pub use limits::{LimitedBy, RunLimits};
 pub use mcp_server::{HttpServer, McpServerSpec, StdioServer};

@@ -16,7 +16,10 @@ async fn feed(client: &Client, after: Option<&Value>) -> Frames {
         None => request,
     };
     let response = request.send().await.expect("the server answers");
-    assert_eq!((response.status().as_u16(), response.headers()["content-type"].as_bytes()), (200, &b"text/event-stream"[..]));
+    assert_eq!(
+        (response.status().as_u16(), response.headers()["content-type"].as_bytes()),
+        (200, &b"text/event-stream; charset=utf-8"[..])
+    );
     Frames::of(response)
 }
 
@@ -93,7 +96,7 @@ fn the_feed_resumes_at_a_cursor_or_reports_a_reset() {
         let path = format!("/api/events?after={}", place.as_str().unwrap());
         let request = user.request(Method::GET, &path).header("accept", "application/x-ndjson");
         let mut lines = request.send().await.expect("the server answers");
-        assert_eq!(lines.headers()["content-type"], "application/x-ndjson");
+        assert_eq!(lines.headers()["content-type"], "application/x-ndjson; charset=utf-8");
         let mut text = String::new();
         while !text.contains("\"completed\"") {
             text.push_str(std::str::from_utf8(&lines.chunk().await.unwrap().expect("more")).unwrap());

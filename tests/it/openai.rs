@@ -46,7 +46,10 @@ fn refused<'a>(answer: &'a Answer, status: u16, kind: &str, code: &str) -> Optio
 /// Starts a stream and reads until this text. The run lives at most as long as the response is held.
 async fn streaming(user: &Client, body: &Value, until: &str) -> (reqwest::Response, String) {
     let mut response = user.request(Method::POST, COMPLETIONS).json(body).send().await.expect("the server answers");
-    assert_eq!((response.status().as_u16(), &response.headers()["content-type"]), (200, &HeaderValue::from_static("text/event-stream")));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["content-type"]),
+        (200, &HeaderValue::from_static("text/event-stream; charset=utf-8"))
+    );
     let run = response.headers()["x-openrunner-run-id"].to_str().expect("an id").to_owned();
     let mut seen = String::new();
     while !seen.contains(until) {
@@ -88,7 +91,7 @@ fn a_completion_stream_delivers_text_as_it_is_written_and_a_finish_reason() {
         let user = server.client("user").await;
         let body = asking("say one\nsay two\nresult two", &json!({ "stream": true, "stream_options": { "include_usage": true } }));
         let answer = user.post(COMPLETIONS, &body).await;
-        assert_eq!((answer.status, answer.header("content-type")), (200, "text/event-stream"));
+        assert_eq!((answer.status, answer.header("content-type")), (200, "text/event-stream; charset=utf-8"));
         let data = data(&answer.text);
         assert_eq!((text(&data).as_str(), data.last()), ("one\n\ntwo", Some(&json!("[DONE]"))));
         let chunks = &data[..data.len() - 1];

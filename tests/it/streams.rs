@@ -11,7 +11,7 @@ use crate::support::{Client, Frame, Server, assert_dense, last, live};
 async fn ndjson(client: &Client, id: &str, after: u64) -> Vec<String> {
     let request = client.request(Method::GET, &format!("/api/runs/{id}/events?after={after}")).header("accept", "application/x-ndjson");
     let answer = client.send(request).await;
-    assert_eq!((answer.status, answer.header("content-type")), (200, "application/x-ndjson"));
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/x-ndjson; charset=utf-8"));
     answer.text.lines().map(str::to_owned).collect()
 }
 

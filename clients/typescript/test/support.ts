@@ -11,7 +11,7 @@ import { createInterface } from "node:readline";
 import { Client, type ClientOptions, type Event, type FollowOptions } from "../src/index.js";
 
 /** The repository; the tests run in a copy of this package outside of it. */
-const ROOT = process.env.OPENRUNNER_REPOSITORY ?? join(process.cwd(), "../../..");
+export const ROOT = process.env.OPENRUNNER_REPOSITORY ?? join(process.cwd(), "../../..");
 const PROGRAM = process.env.OPENRUNNER_PROGRAM ?? join(ROOT, "target/debug/openrunner");
 const CONFIG = `
 [agents.counter]

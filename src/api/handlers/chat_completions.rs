@@ -15,7 +15,7 @@ use super::super::disconnect::DisconnectGuard;
 use super::super::error_mapping::RunFields;
 use super::super::extract::{Idempotent, Traced};
 use super::super::openai::{Chunk, Chunks, Completion, CompletionRequest, FileFields, OnDisconnect, Progress, end_error};
-use super::super::stream::KEEP_ALIVE;
+use super::super::stream::{EVENT_STREAM, KEEP_ALIVE};
 use super::super::{ApiError, AppState};
 use super::chat::agent_of;
 use super::events::follow_while_allowed;
@@ -164,7 +164,7 @@ async fn stream_response(
     });
     let body = stream::once(std::future::ready(first)).chain(rest).map(|bytes| Ok::<_, StoreError>(Bytes::from(bytes)));
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];

@@ -14,6 +14,7 @@ use crate::auth::Principal;
 use crate::run::events::Framing;
 use crate::run::store::StoreError;
 use crate::run::{Feed, FeedCursor, FeedItem};
+use crate::types::escape_line_breaks;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -66,11 +67,18 @@ fn items(feed: Feed, framing: Framing) -> impl Stream<Item = Result<Bytes, Store
 
 /// Encodes an event. Its id and name contain no line breaks and its JSON is one line, so frames cannot be forged.
 fn encode(item: &FeedItem, framing: Framing) -> Result<Bytes, StoreError> {
-    let data = serde_json::to_string(item).map_err(|error| StoreError::Read(error.to_string()))?;
-    Ok(Bytes::from(match framing {
-        Framing::Sse => format!("id: {}\nevent: {}\ndata: {data}\n\n", item.cursor, item.event.name()),
-        Framing::Ndjson => data + "\n",
-    }))
+    let mut out = match framing {
+        Framing::Sse => format!("id: {}\nevent: {}\ndata: ", item.cursor, item.event.name()).into_bytes(),
+        Framing::Ndjson => Vec::new(),
+    };
+    let data = out.len();
+    serde_json::to_writer(&mut out, item).map_err(|error| StoreError::Read(error.to_string()))?;
+    escape_line_breaks(&mut out, data);
+    out.extend_from_slice(match framing {
+        Framing::Sse => b"\n\n",
+        Framing::Ndjson => b"\n",
+    });
+    Ok(out.into())
 }
 
 fn cursor(field: &'static str, text: &str) -> Result<FeedCursor, ApiError> {

@@ -109,8 +109,8 @@ struct RunMetadata {
     /// Alias of `working_dir`.
     #[schema(value_type = Option<String>)]
     cwd: Option<PathBuf>,
-    /// Time limit in seconds. Time spent waiting for answers does not count.
-    #[schema(minimum = 1, maximum = 604_800, default = 300)]
+    /// Time limit in seconds. Default: 300. Time spent waiting for answers does not count.
+    #[schema(minimum = 1, maximum = 604_800)]
     timeout_secs: Option<u64>,
     /// Time limit in seconds without any output of the agent.
     #[schema(minimum = 1, maximum = 604_800)]

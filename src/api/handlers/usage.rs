@@ -153,10 +153,9 @@ pub(in crate::api) struct UsageView {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct UsageQuery {
-    /// What to group by. Days, sessions and runs are listed newest first, everything else by name.
-    #[serde(default)]
-    #[param(inline, required = false, default = "day")]
-    group_by: UsageGroup,
+    /// What to group by. Default: `day`. Days, sessions and runs are listed newest first, everything else by name.
+    #[param(inline)]
+    group_by: Option<UsageGroup>,
     /// Only this day (UTC) and later ones.
     since: Option<Day>,
     /// Only this day (UTC) and earlier ones.
@@ -185,7 +184,7 @@ pub(in crate::api) async fn list(
     Query(query): Query<UsageQuery>,
 ) -> Result<Answer<UsageView>, ApiError> {
     let UsageQuery { group_by, since, until, owner, agent_type, session_id, limit, cursor } = query;
-    let limit = page_size(limit)?;
+    let (group_by, limit) = (group_by.unwrap_or_default(), page_size(limit)?);
     if since.zip(until).is_some_and(|(since, until)| since > until) {
         return Err(ApiError::invalid_field("until", FaultCode::OutOfRange, "must not be before since"));
     }

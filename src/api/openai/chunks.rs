@@ -11,7 +11,7 @@ use super::completion::{CompletionRun, CompletionUsage, completion_id};
 use super::error::OpenAiError;
 use super::run_error::cause_error;
 use crate::run::RunView;
-use crate::types::{Cause, NoticeCode, Role, RunStatus, Usage};
+use crate::types::{Cause, NoticeCode, Role, RunStatus, Usage, escape_line_breaks};
 
 /// Keeps an idle connection open, and detects clients that have disconnected.
 const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
@@ -274,7 +274,9 @@ impl Chunks {
 /// Writes a server-sent event without a name. JSON escapes line breaks, so the data is one line.
 fn write_frame(data: &impl Serialize, out: &mut Vec<u8>) {
     out.extend_from_slice(b"data: ");
+    let from = out.len();
     serde_json::to_writer(&mut *out, data).expect("writing text to memory cannot fail");
+    escape_line_breaks(out, from);
     out.extend_from_slice(b"\n\n");
 }
 
@@ -398,8 +400,8 @@ mod tests {
         assert!(matches!(chunks(false).push(b"\n", &mut out), Progress::Running));
         assert_eq!(out, KEEP_ALIVE);
         let mut chunks = chunks(false);
-        let (data, _) = push(&mut chunks, &[json!({"type": "token", "content": "a\n\ndata: [DONE]\n\n\r\r"})]);
-        assert_eq!(text(&data), "a\n\ndata: [DONE]\n\n\r\r");
+        let (data, _) = push(&mut chunks, &[json!({"type": "token", "content": "a\n\ndata: [DONE]\n\n\r\r\u{2028}"})]);
+        assert_eq!(text(&data), "a\n\ndata: [DONE]\n\n\r\r\u{2028}");
         let mut out = Vec::new();
         Chunks::write_error(&ApiError::not_found("no\n\nno"), &mut out);
         assert_eq!(String::from_utf8(out).unwrap().matches('\n').count(), 2);

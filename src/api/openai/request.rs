@@ -92,8 +92,8 @@ struct RunOptions {
     isolation: Option<IsolationLevel>,
     /// Whether the agent's configuration in the working directory has an effect, as in `POST /api/runs`.
     project_config: Option<ProjectConfig>,
-    /// Time limit in seconds. Time spent waiting for answers does not count.
-    #[schema(minimum = 1, maximum = 604_800, default = 300)]
+    /// Time limit in seconds. Default: 300. Time spent waiting for answers does not count.
+    #[schema(minimum = 1, maximum = 604_800)]
     timeout_secs: Option<u64>,
     /// Time limit in seconds without any output of the agent.
     #[schema(minimum = 1, maximum = 604_800)]

@@ -9,6 +9,7 @@ use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder};
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, Paths, Ref, RefOr, Response, ResponseBuilder};
 
+use super::super::ApiError;
 use super::super::authn::{self, is_public};
 use super::super::error::Problem;
 use super::super::openai::{self, OpenAiError};
@@ -119,7 +120,9 @@ fn response(status: u16, codes: &[&Code], is_openai: bool) -> Response {
         let code = ObjectBuilder::new().property("code", code);
         let schema =
             AllOfBuilder::new().item(Ref::from_schema_name(OpenAiError::name())).item(ObjectBuilder::new().property("error", code));
-        ("application/json", ContentBuilder::new().schema(Some(schema)))
+        let example = codes.first().zip(StatusCode::from_u16(status).ok());
+        let example = example.map(|(code, status)| json!(OpenAiError::new(&ApiError::new(status, code.name, code.when))));
+        ("application/json", ContentBuilder::new().schema(Some(schema)).example(example))
     } else {
         let schema = AllOfBuilder::new().item(Ref::from_schema_name(Problem::name())).item(ObjectBuilder::new().property("code", code));
         let title = reason(status);

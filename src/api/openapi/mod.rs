@@ -16,6 +16,7 @@ use serde::Serialize;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{ComponentsBuilder, Object, ObjectBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Paths, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -81,7 +82,10 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
         ("server", "Health, metrics, settings and documentation"),
     ];
     let tags = tags.map(|(name, what)| TagBuilder::new().name(name).description(Some(what)).build());
-    let mut document = OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).tags(Some(tags)).build();
+    // The server that serves the description. Relative, because only the reader knows under which address that is.
+    let server = ServerBuilder::new().url("/").description(Some("This server")).build();
+    let mut document =
+        OpenApiBuilder::new().info(info).servers(Some([server])).paths(paths).components(Some(components.build())).tags(Some(tags)).build();
     nulls::strip_responses(&mut document);
     document
 }

@@ -120,6 +120,39 @@ fn only_required_fields_of_responses_are_nullable() {
 }
 
 #[test]
+fn optional_fields_have_no_default_because_generators_make_those_required() {
+    let document = described_api();
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for (field, value) in schema["properties"].as_object().into_iter().flatten() {
+            let is_required = schema["required"].as_array().is_some_and(|required| required.contains(&Value::from(field.as_str())));
+            assert!(value.get("default").is_none() || is_required, "{name}.{field}: state the default in the description");
+        }
+    }
+}
+
+#[test]
+fn a_parameter_has_one_type_and_every_error_an_example() {
+    let document = described_api();
+    for (path, method, operation) in operations(&document) {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            assert!(parameter["schema"].get("allOf").is_none(), "{method} {path}: {parameter}");
+        }
+        let shared = |response: &Value| match response["$ref"].as_str() {
+            Some(name) => document["components"]["responses"][name.rsplit('/').next().unwrap()].clone(),
+            None => response.clone(),
+        };
+        let responses = operation["responses"].as_object().unwrap();
+        for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
+            let response = shared(response);
+            assert!(
+                response["content"].as_object().unwrap().values().all(|content| content.get("example").is_some()),
+                "{method} {path} {status}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_event_has_its_own_schema_with_an_example() {
     let document = described_api();
     let (schemas, events) = (&document["components"]["schemas"], &document["components"]["schemas"]["Event"]);

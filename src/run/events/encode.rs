@@ -1,7 +1,7 @@
 //! Encodes events as lines of JSON, the form in which they are stored, replayed and sent.
 
 use crate::run::store::Chunk;
-use crate::types::{Seq, StreamEvent, Timestamp};
+use crate::types::{Seq, StreamEvent, Timestamp, escape_line_breaks};
 
 /// Size at which a batch continues in another chunk, in bytes. It equals the size of a follower's batch, so a stalled follower holds no
 /// more than that, however large the appended batches are.
@@ -48,6 +48,7 @@ impl Encoder {
         out.extend_from_slice(self.time.as_bytes());
         let body = out.len();
         serde_json::to_writer(&mut *out, event).expect(INVARIANT);
+        escape_line_breaks(out, body);
         out[body] = b','; // replaces the opening brace of the event, whose first field is `type`
         out.push(b'\n');
     }
@@ -62,7 +63,7 @@ mod tests {
         let mut line = Vec::new();
         let event = StreamEvent::Raw { line: "a\r\nb\u{2028}\0".into() };
         Encoder::new(Timestamp::from_millis(1_795_352_700_123)).write_line(Seq::FIRST.next(), &event, &mut line);
-        let expected = "{\"seq\":2,\"ts\":\"2026-11-22T13:05:00.123Z\",\"type\":\"raw\",\"line\":\"a\\r\\nb\u{2028}\\u0000\"}\n";
+        let expected = "{\"seq\":2,\"ts\":\"2026-11-22T13:05:00.123Z\",\"type\":\"raw\",\"line\":\"a\\r\\nb\\u2028\\u0000\"}\n";
         assert_eq!(String::from_utf8(line).unwrap(), expected);
     }
 }

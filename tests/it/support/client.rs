@@ -163,7 +163,7 @@ impl Client {
     pub(crate) async fn follow_after(&self, id: &str, after: u64) -> Frames {
         let response = self.request(Method::GET, &format!("/api/runs/{id}/events?after={after}")).send().await.expect("the server answers");
         assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
         Frames::of(response)
     }
 

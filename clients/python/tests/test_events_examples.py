@@ -1,0 +1,25 @@
+"""Runs the examples of docs/events.md as written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from support import ROOT, Server
+
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/events.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("library", ["httpx", "requests"])
+def test_the_python_examples_read_all_events(server: Server, library: str) -> None:
+    (example,) = (block for block in EXAMPLES if f"import {library}" in block)
+    names: dict[str, Any] = {}
+    exec(compile(example, f"docs/events.md ({library})", "exec"), names)
+    events: Callable[[str, str, str], Iterator[dict[str, Any]]] = names["events"]
+    with server.client() as client:
+        run = client.run("\u2028 and \u0085", agent_type="demo")
+        read = list(events(server.url, run.id, server.token()))
+    assert read == server.replay(run.id) and read[-1]["type"] == "done"
