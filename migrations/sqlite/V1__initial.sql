@@ -178,11 +178,14 @@ CREATE TABLE sessions (
     -- Size of the fresh workspace when it was measured last; NULL if there is none, or if it was emptied
     workspace_bytes INTEGER,
     -- Number of runs that ended since it was measured
-    unmeasured      INTEGER NOT NULL DEFAULT 0
+    unmeasured      INTEGER NOT NULL DEFAULT 0,
+    -- Keyed digest of the client's chat that the session belongs to, or of what was said in it so far; NULL if there is none
+    chat            BLOB
 ) STRICT;
 
 CREATE INDEX sessions_by_owner ON sessions (owner, id);
 CREATE INDEX sessions_by_conversation ON sessions (agent_session, agent_type) WHERE agent_session IS NOT NULL;
+CREATE INDEX sessions_by_chat ON sessions (owner, chat) WHERE chat IS NOT NULL;
 CREATE INDEX sessions_unmeasured ON sessions (id) WHERE unmeasured > 0;
 -- For retention: sessions with a workspace to empty.
 CREATE INDEX sessions_with_workspace ON sessions (created_at, id) WHERE workspace_bytes IS NOT NULL;

@@ -81,7 +81,7 @@ impl Requester {
             return None;
         }
         let required = required(method, route).unwrap_or_else(|| panic!("{method} {route} has no required permission"));
-        let has_owned_resource = route.contains('{') && !route.contains("{model}") && !route.contains("{profile}");
+        let has_owned_resource = route.contains('{') && !route.contains("{*model}") && !route.contains("{profile}");
         match (self, required) {
             (Self::Anonymous | Self::Expired, _) if openai::is_openai_path(route) => Some((401, "invalid_api_key")),
             (Self::Anonymous, Permission::Scope(Scope::Metrics)) => None,
@@ -245,7 +245,7 @@ async fn every_route_is_accessible_to_exactly_the_permitted_requesters() {
                 .replace("{name}", &user)
                 .replace("{request}", "perm_1")
                 .replace("{file}", "start.js")
-                .replace("{model}", "demo")
+                .replace("{*model}", "demo")
                 .replace("{profile}", "shared")
                 .replace("{version}/{*path}", "any/app/main.js")
                 .replace("{*path}", "src/main.rs");
@@ -257,7 +257,7 @@ async fn every_route_is_accessible_to_exactly_the_permitted_requesters() {
                 Some((status, _code)) if method == Method::HEAD => assert_eq!(answer.status, status, "{context}"),
                 Some(error) => assert_eq!((answer.status, answer.code.as_str()), error, "{context}"),
                 // This server has no agents, hence no models.
-                None if route.contains("{model}") => assert_eq!(answer.status, 404, "{context}"),
+                None if route.contains("{*model}") => assert_eq!(answer.status, 404, "{context}"),
                 // The request itself may be invalid.
                 None => assert!(!matches!(answer.status, 401 | 403 | 404 | 405 | 429 | 500..), "{context}"),
             }
@@ -301,7 +301,7 @@ async fn a_user_created_under_the_name_of_a_removed_user_has_access_to_nothing_o
         } else {
             &run
         };
-        let uri = route.replace("{id}", id).replace("{request}", "perm_1").replace("{model}", "demo").replace("{name}", "bob");
+        let uri = route.replace("{id}", id).replace("{request}", "perm_1").replace("{*model}", "demo").replace("{name}", "bob");
         let answer = harness.send(&method, &uri, Some(&harness.token("bob").await), body_for(&route)).await;
         let context = format!("{method} {uri}: {} {}", answer.status, answer.text);
         if of_user && route.contains("{id}") {

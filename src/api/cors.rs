@@ -10,12 +10,15 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// Request headers that pages may send besides the safelisted ones: those that the API reads, and those that OpenAI's JavaScript client
 /// (`openai` 7) sends. Firefox and Safari treat `user-agent` like any other header.
-const REQUEST_HEADERS: [&str; 24] = [
+const REQUEST_HEADERS: [&str; 27] = [
     "authorization",
     "content-type",
     "idempotency-key",
     "if-none-match",
     "last-event-id",
+    "openrunner-directory",
+    "openrunner-profile",
+    "openrunner-session",
     "traceparent",
     "tracestate",
     "user-agent",
@@ -38,8 +41,17 @@ const REQUEST_HEADERS: [&str; 24] = [
 ];
 
 /// Response headers that pages may read besides the safelisted ones.
-const RESPONSE_HEADERS: [&str; 8] =
-    ["allow", "etag", "location", "retry-after", "www-authenticate", "x-openrunner-run-id", "x-request-id", "x-should-retry"];
+const RESPONSE_HEADERS: [&str; 9] = [
+    "allow",
+    "etag",
+    "location",
+    "retry-after",
+    "www-authenticate",
+    "x-openrunner-run-id",
+    "x-openrunner-session-id",
+    "x-request-id",
+    "x-should-retry",
+];
 
 /// How long a browser may cache the answer to a preflight request.
 const MAX_AGE: Duration = Duration::from_mins(10);

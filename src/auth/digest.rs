@@ -47,6 +47,12 @@ fn mac(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
+/// A digest with a fixed key.
+#[cfg(test)]
+pub(crate) fn digest_for_tests(purpose: &'static str) -> KeyedDigest {
+    KeyedDigest(mac(b"key").chain_update(purpose).chain_update([0]))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::digest::DigestKey;
 use super::jwt::{BadToken, LIFETIME_SECS, Tokens};
 use super::key_format::is_key;
 use super::password::Passwords;
@@ -121,6 +122,7 @@ pub struct Auth {
     pub(super) store: Arc<dyn IdentityStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tokens: Tokens,
+    pub(super) digests: DigestKey,
     pub(super) passwords: Passwords,
     /// Notified after changes that may end the access of someone.
     pub(super) changes: watch::Sender<()>,
@@ -138,7 +140,14 @@ impl Auth {
         key: &SigningKey,
         admin_password: Option<&Secret>,
     ) -> Result<Self, SetupError> {
-        let auth = Self { store, clock, tokens: Tokens::new(key), passwords: Passwords::new()?, changes: watch::Sender::new(()) };
+        let auth = Self {
+            store,
+            clock,
+            tokens: Tokens::new(key),
+            digests: DigestKey::new(key),
+            passwords: Passwords::new()?,
+            changes: watch::Sender::new(()),
+        };
         auth.set_up(admin_password).await?;
         Ok(auth)
     }
@@ -392,8 +401,14 @@ pub(crate) mod tests {
     ) -> Result<(Auth, Arc<ManualClock>), SetupError> {
         let clock = Arc::new(ManualClock(AtomicI64::new(1_800_000_000_000)));
         let key = SigningKey::load(Some(&Secret::new("k".repeat(32))), Path::new("/nowhere")).unwrap();
-        let auth =
-            Auth { store, clock: clock.clone(), tokens: Tokens::new(&key), passwords: Passwords::cheap(), changes: watch::Sender::new(()) };
+        let auth = Auth {
+            store,
+            clock: clock.clone(),
+            tokens: Tokens::new(&key),
+            digests: DigestKey::new(&key),
+            passwords: Passwords::cheap(),
+            changes: watch::Sender::new(()),
+        };
         auth.set_up(admin_password.map(|password| Secret::new(password.to_owned())).as_ref()).await?;
         Ok((auth, clock))
     }

@@ -8,6 +8,7 @@ mod argon2id;
 mod audit;
 mod client_account;
 mod client_origin;
+mod digest;
 mod failed_logins;
 mod jwt;
 mod key;
@@ -22,6 +23,7 @@ pub use api_keys::{BadKey, NewKey, NewKeyError, RevokeError};
 pub use audit::{Audit, AuditEvent, Target};
 pub use client_account::{ClientAccount, NotServerAccount};
 pub use client_origin::{ClientOrigin, client_network};
+pub use digest::KeyedDigest;
 pub use key::{KeyError, SigningKey};
 pub use login::{Auth, AuthError, IdentityStore, LoginError, LoginResult, LogoutError, SetupError};
 pub use password::{BadPassword, HashError};
@@ -29,5 +31,7 @@ pub use principal::{Credential, Principal, TokenFacts};
 pub use tickets::TICKET_SECS;
 pub use users::{PasswordError, UserError};
 
+#[cfg(test)]
+pub(crate) use digest::digest_for_tests;
 #[cfg(test)]
 pub(crate) use login::tests;

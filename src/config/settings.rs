@@ -173,6 +173,11 @@ settings! {
         /// `max_turns`, `users`.
         profiles: ProfilesSettings, default "", expects "tables of profiles";
     }
+    "OpenAI-compatible API" {
+        /// Model for the requests that chat clients send on their own, for titles, tags and suggestions, such as `claude/haiku`: they are
+        /// recognized by the texts of common clients. Otherwise each of them starts the agent of the chat.
+        helper_model: String => "OPENRUNNER_HELPER_MODEL", unset "none, they are like other requests", expects "a model as in requests, such as `claude/haiku`";
+    }
     "Quotas" {
         /// Runs with their events, and the output of their agents.
         quota_stored_mb: usize => "OPENRUNNER_QUOTA_STORED_MB", default "10240", expects "a whole number of MiB", unit "MiB";

@@ -5,6 +5,7 @@
 mod admission;
 mod attachments;
 mod budgets;
+mod chats;
 mod completions;
 mod config;
 mod conversations;

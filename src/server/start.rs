@@ -126,6 +126,7 @@ impl Server {
             limits: Arc::clone(&limits),
             metrics,
             settings: origins.resolve(settings).into(),
+            helper_model: settings.helper_model.as_deref().map(Into::into),
         };
         let router = router(state, policy);
         let listening = Listening {

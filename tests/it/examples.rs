@@ -74,6 +74,7 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/events.md", "js", "", Elsewhere("clients/typescript/test/events-examples.test.ts")),
     ("docs/events.md", "python", "", Elsewhere("clients/python/tests/test_events_examples.py")),
     ("docs/events.md", "go", "", NotRun("Go is no prerequisite of the tests")),
+    ("docs/clients.md", "yaml", "", NotRun("it configures a program of another project")),
     ("docs/console.md", "toml", "", Settings),
     ("docs/openai.md", "python", "from openai", OPENAI),
     ("docs/openai.md", "json", "", NotRun("OpenAI's own shapes, which its clients read in tests/e2e/openai.rs")),

@@ -310,8 +310,8 @@ fn a_disconnecting_client_of_a_completion_cancels_its_run() {
         };
         assert_eq!((&audited["run_id"], &audited["username"], &audited["outcome"]), (&json!(run), &json!("user"), &json!("ok")));
 
-        // The same without streaming.
-        let body = asking("say up\nwait-for-interrupt", &json!({}));
+        // Without streaming only on request.
+        let body = asking("say up\nwait-for-interrupt", &json!({ "openrunner": { "on_disconnect": "cancel" } }));
         let waiting = user.request(Method::POST, COMPLETIONS).json(&body).send();
         let leaving = async {
             loop {
@@ -330,6 +330,18 @@ fn a_disconnecting_client_of_a_completion_cancels_its_run() {
     });
 }
 
+/// Waits for a running run besides this one, until its first text.
+async fn other_running(user: &Client, known: &str) -> String {
+    loop {
+        let runs = user.get("/api/runs?status=running").await;
+        let ids = runs.body["items"].as_array().expect("a list").iter().filter_map(|run| run["run_id"].as_str());
+        if let Some(other) = ids.into_iter().find(|id| *id != known) {
+            user.follow(other).await.until_text("up").await;
+            return other.to_owned();
+        }
+    }
+}
+
 #[test]
 fn a_disconnecting_client_cancels_nothing_with_on_disconnect_continue_or_a_key() {
     live(async {
@@ -340,20 +352,29 @@ fn a_disconnecting_client_cancels_nothing_with_on_disconnect_continue_or_a_key()
         let staying = asking(&script, &json!({ "stream": true, "openrunner": { "on_disconnect": "continue" } }));
         let (left, staying) = streaming(&user, &staying, "up").await;
         drop(left);
+        // Without a stream that is the default: often only a proxy has given up.
+        let body = asking(&script, &json!({}));
+        let waiting = user.request(Method::POST, COMPLETIONS).json(&body).send();
+        let whole = tokio::select! {
+            _ = waiting => panic!("the run waits"),
+            run = other_running(&user, &staying) => run,
+        };
         let body = asking(&script, &json!({ "stream": true }));
         let keyed = || user.request(Method::POST, COMPLETIONS).header("idempotency-key", "again").json(&body);
         let first = keyed().send().await.unwrap();
         let keyed_run = first.headers()["x-openrunner-run-id"].to_str().unwrap().to_owned();
         drop(first);
         // Answered only after the server has handled the previous requests and the state of both runs.
-        for run in [&staying, &keyed_run] {
+        for run in [&staying, &whole, &keyed_run] {
             assert_eq!(user.run(run).await["status"], "running");
         }
         std::fs::write(&go, "").unwrap();
         let again = user.send(keyed()).await;
         assert_eq!((again.header("x-openrunner-run-id"), text(&data(&again.text)).as_str()), (keyed_run.as_str(), "up"));
-        assert_eq!(user.end_of(&staying).await["status"], "completed");
-        assert_eq!(user.get("/api/runs").await.body["items"].as_array().unwrap().len(), 2, "the key made no second run");
+        for run in [&staying, &whole] {
+            assert_eq!(user.end_of(run).await["status"], "completed");
+        }
+        assert_eq!(user.get("/api/runs").await.body["items"].as_array().unwrap().len(), 3, "the key made no second run");
     });
 }
 
@@ -410,5 +431,152 @@ fn a_session_receives_new_messages_only_and_a_new_run_the_whole_conversation() {
         let run = user.run(follow_to_end.header("x-openrunner-run-id")).await;
         let prompt = run["prompt"].as_str().unwrap();
         assert!(prompt.starts_with("<instructions>\nbe brief\n</instructions>") && prompt.ends_with("\n\nresult two"), "{prompt}");
+    });
+}
+
+/// A request with a whole history to the scripted agent, as clients send it. The user's last message is the script.
+fn chat(history: &[(&str, &str)], script: &str, more: &Value) -> Value {
+    let messages = history.iter().copied().chain([("user", script)]);
+    let mut body = asking("", more);
+    body["messages"] = messages.map(|(role, content)| json!({ "role": role, "content": content })).collect();
+    body
+}
+
+fn session_of(answer: &Answer) -> &str {
+    answer.header("x-openrunner-session-id")
+}
+
+#[test]
+fn a_chat_continues_its_session_by_the_history_that_the_client_sends() {
+    live(async {
+        let mut server = Server::start().await;
+        let user = server.client("user").await;
+        let first =
+            user.post(COMPLETIONS, &chat(&[("system", "today is Monday")], "say Hm.\nresult one", &json!({ "stream": true }))).await;
+        let answer = text(&data(&first.text));
+        server.signal(Signal::KILL);
+        server.ended().await;
+        // Clients change their instructions, and trim what they store. The session is found by the next server too.
+        let server = server.again().start().await;
+        let user = user.at(server.url());
+        let history = [("system", "today is Tuesday"), ("user", "say Hm.\nresult one"), ("assistant", answer.trim())];
+        let second = user.post(COMPLETIONS, &chat(&history, "result two", &json!({}))).await;
+        assert_eq!(session_of(&second), session_of(&first), "{}", second.text);
+        let runs = [&first, &second].map(|answer| answer.header("x-openrunner-run-id").to_owned());
+        let (one, two) = (user.run(&runs[0]).await, user.run(&runs[1]).await);
+        assert_eq!(one["working_dir"], two["working_dir"]);
+        assert_eq!(two["prompt"], "result two", "the agent remembers the rest");
+        // The session has moved on, so the same history starts another one, with everything in the prompt.
+        let again = user.post(COMPLETIONS, &chat(&history, "result three", &json!({}))).await;
+        assert_ne!(session_of(&again), session_of(&first));
+        let history = [&history[..], &[("user", "result two"), ("assistant", "two")]].concat();
+        let third = user.post(COMPLETIONS, &chat(&history, "result three", &json!({}))).await;
+        assert_eq!(session_of(&third), session_of(&first));
+    });
+}
+
+#[test]
+fn a_chat_of_another_user_another_agent_or_another_directory_is_another_session() {
+    live(async {
+        let server = Server::start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        let first = user.post(COMPLETIONS, &chat(&[], "result one", &json!({}))).await;
+        let history = [("user", "result one"), ("assistant", "one")];
+        let directory = json!({ "openrunner": { "working_dir": server.directory() } });
+        for (client, more) in [(&admin, json!({})), (&user, json!({ "model": "demo" })), (&user, directory)] {
+            let other = client.post(COMPLETIONS, &chat(&history, "result two", &more)).await;
+            assert_eq!(other.status, 200, "{}", other.text);
+            assert_ne!(session_of(&other), session_of(&first));
+        }
+        let edited = [("user", "result one"), ("assistant", "won")];
+        assert_ne!(session_of(&user.post(COMPLETIONS, &chat(&edited, "result two", &json!({}))).await), session_of(&first));
+        let fresh = user.request(Method::POST, COMPLETIONS).header("openrunner-session", "new");
+        let fresh = user.send(fresh.json(&chat(&history, "result two", &json!({})))).await;
+        assert_ne!(session_of(&fresh), session_of(&first));
+        let same = user.post(COMPLETIONS, &chat(&history, "result two", &json!({}))).await;
+        assert_eq!(session_of(&same), session_of(&first), "the others did not take it");
+    });
+}
+
+#[test]
+fn a_failed_answer_leaves_the_chat_where_it_was() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let first = user.post(COMPLETIONS, &chat(&[], "result one", &json!({}))).await;
+        let history = [("user", "result one"), ("assistant", "one")];
+        for stream in [false, true] {
+            let failed = user.post(COMPLETIONS, &chat(&history, "exit 3", &json!({ "stream": stream }))).await;
+            refused(&failed, 502, "server_error", "crashed");
+            assert_eq!(session_of(&failed), session_of(&first));
+        }
+        let invalid = json!({ "openrunner": { "timeout_secs": 0 } });
+        refused(&user.post(COMPLETIONS, &chat(&history, "x", &invalid)).await, 400, "invalid_request_error", "invalid_field");
+        let next = user.post(COMPLETIONS, &chat(&history, "result two", &json!({}))).await;
+        assert_eq!(session_of(&next), session_of(&first));
+    });
+}
+
+#[test]
+fn headers_choose_session_directory_and_profile() {
+    live(async {
+        let server = Server::start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        let send = async |client: &Client, headers: &[(&str, &str)], script: &str| {
+            let request = client.request(Method::POST, COMPLETIONS).json(&asking(script, &json!({})));
+            client.send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+        };
+        // A client's own id of its chat.
+        let one = send(&user, &[("OpenRunner-Session", "chat 7")], "result one").await;
+        let two = send(&user, &[("OpenRunner-Session", "chat 7")], "result two").await;
+        assert_eq!(session_of(&one), session_of(&two), "{}", two.text);
+        assert_ne!(session_of(&one), session_of(&send(&user, &[("OpenRunner-Session", "chat 8")], "result one").await));
+        assert_ne!(session_of(&one), session_of(&send(&admin, &[("OpenRunner-Session", "chat 7")], "result one").await));
+        // An id of a session.
+        let three = send(&user, &[("OpenRunner-Session", session_of(&one))], "result three").await;
+        assert_eq!(session_of(&three), session_of(&one));
+        let foreign = send(&user, &[("OpenRunner-Session", "ses_0198a8f0c0de7000800000000000000b")], "x").await;
+        refused(&foreign, 404, "invalid_request_error", "not_found");
+        // A directory.
+        let directory = server.directory().join("here");
+        std::fs::create_dir(&directory).unwrap();
+        let path = directory.to_str().unwrap();
+        let there = send(&admin, &[("OpenRunner-Directory", path)], "result done").await;
+        assert_eq!(admin.run(there.header("x-openrunner-run-id")).await["working_dir"], path);
+        // A profile.
+        let profile = admin.request(Method::PUT, "/api/profiles/careful").json(&json!({ "permission_mode": "read_only" }));
+        assert!(matches!(admin.send(profile).await.status, 200 | 201));
+        let careful = send(&user, &[("OpenRunner-Profile", "careful")], "result done").await;
+        let run = user.run(careful.header("x-openrunner-run-id")).await;
+        assert_eq!((&run["profile"], &run["permission_mode"]), (&json!("careful"), &json!("read_only")));
+        // Errors name the header.
+        for (headers, param) in
+            [(&[("OpenRunner-Profile", "no name")][..], "OpenRunner-Profile"), (&[("OpenRunner-Session", "")], "OpenRunner-Session")]
+        {
+            let wrong = send(&user, headers, "x").await;
+            assert_eq!(refused(&wrong, 400, "invalid_request_error", "invalid_field"), Some(param));
+        }
+        let body = asking("x", &json!({ "openrunner": { "working_dir": "/tmp" } }));
+        let both = user.request(Method::POST, COMPLETIONS).header("openrunner-directory", path).json(&body);
+        assert_eq!(refused(&user.send(both).await, 400, "invalid_request_error", "invalid_field"), Some("OpenRunner-Directory"));
+    });
+}
+
+#[test]
+fn requests_that_clients_send_on_their_own_go_to_the_helper_model() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_HELPER_MODEL", "demo").start().await;
+        let user = server.client("user").await;
+        let agent_of = async |messages: Value| {
+            let answer = user.post(COMPLETIONS, &asking("", &json!({ "messages": messages }))).await;
+            assert_eq!((answer.status, &answer.body["model"]), (200, &json!("claude")), "{}", answer.text);
+            user.run(answer.header("x-openrunner-run-id")).await["agent_type"].clone()
+        };
+        let title = json!({ "role": "user", "content": "### Task:\nGenerate a concise title." });
+        assert_eq!(agent_of(json!([title])).await, "demo");
+        assert_eq!(agent_of(json!([{ "role": "system", "content": "x" }, title])).await, "demo");
+        let said = |role: &str, text: &str| json!({ "role": role, "content": text });
+        assert_eq!(agent_of(json!([said("user", "result done")])).await, "claude_code");
+        assert_eq!(agent_of(json!([title, said("assistant", "a"), said("user", "result done")])).await, "claude_code");
     });
 }

@@ -14,10 +14,13 @@ use super::super::body;
 use super::super::disconnect::DisconnectGuard;
 use super::super::error_mapping::RunFields;
 use super::super::extract::{Idempotent, Traced};
-use super::super::openai::{Chunk, Chunks, Completion, CompletionRequest, FileFields, OnDisconnect, Progress, end_error};
+use super::super::openai::{
+    ChatHeaderParams, ChatHeaders, Chunk, Chunks, Completion, CompletionRequest, FileFields, OnDisconnect, Progress, end_error,
+};
 use super::super::stream::{EVENT_STREAM, KEEP_ALIVE};
 use super::super::{ApiError, AppState};
 use super::chat::agent_of;
+use super::chat_turn::{ChatTurn, CreatedTurn};
 use super::events::follow_while_allowed;
 use super::params::IdempotencyHeader;
 use crate::auth::{ClientOrigin, Target};
@@ -31,14 +34,17 @@ const FIELDS: RunFields = RunFields { prompt: "messages", agent: "model", model:
 /// The run of a completion, also on errors.
 const RUN_ID: HeaderName = HeaderName::from_static("x-openrunner-run-id");
 
+/// The session of a completion, also on errors.
+const SESSION_ID: HeaderName = HeaderName::from_static("x-openrunner-session-id");
+
 /// Whether OpenAI's clients retry the request themselves.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Creates a chat completion in OpenAI's format.
 ///
-/// This is an ordinary run, so its events can be read. If the client disconnects before the end, the run is cancelled, unless the request has
-/// `openrunner.on_disconnect: continue` or an `Idempotency-Key`. A run without a result is an error.
-#[utoipa::path(post, path = "/v1/chat/completions", operation_id = "create_chat_completion", tag = "openai", params(IdempotencyHeader),
+/// This is an ordinary run, so its events can be read. If the client disconnects before the end of a stream, the run is cancelled, unless the
+/// request has `openrunner.on_disconnect: continue` or an `Idempotency-Key`. A run without a result is an error.
+#[utoipa::path(post, path = "/v1/chat/completions", operation_id = "create_chat_completion", tag = "openai", params(IdempotencyHeader, ChatHeaderParams),
     request_body = CompletionRequest,
     extensions(("x-error-codes" = json!(["unsupported_parameter", "unknown_model", "unknown_agent", "not_found", "working_dir_not_allowed",
         "session_busy", "bad_working_dir", "session_mismatch", "working_dir_gone", "cannot_resume", "cannot_ask", "isolation_required",
@@ -48,29 +54,45 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
     responses((status = 200, description = "The completion; with `stream` as server-sent events, each with one chunk as its data, and `[DONE]` \
             at the end. A failure during the stream is an event with an `error`.",
         content((Completion = "application/json"), (Chunk<'_> = "text/event-stream")),
-        headers(("x-openrunner-run-id" = String, description = "The run of the completion.")))))]
+        headers(("x-openrunner-run-id" = String, description = "The run of the completion."),
+            ("x-openrunner-session-id" = String, description = "Its session.")))))]
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
     audit_context: AuditContext,
     origin: ClientOrigin,
+    headers: ChatHeaders,
     Traced(trace_parent): Traced,
     Idempotent { value, key, size }: Idempotent<CompletionRequest>,
 ) -> Result<Response, ApiError> {
     let request: CompletionRequest = value;
     body::check_rest(size.saturating_sub(request.encoded_size()))?;
     let (is_stream, with_usage, model) = (request.is_stream(), request.includes_usage(), request.model.clone());
-    // A client with an idempotency key retries with it, and finds the run.
-    let default = if key.is_some() { OnDisconnect::Continue } else { OnDisconnect::Cancel };
+    // A client with an idempotency key retries with it, and finds the run. Without a stream the client may have given up only because a proxy did.
+    let default = if key.is_some() || !is_stream { OnDisconnect::Continue } else { OnDisconnect::Cancel };
     let on_disconnect = request.on_disconnect().unwrap_or(default);
-    let (agent_type, agents_model) = agent_of(&model, &app)?;
+    let (mut agent_type, mut agents_model) = agent_of(&model, &app)?;
     let is_structured = request.is_structured();
-    let (mut new, fields) = request.into_new_run()?;
+    let mut request = request.read()?;
+    if let Some(helper) = app.helper_model.as_deref().filter(|_| request.is_helper()) {
+        (agent_type, agents_model) = agent_of(helper, &app).map_err(|error| {
+            let detail = format!("OPENRUNNER_HELPER_MODEL, which applies to this request: {}", error.detail());
+            ApiError::new(StatusCode::BAD_REQUEST, "unknown_model", detail)
+        })?;
+    }
+    let turn = ChatTurn::begin(&app, &audit_context.caller(), &agent_type, &mut request, &headers).await?;
+    let (mut new, fields) = match request.into_new_run(turn.session()) {
+        Ok(new) => new,
+        Err(error) => return turn.abandon(error).await,
+    };
     (new.agent_type, new.model, new.is_local) = (Some(agent_type), agents_model, origin.is_local);
-    new.trace_parent = trace_parent;
-    new.default_passwords = new.permission_mode.unwrap_or_default() != PermissionMode::Auto
-        && app.auth.default_password_reaches(&audit_context.caller().user.name).await?;
+    (new.trace_parent, new.profile) = (trace_parent, headers.profile);
+    let may_ask = new.profile.is_some() || new.permission_mode.unwrap_or_default() != PermissionMode::Auto;
+    new.default_passwords = may_ask && app.auth.default_password_reaches(&audit_context.caller().user.name).await?;
     // Before the run is created: without a stream the client could not follow it.
-    let permit = if is_stream { Some(app.limits.streams.open(&audit_context.caller().user.name)?) } else { None };
+    let permit = match is_stream.then(|| app.limits.streams.open(&audit_context.caller().user.name)).transpose() {
+        Ok(permit) => permit,
+        Err(error) => return turn.abandon(error.into()).await,
+    };
     let (state, owner) = (app.clone(), audit_context.clone());
     let creating = move |audit| async move {
         let run = state.runs.create(&owner.caller(), new, key, Some(audit)).await.map_err(|error| create_error(error, &fields))?;
@@ -79,24 +101,42 @@ pub(in crate::api) async fn create(
         Ok((run, guard))
     };
     let event = audit_context.event(AuditAction::RunCreate);
-    let (run, mut guard) = app.audited_with_target(event, creating, |(run, _client)| Some(Target::Run(run.run_id))).await?;
-    let id = run.run_id;
+    let created = app.audited_with_target(event, creating, |(run, _client)| Some(Target::Run(run.run_id))).await;
+    let (run, mut guard) = match created {
+        Ok(created) => created,
+        Err(error) => return turn.abandon(error).await,
+    };
+    let (id, session) = (run.run_id, run.session_id);
+    let (turn, chat) = turn.created(session).await;
     let result = match permit {
         None => {
             let ended = app.runs.wait(&audit_context.caller(), id, MAX_TIMEOUT).await?;
             guard.disarm();
-            end_error(&ended).map_or_else(|| Ok(Answer(Completion::new(ended, model, is_structured)).into_response()), Err)
+            match end_error(&ended) {
+                None => {
+                    let completion = Completion::new(ended, model, is_structured);
+                    turn.completed(chat.map(|chat| chat.answered(completion.text()))).await;
+                    Ok(Answer(completion).into_response())
+                }
+                Some(error) => {
+                    turn.failed().await;
+                    Err(error)
+                }
+            }
         }
         Some(permit) => {
             let follower = app.runs.follow(&audit_context.caller(), id, 0, Framing::Ndjson).await?;
             let lines = permit.attach(follow_while_allowed(&app, &audit_context.principal, id, follower));
-            stream_response(lines, Chunks::new(&run, model, with_usage, is_structured), guard).await
+            let chunks = Chunks::new(&run, model, with_usage, is_structured).with_chat(chat);
+            stream_response(lines, chunks, guard, turn).await
         }
     };
     // A run that started has a cost and may have changed files, so clients must not retry it automatically.
     let mut response = result.unwrap_or_else(|error| ([(SHOULD_RETRY, HeaderValue::from_static("false"))], error).into_response());
-    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-        response.headers_mut().insert(RUN_ID, id);
+    for (name, id) in [(RUN_ID, id.to_string()), (SESSION_ID, session.to_string())] {
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(name, id);
+        }
     }
     Ok(response)
 }
@@ -112,6 +152,7 @@ async fn stream_response(
     mut lines: impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin + 'static,
     mut chunks: Chunks,
     mut guard: DisconnectGuard,
+    turn: CreatedTurn,
 ) -> Result<Response, ApiError> {
     let start_by = Instant::now() + KEEP_ALIVE;
     let mut first = Vec::new();
@@ -121,12 +162,17 @@ async fn stream_response(
             Err(_idle) => drop(chunks.push(b"\n", &mut first)),
             Ok(Some(Ok(bytes))) => match chunks.push(&bytes, &mut first) {
                 Progress::Running => {}
-                Progress::Completed => has_ended = true,
+                Progress::Completed => {
+                    turn.completed(chunks.end_chat()).await;
+                    has_ended = true;
+                }
                 Progress::Failed(error) if first.is_empty() => {
                     guard.disarm();
+                    turn.failed().await;
                     return Err(error);
                 }
                 Progress::Failed(error) => {
+                    turn.failed().await;
                     Chunks::write_error(&error, &mut first);
                     has_ended = true;
                 }
@@ -140,7 +186,7 @@ async fn stream_response(
     if has_ended {
         guard.disarm();
     }
-    let rest = stream::unfold((lines, chunks, guard, has_ended), async |(mut lines, mut chunks, mut guard, has_ended)| {
+    let rest = stream::unfold((lines, chunks, guard, turn, has_ended), async |(mut lines, mut chunks, mut guard, turn, has_ended)| {
         if has_ended {
             return None;
         }
@@ -149,8 +195,15 @@ async fn stream_response(
             let failure = match lines.next().await {
                 Some(Ok(bytes)) => match chunks.push(&bytes, &mut out) {
                     Progress::Running => continue,
-                    Progress::Completed => None,
-                    Progress::Failed(error) => Some(error),
+                    Progress::Completed => {
+                        // Before the client can send its next message.
+                        turn.completed(chunks.end_chat()).await;
+                        None
+                    }
+                    Progress::Failed(error) => {
+                        turn.failed().await;
+                        Some(error)
+                    }
                 },
                 broken => Some(interrupted(broken.and_then(Result::err))),
             };
@@ -160,7 +213,7 @@ async fn stream_response(
                 Chunks::write_error(&error, &mut out);
             }
         }
-        Some((out, (lines, chunks, guard, has_ended)))
+        Some((out, (lines, chunks, guard, turn, has_ended)))
     });
     let body = stream::once(std::future::ready(first)).chain(rest).map(|bytes| Ok::<_, StoreError>(Bytes::from(bytes)));
     let headers = [

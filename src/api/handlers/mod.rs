@@ -6,6 +6,7 @@ pub(super) mod auth;
 pub(super) mod changes;
 pub(super) mod chat;
 pub(super) mod chat_completions;
+mod chat_turn;
 pub(super) mod console;
 mod created;
 pub(super) mod events;

@@ -13,7 +13,8 @@ use crate::auth::KeyedDigest;
 const END: u8 = 0xFF;
 
 /// Tags around reasoning that clients put into the text of an answer.
-const REASONING: [(&str, &str); 3] = [("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<details type=\"reasoning\"", "</details>")];
+const REASONING: [(&str, &str); 3] =
+    [("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<details type=\"reasoning\"", "</details>")];
 
 /// The digest of a chat up to some point.
 #[derive(Clone, Debug)]
@@ -57,6 +58,13 @@ impl Chat {
             self.digest.update(word.as_bytes());
             (self.has_words, self.has_gap) = (true, false);
         }
+    }
+
+    /// The digest with a whole answer.
+    pub(in crate::api) fn answered(mut self, text: &str) -> [u8; 32] {
+        self.begin_answer();
+        self.push(text);
+        self.end()
     }
 
     /// The digest after the answer.

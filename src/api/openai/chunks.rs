@@ -7,6 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::super::ApiError;
+use super::chat::Chat;
 use super::completion::{CompletionRun, CompletionUsage, completion_id};
 use super::error::OpenAiError;
 use super::run_error::cause_error;
@@ -149,6 +150,8 @@ pub(in crate::api) struct Chunks {
     /// Whether a chunk was written.
     has_started: bool,
     text: Text,
+    /// The client's chat, to which the answer is added.
+    chat: Option<Chat>,
 }
 
 /// The state of the text.
@@ -174,7 +177,20 @@ impl Chunks {
             is_structured,
             has_started: false,
             text: Text::Empty,
+            chat: None,
         }
+    }
+
+    /// Adds the answer to a chat.
+    pub(in crate::api) fn with_chat(mut self, chat: Option<Chat>) -> Self {
+        self.chat = chat;
+        self.chat.iter_mut().for_each(Chat::begin_answer);
+        self
+    }
+
+    /// The digest of the chat with the whole answer.
+    pub(in crate::api) fn end_chat(&mut self) -> Option<[u8; 32]> {
+        self.chat.take().map(Chat::end)
     }
 
     /// Writes the chunks for lines of the log. An empty line is a keep-alive.
@@ -242,6 +258,10 @@ impl Chunks {
 
     /// Writes text of a message. Messages are separated by an empty line.
     fn write_text(&mut self, text: &str, out: &mut Vec<u8>) {
+        if let Some(chat) = &mut self.chat {
+            chat.push(if self.text == Text::AfterMessage { "\n\n" } else { "" });
+            chat.push(text);
+        }
         if self.text == Text::AfterMessage {
             self.write_delta(ChunkDelta { content: Some("\n\n"), ..ChunkDelta::default() }, out);
         }
@@ -292,7 +312,17 @@ mod tests {
     fn chunks(with_usage: bool) -> Chunks {
         let run = CompletionRun { run_id: RunId::new(), session_id: SessionId::new(), status: RunStatus::Running };
         let model = "demo".to_owned();
-        Chunks { id: "chatcmpl-1".into(), created: 7, model, run, with_usage, is_structured: false, has_started: false, text: Text::Empty }
+        Chunks {
+            id: "chatcmpl-1".into(),
+            created: 7,
+            model,
+            run,
+            with_usage,
+            is_structured: false,
+            has_started: false,
+            text: Text::Empty,
+            chat: None,
+        }
     }
 
     fn lines(events: &[Value]) -> Vec<u8> {

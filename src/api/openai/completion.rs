@@ -126,6 +126,13 @@ impl Completion {
     }
 }
 
+impl Completion {
+    /// The text of the answer.
+    pub(in crate::api) fn text(&self) -> &str {
+        &self.choices[0].message.content
+    }
+}
+
 /// The id of the completion of a run.
 pub(super) fn completion_id(run: RunId) -> String {
     format!("chatcmpl-{run}")

@@ -125,13 +125,9 @@ mod tests {
     #[test]
     fn a_wrong_header_is_named() {
         let long = "x".repeat(257);
-        for list in [
-            &[(SESSION, "")][..],
-            &[(SESSION, &long)],
-            &[(SESSION, "a"), (SESSION, "b")],
-            &[(DIRECTORY, " ")],
-            &[(PROFILE, "not a name")],
-        ] {
+        for list in
+            [&[(SESSION, "")][..], &[(SESSION, &long)], &[(SESSION, "a"), (SESSION, "b")], &[(DIRECTORY, " ")], &[(PROFILE, "not a name")]]
+        {
             assert_eq!(read(list).unwrap_err().field(), Some(list[0].0));
         }
     }

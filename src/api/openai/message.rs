@@ -30,6 +30,11 @@ pub(super) enum Role {
 }
 
 impl Role {
+    /// Whether its messages are instructions rather than part of the conversation.
+    pub(super) fn is_system(self) -> bool {
+        matches!(self, Self::System | Self::Developer)
+    }
+
     /// The tag of the role in a prompt.
     pub(super) fn tag(self) -> &'static str {
         match self {
@@ -133,7 +138,7 @@ pub(super) struct MessageFile {
     media_type: String,
     /// The name that the client chose.
     name: Option<String>,
-    content: Vec<u8>,
+    pub(super) content: Vec<u8>,
 }
 
 impl MessageFile {

@@ -22,8 +22,7 @@ const CONTINUE: &str = "Continue.";
 pub(super) fn prompt(messages: Vec<Message>, in_session: bool) -> (String, Vec<MessageFile>) {
     let answered = messages.iter().rposition(|message| message.role == Role::Assistant).map_or(0, |last| last + 1);
     let new = messages.into_iter().skip(if in_session { answered } else { 0 });
-    let is_system = |message: &Message| matches!(message.role, Role::System | Role::Developer);
-    let (instructions, mut conversation): (Vec<_>, Vec<_>) = new.partition(is_system);
+    let (instructions, mut conversation): (Vec<_>, Vec<_>) = new.partition(|message| message.role.is_system());
     let mut instructions: Vec<String> = instructions.into_iter().map(|message| message.text).collect();
     let last_role = conversation.last().map(|message| message.role);
     let last = conversation.pop_if(|message| message.role == Role::User);

@@ -11,9 +11,12 @@ use utoipa::ToSchema;
 
 use super::super::json_object::{Object, optional_object};
 use super::super::{ApiError, FaultCode};
-use super::message::ChatMessage;
+use super::chat::RequestChat;
+use super::helper::is_helper_prompt;
+use super::message::{ChatMessage, Message};
 use super::prompt::prompt;
 use super::response_format::{ResponseFormat, SCHEMA_FIELD};
+use crate::auth::KeyedDigest;
 use crate::run::{NewAttachment, NewRun, OnBusy};
 use crate::types::{IsolationLevel, PermissionMode, ProjectConfig, SessionId};
 
@@ -98,8 +101,8 @@ struct RunOptions {
     /// Time limit in seconds without any output of the agent.
     #[schema(minimum = 1, maximum = 604_800)]
     idle_timeout_secs: Option<u64>,
-    /// What to do if the client disconnects before the end. Default: `cancel`, or `continue` with an `Idempotency-Key`, which finds the run
-    /// again.
+    /// What to do if the client disconnects before the end. Default: `cancel` with `stream`, unless there is an `Idempotency-Key`, which finds
+    /// the run again; otherwise `continue`.
     on_disconnect: Option<OnDisconnect>,
 }
 
@@ -139,54 +142,20 @@ impl CompletionRequest {
         self.messages.iter().map(|Object(message)| message.encoded_size()).sum()
     }
 
-    /// The requested run, without agent and model, and the fields of its images and files.
+    /// Checks the request.
     ///
     /// # Errors
-    /// If a parameter is not supported, or the conversation contains no text to answer.
-    pub(in crate::api) fn into_new_run(self) -> Result<(NewRun, FileFields), ApiError> {
+    /// If a parameter or a part of a message is not supported.
+    pub(in crate::api) fn read(self) -> Result<ReadRequest, ApiError> {
         self.check_supported()?;
         let messages = self.messages.into_iter().zip(0..).map(|(Object(message), index)| message.into_message(index));
         let messages = messages.collect::<Result<Vec<_>, _>>()?;
-        let (prompt, files) = prompt(messages, self.openrunner.session_id.is_some());
-        if prompt.is_empty() {
-            return Err(ApiError::invalid_field("messages", FaultCode::Invalid, "the last message must have a text"));
-        }
         let output_schema = self.response_format.map(|Object(format)| format.into_schema()).transpose()?.flatten();
-        let fields = FileFields(files.iter().map(|file| (file.part.clone(), file.field())).collect());
-        let attachments = files.into_iter().enumerate();
-        let attachments = attachments.map(|(index, file)| NewAttachment { index, attachment: file.into_attachment(index + 1) }).collect();
-        let RunOptions {
-            session_id,
-            on_busy,
-            working_dir,
-            permission_mode,
-            isolation,
-            project_config,
-            timeout_secs,
-            idle_timeout_secs,
-            on_disconnect: _,
-        } = self.openrunner;
         let mut labels = self.metadata.unwrap_or_default();
         if let Some(user) = self.user.filter(|user| (1..=MAX_USER).contains(&user.len())) {
             labels.entry("user".to_owned()).or_insert(user);
         }
-        let new = NewRun {
-            prompt,
-            attachments,
-            output_schema,
-            working_dir,
-            session: session_id,
-            on_busy: on_busy.unwrap_or_default(),
-            permission_mode,
-            isolation,
-            egress: None,
-            project_config,
-            timeout: timeout_secs.map(Duration::from_secs),
-            idle_timeout: idle_timeout_secs.map(Duration::from_secs),
-            labels,
-            ..NewRun::default()
-        };
-        Ok((new, fields))
+        Ok(ReadRequest { messages, output_schema, labels, options: self.openrunner })
     }
 
     /// Rejects parameters that would change the format of the result.
@@ -208,6 +177,74 @@ impl CompletionRequest {
         ];
         let used = unsupported_parameters.into_iter().find(|(_field, is_set, _why)| *is_set);
         used.map_or(Ok(()), |(field, _is_set, why)| Err(unsupported(field, why)))
+    }
+}
+
+/// A request that can be carried out.
+pub(in crate::api) struct ReadRequest {
+    messages: Vec<Message>,
+    output_schema: Option<Value>,
+    labels: BTreeMap<String, String>,
+    options: RunOptions,
+}
+
+impl ReadRequest {
+    /// Whether a client sent this on its own.
+    pub(in crate::api) fn is_helper(&self) -> bool {
+        let mut said = self.messages.iter().filter(|message| !message.role.is_system());
+        said.next().is_some_and(|message| is_helper_prompt(&message.text)) && said.next().is_none()
+    }
+
+    /// The session that the body names.
+    pub(in crate::api) fn session_id(&self) -> Option<SessionId> {
+        self.options.session_id
+    }
+
+    /// The working directory that the body names.
+    pub(in crate::api) fn working_dir(&self) -> Option<&PathBuf> {
+        self.options.working_dir.as_ref()
+    }
+
+    /// Sets the working directory unless the body names one. Returns the one that applies.
+    pub(in crate::api) fn set_working_dir(&mut self, directory: PathBuf) -> &PathBuf {
+        self.options.working_dir.get_or_insert(directory)
+    }
+
+    /// The chat of the request. `digest` already contains what else must be the same.
+    pub(in crate::api) fn chat(&self, digest: KeyedDigest) -> RequestChat {
+        RequestChat::new(&self.messages, digest)
+    }
+
+    /// The requested run in this session, without agent and model, and the fields of its images and files.
+    ///
+    /// # Errors
+    /// If the conversation contains no text to answer.
+    pub(in crate::api) fn into_new_run(self, session: Option<SessionId>) -> Result<(NewRun, FileFields), ApiError> {
+        let (prompt, files) = prompt(self.messages, session.is_some());
+        if prompt.is_empty() {
+            return Err(ApiError::invalid_field("messages", FaultCode::Invalid, "the last message must have a text"));
+        }
+        let fields = FileFields(files.iter().map(|file| (file.part.clone(), file.field())).collect());
+        let attachments = files.into_iter().enumerate();
+        let attachments = attachments.map(|(index, file)| NewAttachment { index, attachment: file.into_attachment(index + 1) }).collect();
+        let options = self.options;
+        let new = NewRun {
+            prompt,
+            attachments,
+            output_schema: self.output_schema,
+            working_dir: options.working_dir,
+            session,
+            on_busy: options.on_busy.unwrap_or_default(),
+            permission_mode: options.permission_mode,
+            isolation: options.isolation,
+            egress: None,
+            project_config: options.project_config,
+            timeout: options.timeout_secs.map(Duration::from_secs),
+            idle_timeout: options.idle_timeout_secs.map(Duration::from_secs),
+            labels: self.labels,
+            ..NewRun::default()
+        };
+        Ok((new, fields))
     }
 }
 
@@ -249,7 +286,9 @@ mod tests {
         for (name, value) in more.as_object().unwrap() {
             body[name] = value.clone();
         }
-        serde_json::from_value::<CompletionRequest>(body).unwrap().into_new_run().map(|(new, _fields)| new)
+        let request = serde_json::from_value::<CompletionRequest>(body).unwrap().read()?;
+        let session = request.session_id();
+        request.into_new_run(session).map(|(new, _fields)| new)
     }
 
     fn rejected(more: &Value) -> (u16, String) {

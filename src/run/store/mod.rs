@@ -1,6 +1,7 @@
 //! Stores for runs, events, users and everything that belongs to users, and their SQLite implementation.
 
 mod audit;
+mod chats;
 #[cfg(test)]
 pub(super) mod contract;
 mod error;
@@ -20,6 +21,7 @@ mod users;
 mod webhooks;
 
 pub use audit::{AuditEntry, AuditFilter, AuditRecord, AuditStore, Audited};
+pub use chats::{ChatDigest, ChatStore};
 pub use error::{OverQuota, StoreError};
 pub use idempotency::{Idempotency, UsedKey};
 pub use keys::{ApiKeyRecord, KeyStore};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Audited, Idempotency, NewWebhook, OwnerFilter, SearchText, StoreError, UsedKey, WebhookStore};
+use super::{Audited, ChatStore, Idempotency, NewWebhook, OwnerFilter, SearchText, StoreError, UsedKey, WebhookStore};
 use crate::types::{
     Lease, NodeId, OutputCheckpoint, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserId, UserRef, Withheld,
 };
@@ -217,7 +217,7 @@ pub struct RunFilter {
 /// of a run's events without gaps. A run changes only under its present [`Lease`]: a write under an earlier one changes nothing, whenever it
 /// arrives.
 #[async_trait]
-pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
+pub trait RunStore: ChatStore + WebhookStore + std::fmt::Debug + Send + Sync {
     /// The node on whose behalf this store writes.
     fn node(&self) -> NodeId;
 

@@ -1,6 +1,7 @@
 //! The test suite that every store must pass.
 
 mod changes;
+mod chats;
 mod fixtures;
 mod identity;
 mod profiles;

@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod changes;
+mod chats;
 mod chunks;
 mod connection;
 mod damage;

@@ -8,10 +8,10 @@ use bytes::Bytes;
 
 use super::gate::{Gate, GateKeeper, Point};
 use crate::run::store::{
-    ActiveWebhook, Attempt, Audited, Chunk, DailyUsage, DamagedChunk, Deleted, Delivery, DeliveryFilter, FreshWorkspace, Idempotency,
-    LogTip, PendingRemoval, ProfileChange, ProfileRecord, ProfileStore, QuotaStore, QuotaUse, RetentionStep, RetentionStore, RunChange,
-    RunFilter, RunRecord, RunStore, SearchText, SessionRecord, SessionUse, SqliteStore, StoreError, StoreSize, UsageFilter, UsageGroup,
-    UsageRecord, UsageStore, UsageSum, UsedKey, WebhookStore,
+    ActiveWebhook, Attempt, Audited, ChatDigest, ChatStore, Chunk, DailyUsage, DamagedChunk, Deleted, Delivery, DeliveryFilter,
+    FreshWorkspace, Idempotency, LogTip, PendingRemoval, ProfileChange, ProfileRecord, ProfileStore, QuotaStore, QuotaUse, RetentionStep,
+    RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SearchText, SessionRecord, SessionUse, SqliteStore, StoreError, StoreSize,
+    UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum, UsedKey, WebhookStore,
 };
 use crate::types::{Day, Lease, NodeId, ProfileName, RunId, SessionId, Timestamp, UserId};
 use crate::workspace::StoredChanges;
@@ -260,6 +260,21 @@ impl RunStore for FaultStore {
 
     async fn changes(&self, run: RunId) -> Result<Option<StoredChanges>, StoreError> {
         self.read("changes", self.inner.changes(run)).await
+    }
+}
+
+#[async_trait]
+impl ChatStore for FaultStore {
+    async fn set_chat(&self, session: SessionId, chat: Option<ChatDigest>) -> Result<(), StoreError> {
+        self.write("set_chat", self.inner.set_chat(session, chat)).await
+    }
+
+    async fn chat_session(&self, owner: UserId, chat: ChatDigest) -> Result<Option<SessionId>, StoreError> {
+        self.read("chat_session", self.inner.chat_session(owner, chat)).await
+    }
+
+    async fn take_chat_session(&self, owner: UserId, chat: ChatDigest) -> Result<Option<SessionId>, StoreError> {
+        self.write("take_chat_session", self.inner.take_chat_session(owner, chat)).await
     }
 }
 
