@@ -457,3 +457,5 @@ CREATE TABLE webhook_deliveries (
     next_attempt_at INTEGER,
     UNIQUE (webhook_id, seq)
 ) STRICT;
+
+CREATE INDEX webhook_deliveries_by_message ON webhook_deliveries (message_id);

@@ -8,7 +8,7 @@ use crate::auth::{AuthError, BadKey, LoginError, LogoutError, NewKeyError, NotSe
 use crate::run::store::StoreError;
 use crate::run::{
     AnswerError, AnswerRejected, BadAnswer, BadAttachment, BadIsolation, BadPattern, BadRun, BadSchema, ChangesError, CreateError,
-    DeleteError, FindError, MessageError, MessageRejected, OverBudget, ProfileError, SearchError, SessionError, WorkspaceError,
+    DeleteError, FindError, MessageError, MessageRejected, OverBudget, ProfileError, RetryError, SearchError, SessionError, WorkspaceError,
 };
 use crate::types::UserName;
 
@@ -258,6 +258,17 @@ impl From<ChangesError> for ApiError {
             ChangesError::Find(error) => error.into(),
             ChangesError::NoTurn(_) | ChangesError::NoFile(_) => Self::not_found(error.to_string()),
             ChangesError::Unavailable(detail) => Self::new(StatusCode::CONFLICT, "changes_unavailable", detail),
+        }
+    }
+}
+
+impl From<RetryError> for ApiError {
+    fn from(error: RetryError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RetryError::NotFound => Self::not_found(detail),
+            RetryError::NotFailed(_) => Self::new(StatusCode::CONFLICT, "delivery_not_failed", detail),
+            RetryError::Store(error) => error.into(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod audit_context;
 mod authn;
 #[cfg(test)]
 mod authz_matrix_tests;
+mod base_path;
 mod body;
 mod client_origin;
 mod cors;
@@ -35,6 +36,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use base_path::BasePath;
 pub use error::{ApiError, FaultCode, FieldError};
 pub use extract::{Json, Path, Query};
 pub use health_check::Health;

@@ -83,6 +83,7 @@ routes! {
     models::get;
     chat_completions::create;
     webhooks::list;
+    webhooks::retry;
 }
 
 /// A handler with the path and the methods of its description `D`.
@@ -107,7 +108,8 @@ pub(super) fn to_router_syntax(path: &str) -> String {
 
 /// The whole API.
 pub fn router(state: AppState, policy: HostPolicy) -> Router {
-    build(table(), state, policy)
+    let base_path = state.base_path.clone();
+    base_path.wrap(build(table(), state, policy))
 }
 
 /// A router for `table`, with all layers.

@@ -72,6 +72,7 @@ pub(super) const REQUIRED: &[(Method, &str, Permission)] = &[
     (Method::GET, "/v1/models/{*model}", READ),
     (Method::POST, "/v1/chat/completions", WRITE),
     (Method::GET, "/api/webhooks/deliveries", READ),
+    (Method::POST, "/api/webhooks/deliveries/{delivery}/retry", WRITE),
 ];
 
 /// The permission that a route requires; `None` for routes that are public or do not exist.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Health, RateLimits};
+use super::{BasePath, Health, RateLimits};
 use crate::auth::{Audit, Auth};
 use crate::config::ResolvedSetting;
 use crate::metrics::Metrics;
@@ -25,6 +25,8 @@ pub struct AppState {
     pub metrics: Metrics,
     /// The effective settings.
     pub settings: Arc<[ResolvedSetting]>,
+    /// The path below which clients reach the server.
+    pub base_path: BasePath,
     /// Model for the requests that clients of the OpenAI-compatible API send on their own; `None` for the requested one.
     pub helper_model: Option<Arc<str>>,
 }
@@ -46,6 +48,20 @@ impl AppState {
         let runs = RunManager::with_store(store, directory.path());
         let metrics = Metrics::new(crate::types::Timestamp::from_millis(0), &crate::metrics::StoreMetrics::default(), runs.metrics());
         let (health, limits) = (Arc::new(Health::new(|| Box::pin(async { true }))), Arc::new(RateLimits::for_tests()));
-        (directory, Self { auth: Arc::new(auth), audit, runs, health, limits, metrics, settings: Arc::new([]), helper_model: None }, clock)
+        (
+            directory,
+            Self {
+                auth: Arc::new(auth),
+                audit,
+                runs,
+                health,
+                limits,
+                metrics,
+                settings: Arc::new([]),
+                base_path: BasePath::default(),
+                helper_model: None,
+            },
+            clock,
+        )
     }
 }

@@ -141,7 +141,10 @@ async fn a_login_returns_a_token_of_the_user() {
 async fn health_returns_status_version_and_uptime() {
     let client = Client::new().await;
     let reply = client.get("/health", &[]).await;
-    assert_eq!((reply.status, reply.json()), (200, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "uptime": 0})));
+    assert_eq!(
+        (reply.status, reply.json()),
+        (200, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "uptime": 0, "records_changes": false}))
+    );
     assert!(reply.headers.contains_key("x-request-id"));
     assert_eq!(reply.headers["x-content-type-options"], "nosniff");
 }

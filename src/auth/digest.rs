@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{Auth, SigningKey};
+use super::SigningKey;
 
 /// The key of digests, derived from the key that signs tokens.
 pub(super) struct DigestKey([u8; 32]);
@@ -12,18 +12,16 @@ impl DigestKey {
     pub(super) fn new(key: &SigningKey) -> Self {
         Self(mac(key.as_bytes()).chain_update(b"openrunner digests").finalize().into_bytes().into())
     }
+
+    /// A digest for a purpose. Digests for different purposes never match.
+    pub(super) fn digest(&self, purpose: &'static str) -> KeyedDigest {
+        KeyedDigest(mac(&self.0).chain_update(purpose).chain_update([0]))
+    }
 }
 
 /// A digest of parts that are added one after the other.
 #[derive(Clone)]
 pub struct KeyedDigest(Hmac<Sha256>);
-
-impl Auth {
-    /// A digest for a purpose. Digests for different purposes never match.
-    pub fn keyed_digest(&self, purpose: &'static str) -> KeyedDigest {
-        KeyedDigest(mac(&self.digests.0).chain_update(purpose).chain_update([0]))
-    }
-}
 
 impl KeyedDigest {
     /// Adds bytes. Only their sequence counts, not how it is divided.
@@ -62,7 +60,7 @@ mod tests {
 
     fn digest(secret: &str, purpose: &'static str, parts: &[&str]) -> [u8; 32] {
         let key = DigestKey::new(&SigningKey::load(Some(&Secret::new(secret.repeat(32))), Path::new("/nowhere")).unwrap());
-        let mut digest = KeyedDigest(mac(&key.0).chain_update(purpose).chain_update([0]));
+        let mut digest = key.digest(purpose);
         parts.iter().for_each(|part| digest.update(part.as_bytes()));
         digest.value()
     }

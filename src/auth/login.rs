@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::digest::DigestKey;
+use super::digest::{DigestKey, KeyedDigest};
 use super::jwt::{BadToken, LIFETIME_SECS, Tokens};
 use super::key_format::is_key;
 use super::password::Passwords;
@@ -150,6 +150,11 @@ impl Auth {
         };
         auth.set_up(admin_password).await?;
         Ok(auth)
+    }
+
+    /// A digest for a purpose that only this server can compute. Digests for different purposes never match.
+    pub fn keyed_digest(&self, purpose: &'static str) -> KeyedDigest {
+        self.digests.digest(purpose)
     }
 
     async fn set_up(&self, admin_password: Option<&Secret>) -> Result<(), SetupError> {

@@ -77,6 +77,11 @@ checked_text! {
 }
 
 checked_text! {
+    /// The path below which a proxy offers the server: `/openrunner`.
+    BasePath, base_path, "a path such as `/openrunner`: letters, digits, `-`, `_`, `.` and `/`, which is its first and not its last character"
+}
+
+checked_text! {
     /// Name of an account of this machine.
     AccountName, account_name, "the name of an account"
 }
@@ -110,6 +115,13 @@ fn origin(text: &str) -> Option<String> {
     };
     host_name(host)?;
     Some(text)
+}
+
+fn base_path(text: &str) -> Option<String> {
+    let is_segment = |segment: &str| {
+        !matches!(segment, "" | "." | "..") && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    };
+    text.strip_prefix('/').is_some_and(|path| path.split('/').all(is_segment)).then(|| text.to_owned())
 }
 
 fn account_name(text: &str) -> Option<String> {
@@ -173,6 +185,16 @@ mod tests {
             "https://u@a",
         ] {
             assert!(invalid.parse::<Origin>().is_err(), "{invalid}");
+        }
+    }
+
+    #[test]
+    fn a_base_path_has_segments_and_no_slash_at_its_end() {
+        for valid in ["/openrunner", "/a/b-c_d.e"] {
+            assert_eq!(valid.parse::<BasePath>().unwrap().as_str(), valid);
+        }
+        for invalid in ["", "/", "openrunner", "/a/", "//a", "/a//b", "/a/../b", "/.", "/a?b", "/a%20b", "/\u{e4}", "http://a/b"] {
+            assert!(invalid.parse::<BasePath>().is_err(), "{invalid}");
         }
     }
 

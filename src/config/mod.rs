@@ -25,7 +25,7 @@ pub use agents::{AgentSettings, AgentsSettings, BadAgent};
 pub use choices::{ControlGroup, Isolation, LogFormat, Switch};
 pub use credentials::{BadCredential, CredentialsSettings, inherited_credentials};
 pub use declare::{Declaration, DefaultValue, Format};
-pub use lists::{AccountName, BadItem, HostName, Origin, VariableName};
+pub use lists::{AccountName, BadItem, BasePath, HostName, Origin, VariableName};
 pub use load::{Flags, SettingsError, Variables, load, load_with_origins, resolve};
 pub use network::Network;
 pub use profiles::ProfilesSettings;

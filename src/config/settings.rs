@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::declare::{Declaration, DefaultValue, Rejected, SettingValue, settings};
 use super::value::{CpuWeight, Seconds};
 use super::{
-    AccountName, AgentsSettings, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin,
+    AccountName, AgentsSettings, BasePath, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin,
     ProfilesSettings, RetryDelay, Secret, Switch, VariableName, WebhookDestination,
 };
 use crate::types::{Amount, Budget, HostPattern, Limit, Money, OnShutdown, PerQuota, Quota, RuleSpec, Tokens};
@@ -53,6 +53,9 @@ settings! {
         /// `app://obsidian.md`. Never `*`.
         allowed_origins: Vec<Origin> => "OPENRUNNER_ALLOWED_ORIGINS", default "",
             expects "a list of web origins";
+        /// Path below which a reverse proxy offers the server, such as `/openrunner`, for paths in responses. The proxy may remove it from
+        /// requests or pass it on.
+        base_path: BasePath => "OPENRUNNER_BASE_PATH", unset "none, the server is at `/`", expects "a path such as `/openrunner`";
         /// Addresses and networks of your reverse proxies, such as `10.0.0.7,fd00::/8`: [behind a proxy](#behind-a-proxy).
         trusted_proxies: Vec<Network> => "OPENRUNNER_TRUSTED_PROXIES", default "",
             expects "a list of addresses and networks";
@@ -196,8 +199,9 @@ settings! {
         /// Secret that signs webhooks of runs without a secret of their own: `whsec_` and 24 to 64 random bytes in Base64. Required with
         /// `OPENRUNNER_WEBHOOK_URL`.
         webhook_secret: Secret => "OPENRUNNER_WEBHOOK_SECRET", unset "none", expects "`whsec_` and Base64";
-        /// Event types that are sent to `OPENRUNNER_WEBHOOK_URL`; `*` for all that can be sent.
-        webhook_events: Vec<EventType> => "OPENRUNNER_WEBHOOK_EVENTS", default "run_started,permission_request,question,done",
+        /// Event types that are sent to `OPENRUNNER_WEBHOOK_URL`; `needs_input` for requests that wait for a person, `*` for all
+        /// that can be sent.
+        webhook_events: Vec<EventType> => "OPENRUNNER_WEBHOOK_EVENTS", default "run_started,needs_input,done",
             expects "a list of event types";
         /// Host names, addresses and networks that webhooks may reach although they are not on the public internet, such as
         /// `hooks.internal,10.0.0.7,fd00::/8`.

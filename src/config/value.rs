@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::declare::{Format, Rejected, SettingValue};
 use super::{
-    AccountName, AgentsSettings, BadItem, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin,
-    ProfilesSettings, RetryDelay, Secret, Switch, VariableName, WebhookDestination,
+    AccountName, AgentsSettings, BadItem, BasePath, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network,
+    Origin, ProfilesSettings, RetryDelay, Secret, Switch, VariableName, WebhookDestination,
 };
 use crate::types::{Amount, HostPattern, IsolationLevel, Money, OnShutdown, RuleSpec, Tokens};
 
@@ -152,6 +152,18 @@ names! {
     LogFormat: "text" => LogFormat::Text, "json" => LogFormat::Json;
     Switch: "on" => Switch::On, "off" => Switch::Off;
     OnShutdown: "detach" => OnShutdown::Detach, "stop" => OnShutdown::Stop;
+}
+
+impl SettingValue for BasePath {
+    const FORMAT: Format = Format::Text;
+
+    fn from_text(text: &OsStr) -> Result<Self, Rejected> {
+        utf8(text)?.trim().parse().map_err(|error| Problem::from(error).0)
+    }
+
+    fn to_json(&self) -> Value {
+        json!(self.as_str())
+    }
 }
 
 impl SettingValue for String {

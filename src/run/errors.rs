@@ -4,7 +4,7 @@ use super::budgets::{BudgetError, OverBudget};
 use super::live::{AnswerRejected, MessageRejected};
 use super::request::BadRun;
 use super::searches::TooManySearches;
-use super::store::StoreError;
+use super::store::{DeliveryStatus, StoreError};
 use crate::types::{RunId, SessionId};
 
 /// Why a run was not created. Nothing was stored or started.
@@ -88,6 +88,20 @@ pub enum SearchError {
     TooMany(#[from] TooManySearches),
     /// The search took too long, or the store failed.
     #[error("could not search the runs")]
+    Store(#[from] StoreError),
+}
+
+/// Why a delivery is not attempted again.
+#[derive(Debug, thiserror::Error)]
+pub enum RetryError {
+    /// The delivery does not exist, or the caller may not see it.
+    #[error("delivery not found")]
+    NotFound,
+    /// Only failed deliveries can be retried.
+    #[error("the delivery is {}; only failed ones can be retried", .0.as_str())]
+    NotFailed(DeliveryStatus),
+    /// The store failed.
+    #[error(transparent)]
     Store(#[from] StoreError),
 }
 

@@ -41,7 +41,7 @@ pub use crate::agent::{AgentReport, AgentSummary, Authenticated, BadIsolation, C
 pub use attachments::{BadAttachment, MAX_ATTACHMENT_BYTES, NewAttachment};
 pub use budgets::{Allowance, BudgetError, BudgetState, OverBudget, RunAllowance};
 pub use config::{RetentionPolicy, RunConfig};
-pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SearchError, SessionError};
+pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, RetryError, SearchError, SessionError};
 pub use feed::{BadCursor, Feed, FeedCursor, FeedEvent, FeedItem};
 pub use idempotency::IdempotencyKey;
 pub use live::{AnswerRejected, MessageRejected};

@@ -18,7 +18,7 @@ use super::start_error::StartError;
 #[cfg(feature = "otel")]
 use super::traces::Traces;
 use crate::agent::{Agents, Host, Registry};
-use crate::api::{AppState, Health, HostPolicy, RateLimits, Rates, router};
+use crate::api::{AppState, BasePath, Health, HostPolicy, RateLimits, Rates, router};
 use crate::auth::{Audit, Auth, SigningKey};
 use crate::config::{ControlGroup, Origins, Settings};
 use crate::metrics::Metrics;
@@ -126,6 +126,7 @@ impl Server {
             limits: Arc::clone(&limits),
             metrics,
             settings: origins.resolve(settings).into(),
+            base_path: BasePath::new(settings.base_path.as_ref()),
             helper_model: settings.helper_model.as_deref().map(Into::into),
         };
         let router = router(state, policy);

@@ -40,5 +40,7 @@ string_enum! {
         RunMessage = "run.message",
         /// Answered a permission request or question.
         RunAnswer = "run.answer",
+        /// Had a failed delivery of a webhook attempted again.
+        WebhookRetry = "webhook.retry",
     }
 }

@@ -434,11 +434,14 @@ fn a_session_receives_new_messages_only_and_a_new_run_the_whole_conversation() {
     });
 }
 
-/// A request with a whole history to the scripted agent, as clients send it. The user's last message is the script.
-fn chat(history: &[(&str, &str)], script: &str, more: &Value) -> Value {
-    let messages = history.iter().copied().chain([("user", script)]);
+/// A request with a whole history to the demo agent, as clients send it.
+fn chat(history: &[(&str, &str)], message: &str, more: &Value) -> Value {
+    let messages = history.iter().copied().chain([("user", message)]);
     let mut body = asking("", more);
     body["messages"] = messages.map(|(role, content)| json!({ "role": role, "content": content })).collect();
+    if more.get("model").is_none() {
+        body["model"] = json!("demo");
+    }
     body
 }
 
@@ -446,31 +449,35 @@ fn session_of(answer: &Answer) -> &str {
     answer.header("x-openrunner-session-id")
 }
 
+/// The text of an answer without streaming.
+fn content(answer: &Answer) -> &str {
+    answer.body["choices"][0]["message"]["content"].as_str().unwrap_or_else(|| panic!("no answer: {}", answer.text))
+}
+
 #[test]
 fn a_chat_continues_its_session_by_the_history_that_the_client_sends() {
     live(async {
-        let mut server = Server::start().await;
+        let server = Server::start().await;
         let user = server.client("user").await;
-        let first =
-            user.post(COMPLETIONS, &chat(&[("system", "today is Monday")], "say Hm.\nresult one", &json!({ "stream": true }))).await;
+        let first = user.post(COMPLETIONS, &chat(&[("system", "today is Monday")], "say one", &json!({ "stream": true }))).await;
         let answer = text(&data(&first.text));
-        server.signal(Signal::KILL);
-        server.ended().await;
         // Clients change their instructions, and trim what they store. The session is found by the next server too.
-        let server = server.again().start().await;
+        let server = server.killed_and_started_again().await;
         let user = user.at(server.url());
-        let history = [("system", "today is Tuesday"), ("user", "say Hm.\nresult one"), ("assistant", answer.trim())];
-        let second = user.post(COMPLETIONS, &chat(&history, "result two", &json!({}))).await;
+        let history = [("system", "today is Tuesday"), ("user", "say one"), ("assistant", answer.trim())];
+        let second = user.post(COMPLETIONS, &chat(&history, "say two", &json!({}))).await;
         assert_eq!(session_of(&second), session_of(&first), "{}", second.text);
         let runs = [&first, &second].map(|answer| answer.header("x-openrunner-run-id").to_owned());
         let (one, two) = (user.run(&runs[0]).await, user.run(&runs[1]).await);
         assert_eq!(one["working_dir"], two["working_dir"]);
-        assert_eq!(two["prompt"], "result two", "the agent remembers the rest");
+        assert_eq!(two["prompt"], "say two", "the agent remembers the rest");
         // The session has moved on, so the same history starts another one, with everything in the prompt.
-        let again = user.post(COMPLETIONS, &chat(&history, "result three", &json!({}))).await;
+        let again = user.post(COMPLETIONS, &chat(&history, "say three", &json!({}))).await;
         assert_ne!(session_of(&again), session_of(&first));
-        let history = [&history[..], &[("user", "result two"), ("assistant", "two")]].concat();
-        let third = user.post(COMPLETIONS, &chat(&history, "result three", &json!({}))).await;
+        let prompt = user.run(again.header("x-openrunner-run-id")).await["prompt"].clone();
+        assert!(prompt.as_str().unwrap().contains("<conversation>"), "{prompt}");
+        let longer = [&history[..], &[("user", "say two"), ("assistant", content(&second))]].concat();
+        let third = user.post(COMPLETIONS, &chat(&longer, "say three", &json!({}))).await;
         assert_eq!(session_of(&third), session_of(&first));
     });
 }
@@ -480,20 +487,21 @@ fn a_chat_of_another_user_another_agent_or_another_directory_is_another_session(
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
-        let first = user.post(COMPLETIONS, &chat(&[], "result one", &json!({}))).await;
-        let history = [("user", "result one"), ("assistant", "one")];
-        let directory = json!({ "openrunner": { "working_dir": server.directory() } });
-        for (client, more) in [(&admin, json!({})), (&user, json!({ "model": "demo" })), (&user, directory)] {
-            let other = client.post(COMPLETIONS, &chat(&history, "result two", &more)).await;
-            assert_eq!(other.status, 200, "{}", other.text);
+        let first = user.post(COMPLETIONS, &chat(&[], "say one", &json!({}))).await;
+        let history = [("user", "say one"), ("assistant", content(&first))];
+        let directory = tempfile::tempdir().unwrap();
+        let elsewhere = json!({ "openrunner": { "working_dir": directory.path() } });
+        for (client, more) in [(&admin, json!({})), (&user, json!({ "model": "claude" })), (&user, elsewhere)] {
+            let other = client.post(COMPLETIONS, &chat(&history, "say two", &more)).await;
+            assert!(!session_of(&other).is_empty(), "{}", other.text);
             assert_ne!(session_of(&other), session_of(&first));
         }
-        let edited = [("user", "result one"), ("assistant", "won")];
-        assert_ne!(session_of(&user.post(COMPLETIONS, &chat(&edited, "result two", &json!({}))).await), session_of(&first));
+        let edited = [("user", "say one"), ("assistant", "won")];
+        assert_ne!(session_of(&user.post(COMPLETIONS, &chat(&edited, "say two", &json!({}))).await), session_of(&first));
         let fresh = user.request(Method::POST, COMPLETIONS).header("openrunner-session", "new");
-        let fresh = user.send(fresh.json(&chat(&history, "result two", &json!({})))).await;
+        let fresh = user.send(fresh.json(&chat(&history, "say two", &json!({})))).await;
         assert_ne!(session_of(&fresh), session_of(&first));
-        let same = user.post(COMPLETIONS, &chat(&history, "result two", &json!({}))).await;
+        let same = user.post(COMPLETIONS, &chat(&history, "say two", &json!({}))).await;
         assert_eq!(session_of(&same), session_of(&first), "the others did not take it");
     });
 }
@@ -503,16 +511,16 @@ fn a_failed_answer_leaves_the_chat_where_it_was() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let first = user.post(COMPLETIONS, &chat(&[], "result one", &json!({}))).await;
-        let history = [("user", "result one"), ("assistant", "one")];
+        let first = user.post(COMPLETIONS, &chat(&[], "say one", &json!({}))).await;
+        let history = [("user", "say one"), ("assistant", content(&first))];
         for stream in [false, true] {
-            let failed = user.post(COMPLETIONS, &chat(&history, "exit 3", &json!({ "stream": stream }))).await;
-            refused(&failed, 502, "server_error", "crashed");
+            let failed = user.post(COMPLETIONS, &chat(&history, "fast fail crashed", &json!({ "stream": stream }))).await;
+            assert!(failed.text.contains("\"crashed\""), "{}", failed.text);
             assert_eq!(session_of(&failed), session_of(&first));
         }
         let invalid = json!({ "openrunner": { "timeout_secs": 0 } });
         refused(&user.post(COMPLETIONS, &chat(&history, "x", &invalid)).await, 400, "invalid_request_error", "invalid_field");
-        let next = user.post(COMPLETIONS, &chat(&history, "result two", &json!({}))).await;
+        let next = user.post(COMPLETIONS, &chat(&history, "say two", &json!({}))).await;
         assert_eq!(session_of(&next), session_of(&first));
     });
 }
@@ -538,9 +546,8 @@ fn headers_choose_session_directory_and_profile() {
         let foreign = send(&user, &[("OpenRunner-Session", "ses_0198a8f0c0de7000800000000000000b")], "x").await;
         refused(&foreign, 404, "invalid_request_error", "not_found");
         // A directory.
-        let directory = server.directory().join("here");
-        std::fs::create_dir(&directory).unwrap();
-        let path = directory.to_str().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_str().unwrap();
         let there = send(&admin, &[("OpenRunner-Directory", path)], "result done").await;
         assert_eq!(admin.run(there.header("x-openrunner-run-id")).await["working_dir"], path);
         // A profile.
@@ -574,9 +581,7 @@ fn requests_that_clients_send_on_their_own_go_to_the_helper_model() {
         };
         let title = json!({ "role": "user", "content": "### Task:\nGenerate a concise title." });
         assert_eq!(agent_of(json!([title])).await, "demo");
-        assert_eq!(agent_of(json!([{ "role": "system", "content": "x" }, title])).await, "demo");
-        let said = |role: &str, text: &str| json!({ "role": role, "content": text });
-        assert_eq!(agent_of(json!([said("user", "result done")])).await, "claude_code");
-        assert_eq!(agent_of(json!([title, said("assistant", "a"), said("user", "result done")])).await, "claude_code");
+        assert_eq!(agent_of(json!([{ "role": "system", "content": "# be brief" }, title])).await, "demo");
+        assert_eq!(agent_of(json!([{ "role": "user", "content": "result done" }])).await, "claude_code");
     });
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use reqwest::Method;
+use serde_json::json;
 
 use crate::support::{Setup, last, live};
 
@@ -87,5 +88,30 @@ fn events_pass_the_documented_proxy_without_buffering() {
         assert_eq!(guest.send(named("runs.example.org")).await.status, 200);
         guest.send(named("other.example.org")).await.problem(421, "host_not_served");
         guest.get("/metrics").await.problem(401, "token_missing");
+    });
+}
+
+#[test]
+fn below_a_base_path_requests_work_with_and_without_it_and_responses_contain_it() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_BASE_PATH", "/tools/runner").start().await;
+        let user = server.client("user").await;
+        for prefix in ["", "/tools/runner"] {
+            let created = user.post(&format!("{prefix}/api/runs"), &json!({ "input": { "text": "result done" } })).await;
+            let run = created.body["run_id"].as_str().unwrap();
+            assert_eq!((created.status, created.header("location")), (201, format!("/tools/runner/api/runs/{run}").as_str()));
+            assert_eq!(created.body["events_url"], format!("/tools/runner/api/runs/{run}/events"));
+            assert_eq!(user.get(&format!("{prefix}/api/runs/{run}?wait=60")).await.body["run_id"], run);
+            let ticket = user.post(&format!("{prefix}/api/runs/{run}/ticket"), &json!({})).await;
+            let url = ticket.body["events_url"].as_str().unwrap();
+            assert!(url.starts_with("/tools/runner/api/runs/"), "{url}");
+            assert_eq!(server.guest().get(url).await.status, 200);
+        }
+        // The rules are those of the path inside.
+        server.guest().get("/tools/runner/api/runs").await.problem(401, "token_missing");
+        assert_eq!(server.guest().get("/tools/runner/v1/models").await.body["error"]["code"], "invalid_api_key");
+        assert_eq!(server.guest().get("/tools/runner/health").await.status, 200);
+        assert_eq!(server.guest().get("/tools/runner").await.status, 200);
+        user.get("/tools/runnerx/api/runs").await.problem(404, "not_found");
     });
 }

@@ -139,3 +139,61 @@ fn deliveries_continue_after_a_crash_between_two_attempts() {
         assert!(deliveries(&user, "").await.is_empty(), "they go with their run");
     });
 }
+
+#[test]
+fn a_failed_delivery_is_retried_on_request_and_the_events_after_it_follow() {
+    live(async {
+        let receiver = Receiver::start(&[(410, None)]).await;
+        let server = setup().start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        let webhook = json!({ "url": receiver.url, "secret": SECRET });
+        let id = user.script_with("result done", json!({ "webhook": webhook })).await;
+        let failed = until_delivery(&user, &id, "failed").await;
+        user.end_of(&id).await;
+        let retry = format!("/api/webhooks/deliveries/{}/retry", failed["id"].as_str().unwrap());
+        // Also by the next server.
+        let server = server.killed_and_started_again().await;
+        let (user, admin) = (user.at(server.url()), admin.at(server.url()));
+        let foreign = admin.script_with("result done", json!({ "webhook": { "url": receiver.url, "secret": SECRET } })).await;
+        let of_admin = until_delivery(&admin, &foreign, "delivered").await["id"].as_str().unwrap().to_owned();
+        user.post(&format!("/api/webhooks/deliveries/{of_admin}/retry"), &json!({})).await.problem(404, "not_found");
+        assert_eq!(user.post(&retry, &json!({})).await.status, 204);
+        let done = loop {
+            let all = deliveries(&user, &format!("?run_id={id}")).await;
+            if all.len() == 2 && all.iter().all(|one| one["status"] == "delivered") {
+                break all;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert_eq!(done.iter().map(|one| one["event"].as_str().unwrap()).collect::<Vec<_>>(), ["done", "run_started"]);
+        user.post(&retry, &json!({})).await.problem(409, "delivery_not_failed");
+        let audited = admin.get("/api/audit?action=webhook.retry").await.body["items"].clone();
+        assert_eq!(audited[1]["detail"], failed["id"], "{audited}");
+    });
+}
+
+#[test]
+fn by_default_only_requests_that_wait_for_a_person_are_sent() {
+    live(async {
+        let receiver = Receiver::start(&[]).await;
+        let server = setup().start().await;
+        let user = server.client("user").await;
+        let with =
+            |mode: &str| json!({ "agent_type": "demo", "permission_mode": mode, "webhook": { "url": receiver.url, "secret": SECRET } });
+        let auto = user.create("ask fast", with("auto")).await;
+        user.end_of(&auto).await;
+        until_delivery_of(&user, &auto, "done").await;
+        let taken = receiver.taken().await;
+        assert_eq!(taken.iter().map(Received::kind).collect::<Vec<_>>(), ["run_started", "done"], "the mode answered the request");
+        let asks = user.create("ask fast", with("ask")).await;
+        until_delivery_of(&user, &asks, "permission_request").await;
+        user.cancel(&asks).await;
+    });
+}
+
+/// Waits until an event of this type was delivered.
+async fn until_delivery_of(client: &Client, run: &str, event: &str) {
+    while !deliveries(client, &format!("?run_id={run}&status=delivered")).await.iter().any(|one| one["event"] == event) {
+        tokio::task::yield_now().await;
+    }
+}

@@ -50,8 +50,8 @@ test("the example with fetch reads all events", async () => {
   const run = await client.run("\u2028 and \u0085", { agent_type: "demo" });
   const events = (await example("events")) as (server: string, run: string, token: string) => AsyncGenerator<Event>;
   const read: Event[] = [];
-  for await (const event of events(server.url, run.id, client.token!)) read.push(event);
-  assert.deepEqual(read, await server.replay(run.id));
+  for await (const event of events(server.url, run.runId, client.token!)) read.push(event);
+  assert.deepEqual(read, await server.replay(run.runId));
   assert.equal(read.at(-1)?.type, "done");
   await server.close();
 });
@@ -70,13 +70,13 @@ test("the example with EventSource shows the text and the status", async () => {
   });
   Reflect.set(globalThis, "EventSource", EventSourceStandIn);
   try {
-    await (await example("follow"))(server.url, run.id, client.token!);
+    await (await example("follow"))(server.url, run.runId, client.token!);
     await ended;
   } finally {
     console.log = log;
     Reflect.set(globalThis, "EventSource", EventSourceOfNode);
   }
-  const tokens = (await server.replay(run.id)).flatMap((event) => (event.type === "token" ? [event.content] : []));
+  const tokens = (await server.replay(run.runId)).flatMap((event) => (event.type === "token" ? [event.content] : []));
   assert.deepEqual(shown, [...tokens, "completed"]);
   await server.close();
 });

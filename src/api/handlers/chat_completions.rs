@@ -50,7 +50,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
         "session_busy", "bad_working_dir", "session_mismatch", "working_dir_gone", "cannot_resume", "cannot_ask", "isolation_required",
         "isolation_unavailable", "idempotency_key_reused", "queue_full", "budget_exceeded", "quota_exceeded", "storage_quota_exceeded",
         "too_many_streams", "storage", "agent_error", "not_logged_in", "not_installed", "bad_arguments", "crashed", "killed", "protocol",
-        "rate_limited", "model_not_found", "timeout", "startup_timeout", "idle_timeout", "cancelled", "node_lost"]))),
+        "rate_limited", "bad_output", "unknown_profile", "profile_conflict", "admin_only", "model_not_found", "timeout", "startup_timeout", "idle_timeout", "cancelled", "node_lost"]))),
     responses((status = 200, description = "The completion; with `stream` as server-sent events, each with one chunk as its data, and `[DONE]` \
             at the end. A failure during the stream is an event with an `error`.",
         content((Completion = "application/json"), (Chunk<'_> = "text/event-stream")),
@@ -141,9 +141,10 @@ pub(in crate::api) async fn create(
     Ok(response)
 }
 
-/// Labels are named `metadata` in this API.
+/// Labels are named `metadata` in this API, and a profile is named in a header.
 fn create_error(error: CreateError, fields: &FileFields) -> ApiError {
-    fields.rename(ApiError::from_create(error, FIELDS).rename_field("openrunner.labels", "metadata"))
+    let error = ApiError::from_create(error, FIELDS).rename_field("openrunner.labels", "metadata");
+    fields.rename(error.rename_field("openrunner.profile", "OpenRunner-Profile"))
 }
 
 /// The response as a stream. It starts with the first output of the agent, so that an early failure gets an error status. After a keep-alive

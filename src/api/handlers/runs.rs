@@ -181,7 +181,8 @@ struct WebhookObject {
     /// The URL: http or https, not in a private network unless the operator allows it.
     #[schema(max_length = 2048)]
     url: String,
-    /// Event types; `*` selects all that can be sent. Default: `run_started`, `permission_request`, `question` and `done`.
+    /// Event types; `*` selects all that can be sent. Default: `run_started`, `needs_input` (requests that wait for a
+    /// person) and `done`.
     events: Option<Vec<String>>,
     /// Signing secret: `whsec_` followed by Base64. Default: the server's secret.
     #[schema(pattern = "^whsec_[A-Za-z0-9+/]+=*$")]
@@ -235,7 +236,7 @@ pub(in crate::api) async fn create(
         move |audit| async move { runs.create(&caller, new, key, Some(audit)).await.map_err(|error| ApiError::from_create(error, FIELDS)) };
     let run = app.audited_with_target(event, creating, |run| Some(Target::Run(run.run_id))).await?;
     let location = format!("/api/runs/{}", run.run_id);
-    let events_url = format!("{location}/events");
+    let events_url = app.base_path.path_of(&format!("{location}/events"));
     // The status at creation, so that a repeated request with the same idempotency key gets the same response.
     let status = RunStatus::Queued;
     Ok(Created { location, body: CreateRunResponse { run_id: run.run_id, session_id: run.session_id, status, events_url } })

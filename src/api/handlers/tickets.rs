@@ -42,6 +42,6 @@ pub(in crate::api) async fn create(
     };
     let ticket = app.audited(event, making).await?;
     // A ticket contains no characters that need encoding in a query.
-    let events_url = format!("/api/runs/{run}/events?access_token={ticket}");
+    let events_url = app.base_path.path_of(&format!("/api/runs/{run}/events?access_token={ticket}"));
     Ok(Answer(TicketResponse { ticket, expires_in: TICKET_SECS, events_url }))
 }

@@ -2,7 +2,7 @@
 //!
 //! Each would start an agent for a line of text. They have no mark of their own, only the instructions that the clients' authors wrote.
 
-/// How such messages begin: Open WebUI's tasks, and `LibreChat`'s titles.
+/// How such messages begin: the tasks of `Open WebUI`, and the titles of `LibreChat`.
 const BEGINNINGS: [&str; 3] = ["### Task:", "Provide a concise, 5-word-or-less title", "Please generate a concise, 5-word-or-less title"];
 
 /// Whether the only message of a chat is such a request.

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::super::json_object::Object;
 use super::super::{ApiError, FaultCode};
-use super::request::unsupported;
+use super::unsupported::unsupported;
 use crate::types::{Attachment, AttachmentInfo, AttachmentKind};
 
 /// Role of the author of a message.
@@ -90,6 +90,7 @@ struct ContentPart {
 
 /// An image.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ChatImage)]
 struct ImageUrl {
     /// The image as a data URL: `data:image/png;base64,…`. The server fetches no other URLs.
     url: String,
@@ -97,6 +98,7 @@ struct ImageUrl {
 
 /// A file.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ChatFile)]
 struct InlineFile {
     /// File name without directories.
     filename: Option<String>,
@@ -106,6 +108,7 @@ struct InlineFile {
 
 /// A call of a tool.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ChatToolCall)]
 struct ToolCall {
     /// The function; absent for other kinds of tools.
     #[schema(value_type = Option<CalledFunction>)]
@@ -114,6 +117,7 @@ struct ToolCall {
 
 /// A called function.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ChatFunctionCall)]
 struct CalledFunction {
     /// Its name.
     name: Option<String>,

@@ -19,6 +19,7 @@ mod prompt;
 mod request;
 mod response_format;
 mod run_error;
+mod unsupported;
 
 pub(super) use chat::Chat;
 pub(super) use chunks::{Chunk, Chunks, Progress};

@@ -3,6 +3,8 @@
 //! OpenAI's clients send the whole conversation with every request. Agents accept one message and have their own memory. So the conversation is
 //! written as one text; in a session only the new messages are sent.
 
+use std::fmt::Write as _;
+
 use super::message::{Message, MessageFile, Role};
 
 /// The prompt after a message of the assistant, which clients send to have it continued.
@@ -31,7 +33,7 @@ pub(super) fn prompt(messages: Vec<Message>, in_session: bool) -> (String, Vec<M
         let mut text = message.text;
         for file in message.files {
             files.push(file);
-            text.push_str(&format!("\n[attachment {}]", files.len()));
+            let _ = write!(text, "\n[attachment {}]", files.len());
         }
         if !text.trim().is_empty() {
             tagged_messages.push(tagged(message.role.tag(), &text));

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -16,6 +15,7 @@ use super::helper::is_helper_prompt;
 use super::message::{ChatMessage, Message};
 use super::prompt::prompt;
 use super::response_format::{ResponseFormat, SCHEMA_FIELD};
+use super::unsupported::unsupported;
 use crate::auth::KeyedDigest;
 use crate::run::{NewAttachment, NewRun, OnBusy};
 use crate::types::{IsolationLevel, PermissionMode, ProjectConfig, SessionId};
@@ -268,12 +268,6 @@ impl FileFields {
         });
         parts.rename_field("input.parts", "messages").rename_field("openrunner.output_schema", SCHEMA_FIELD)
     }
-}
-
-pub(super) fn unsupported(field: impl Into<String>, why: &str) -> ApiError {
-    let field = field.into();
-    let detail = format!("{field} is not supported: {why}");
-    ApiError::new(StatusCode::BAD_REQUEST, "unsupported_parameter", detail).with_field(field, FaultCode::NotSupported)
 }
 
 #[cfg(test)]

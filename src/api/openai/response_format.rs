@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::super::ApiError;
 use super::super::json_object::Object;
-use super::request::unsupported;
+use super::unsupported::unsupported;
 
 /// The format of the answer.
 #[derive(Deserialize, ToSchema)]

@@ -41,6 +41,7 @@ pub(super) const ALL: &[Code] = &[
     code(405, "method_not_allowed", "the route does not support the method; see `Allow`"),
     code(408, "body_timeout", "the body did not arrive in time"),
     code(409, "run_active", "the run has not ended"),
+    code(409, "delivery_not_failed", "the delivery of the webhook is pending or delivered; only a failed one can be retried"),
     code(409, "run_ended", "the run has ended"),
     code(409, "already_answered", "the request was already answered by a user or a rule, or has expired"),
     code(409, "session_busy", "the session has a live run, and `on_busy` is `reject`"),

@@ -2,11 +2,11 @@
 
 use super::RunManager;
 use crate::process::remove_tree;
-use crate::run::errors::{AnswerError, DeleteError, FindError, MessageError};
+use crate::run::errors::{AnswerError, DeleteError, FindError, MessageError, RetryError};
 use crate::run::idempotency::IdempotencyKey;
 use crate::run::live::{AnswerRejected, MessageRejected};
 use crate::run::state::StopReason;
-use crate::run::store::{Audited, Deleted, StoreError, UsedKey};
+use crate::run::store::{Audited, Deleted, DeliveryRetry, StoreError, UsedKey};
 use crate::run::view::RunView;
 use crate::types::{Answer, Caller, MessageMode, RunId};
 
@@ -76,6 +76,22 @@ impl RunManager {
             Err(MessageRejected::Ended) => Err(MessageError::Ended { run: id, session: run.session }),
             Err(MessageRejected::Store(StoreError::KeyUsed(used))) => check_reuse(used),
             Err(other) => Err(MessageError::Rejected(other)),
+        }
+    }
+
+    /// Attempts a failed delivery of a webhook again, at once. The following events of the run are then sent as well.
+    ///
+    /// # Errors
+    /// [`RetryError`], by cause.
+    pub async fn retry_delivery(&self, caller: &Caller, id: String, audit: Option<Audited>) -> Result<(), RetryError> {
+        let owner = Some(caller.user.id).filter(|_| !caller.is_admin());
+        match self.inner.store.retry_delivery(owner, id, self.inner.log.now(), audit).await? {
+            DeliveryRetry::Retried(webhook) => {
+                self.inner.config.webhooks.retry(webhook);
+                Ok(())
+            }
+            DeliveryRetry::NotFailed(status) => Err(RetryError::NotFailed(status)),
+            DeliveryRetry::NotFound => Err(RetryError::NotFound),
         }
     }
 

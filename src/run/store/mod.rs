@@ -37,4 +37,6 @@ pub use sqlite::{BackupError, BackupSummary, OpenError, RestoreError, RestoreSum
 pub use tokens::TokenStore;
 pub use usage::{DailyUsage, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
 pub use users::{OwnerFilter, UserChange, UserEdit, UserRecord, UserStore};
-pub use webhooks::{ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryStatus, NewWebhook, NextAttempt, WebhookStore};
+pub use webhooks::{
+    ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryRetry, DeliveryStatus, NewWebhook, NextAttempt, WebhookStore,
+};

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{OwnerFilter, StoreError};
-use crate::types::{RunId, SessionId, Timestamp, string_enum};
+use super::{Audited, OwnerFilter, StoreError};
+use crate::types::{RunId, SessionId, Timestamp, UserId, string_enum};
 
 /// An endpoint of a new run.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -125,6 +125,17 @@ pub struct Delivery {
     pub next_attempt_at: Option<Timestamp>,
 }
 
+/// What became of a request to retry a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryRetry {
+    /// The delivery is pending again, and this endpoint active.
+    Retried(i64),
+    /// The delivery has not failed, but has this status.
+    NotFailed(DeliveryStatus),
+    /// There is no such delivery.
+    NotFound,
+}
+
 /// Selects deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
@@ -159,6 +170,19 @@ pub trait WebhookStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store fails.
     async fn finish_webhook(&self, webhook: i64) -> Result<(), StoreError>;
+
+    /// Makes a failed delivery pending again, with a first attempt at `at`, and its endpoint active, so that the following events of the run
+    /// are sent as well. `owner` is that of the run; `None` for any.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; nothing was changed then.
+    async fn retry_delivery(
+        &self,
+        owner: Option<UserId>,
+        message_id: String,
+        at: Timestamp,
+        audit: Option<Audited>,
+    ) -> Result<DeliveryRetry, StoreError>;
 
     /// At most `limit` deliveries that match the filter, newest first. Damaged rows are left
     /// out.

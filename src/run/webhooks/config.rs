@@ -1,5 +1,7 @@
 //! The operator's settings for webhooks.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -27,6 +29,8 @@ pub struct WebhookSettings {
 pub struct WebhookConfig {
     pub(super) settings: WebhookSettings,
     pub(super) added: watch::Sender<u64>,
+    /// Endpoints that were abandoned and are to be served again.
+    retried: Mutex<BTreeSet<i64>>,
 }
 
 /// Without settings: only public addresses and no retries.
@@ -34,7 +38,7 @@ impl Default for WebhookConfig {
     fn default() -> Self {
         let guard = AddressGuard::new(vec![], |_| false);
         let settings = WebhookSettings { url: None, secret: None, events: vec![], guard, schedule: vec![] };
-        Self { settings, added: watch::Sender::new(0) }
+        Self { settings, added: watch::Sender::new(0), retried: Mutex::default() }
     }
 }
 
@@ -48,7 +52,7 @@ impl WebhookConfig {
             let events = Some(settings.events.clone());
             WebhookRequest { url, events, secret: None }.check(&settings.guard, settings.secret.is_some())?;
         }
-        Ok(Self { settings, added: watch::Sender::new(0) })
+        Ok(Self { settings, added: watch::Sender::new(0), retried: Mutex::default() })
     }
 
     /// The endpoints of a new run: the operator's and the requested one.
@@ -66,6 +70,19 @@ impl WebhookConfig {
             endpoints.push(NewWebhook { url: Some(url), secret, events });
         }
         Ok(endpoints)
+    }
+
+    /// Has an endpoint served again that was abandoned and is active in the store.
+    pub(in crate::run) fn retry(&self, webhook: i64) {
+        self.retried.lock().unwrap_or_else(PoisonError::into_inner).insert(webhook);
+        self.notify();
+    }
+
+    /// The endpoints to be served again. Those after `last` are found as new ones.
+    pub(super) fn take_retried(&self, last: i64) -> BTreeSet<i64> {
+        let mut retried = std::mem::take(&mut *self.retried.lock().unwrap_or_else(PoisonError::into_inner));
+        retried.retain(|webhook| *webhook <= last);
+        retried
     }
 
     /// Wakes the sender after endpoints were added to the store.

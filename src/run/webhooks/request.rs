@@ -10,8 +10,11 @@ const MAX_URL: usize = 2048;
 /// Selects all event types in [`KNOWN`].
 const ALL: &str = "*";
 
-/// The default event types: those that matter to someone who does not follow the run.
-const DEFAULT: [&str; 4] = ["run_started", "permission_request", "question", "done"];
+/// Selects the permission requests and questions that wait for a person, not those that a rule or the permission mode answers at once.
+const NEEDS_INPUT: &str = "needs_input";
+
+/// The default selection: what matters to someone who does not follow the run.
+const DEFAULT: [&str; 3] = ["run_started", NEEDS_INPUT, "done"];
 
 /// The event types that can be sent. Pieces of texts and unknown lines cannot: complete messages and results follow.
 const KNOWN: [&str; 23] = [
@@ -76,7 +79,7 @@ pub enum BadWebhook {
     #[error("a webhook secret is required because OPENRUNNER_WEBHOOK_SECRET is not set; it {BadSecret}")]
     NoSecret,
     /// The event type is unknown or cannot be sent.
-    #[error("unknown webhook event {0:?}; expected one of {all}, or \"*\" for all of them", all = KNOWN.join(", "))]
+    #[error("unknown webhook event {0:?}; expected {NEEDS_INPUT}, one of {all}, or \"*\" for all of them", all = KNOWN.join(", "))]
     Event(String),
 }
 
@@ -92,7 +95,8 @@ impl WebhookRequest {
             None if server_has_secret => {}
             None => return Err(BadWebhook::NoSecret),
         }
-        let unknown = self.events.iter().flatten().find(|event| *event != ALL && !KNOWN.contains(&event.as_str()));
+        let unknown =
+            self.events.iter().flatten().find(|event| ![ALL, NEEDS_INPUT].contains(&event.as_str()) && !KNOWN.contains(&event.as_str()));
         unknown.map_or(Ok(()), |event| Err(BadWebhook::Event(event.chars().take(64).collect())))
     }
 }
@@ -107,11 +111,16 @@ pub(super) fn target_url(url: &str, guard: &AddressGuard) -> Result<Url, BadWebh
     if guard.allows_url(&url) { Ok(url) } else { Err(BadWebhook::NotAllowed) }
 }
 
-/// Whether `events` selects an event of this type.
-pub(super) fn selects(events: Option<&[String]>, event: &str) -> bool {
+/// Whether `events` selects an event of this type. `waits` states whether it is a request that waits for a person.
+pub(super) fn selects(events: Option<&[String]>, event: &str, waits: bool) -> bool {
+    let is_selected = |selected: &str| match selected {
+        ALL => KNOWN.contains(&event),
+        NEEDS_INPUT => waits,
+        selected => selected == event,
+    };
     match events {
-        None => DEFAULT.contains(&event),
-        Some(events) => events.iter().any(|selected| selected == event || selected == ALL && KNOWN.contains(&event)),
+        None => DEFAULT.iter().any(|selected| is_selected(selected)),
+        Some(events) => events.iter().any(|selected| is_selected(selected)),
     }
 }
 
@@ -147,8 +156,17 @@ mod tests {
     fn every_event_except_pieces_and_raw_lines_can_be_sent() {
         let examples = include_str!("../../api/openapi/events.jsonl").lines();
         let types = examples.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["type"].as_str().unwrap().to_owned());
-        let unknown: Vec<String> = types.filter(|name| !selects(Some(&["*".to_owned()]), name)).collect();
+        let unknown: Vec<String> = types.filter(|name| !selects(Some(&["*".to_owned()]), name, false)).collect();
         assert_eq!(unknown, ["token", "thinking", "tool_output", "raw"]);
-        assert!(selects(None, "done") && !selects(None, "message") && !selects(Some(&[]), "done"));
+        assert!(selects(None, "done", false) && !selects(None, "message", false) && !selects(Some(&[]), "done", false));
+    }
+
+    #[test]
+    fn by_default_only_requests_that_wait_for_a_person_are_sent() {
+        for event in ["permission_request", "question"] {
+            assert!(selects(None, event, true) && !selects(None, event, false), "{event}");
+            assert!(selects(Some(&[event.to_owned()]), event, false), "{event}: selected by its own name");
+        }
+        assert_eq!(check("https://a.example/", Some(&["needs_input"]), Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")), Ok(()));
     }
 }

@@ -87,6 +87,8 @@ struct Head<'a> {
     ts: &'a str,
     #[serde(rename = "type")]
     kind: &'a str,
+    /// Until when the event waits for a person. Absent if a rule or the permission mode decides.
+    expires_at: Option<&'a str>,
 }
 
 /// The result of one attempt.
@@ -124,6 +126,20 @@ impl Sender {
         loop {
             // Before the store is read, so that endpoints added in between wake this task.
             added.borrow_and_update();
+            for retried in self.config.take_retried(last) {
+                match self.store.active_webhooks(retried - 1, 1).await {
+                    Ok(found) => {
+                        for webhook in found.into_iter().filter(|webhook| webhook.id == retried) {
+                            self.spawn(webhook).await;
+                        }
+                    }
+                    Err(error) => {
+                        self.warn(&error);
+                        self.config.retry(retried);
+                        sleep(STORE_RETRY).await;
+                    }
+                }
+            }
             let found = match self.store.active_webhooks(last, PAGE).await {
                 Ok(found) => found,
                 Err(error) => {
@@ -137,16 +153,21 @@ impl Sender {
             }
             for webhook in found {
                 last = webhook.id;
-                let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
-                let (sender, shutdown) = (Arc::clone(&self), self.shutdown.clone());
-                self.tasks.spawn(async move {
-                    tokio::select! {
-                        _how = shutdown.requested() => {}
-                        () = sender.serve(webhook, slot) => {}
-                    }
-                });
+                self.spawn(webhook).await;
             }
         }
+    }
+
+    /// Serves an endpoint in its own task, as soon as a slot is free.
+    async fn spawn(self: &Arc<Self>, webhook: ActiveWebhook) {
+        let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+        let (sender, shutdown) = (Arc::clone(self), self.shutdown.clone());
+        self.tasks.spawn(async move {
+            tokio::select! {
+                _how = shutdown.requested() => {}
+                () = sender.serve(webhook, slot) => {}
+            }
+        });
     }
 
     /// Sends all events of one endpoint.
@@ -228,7 +249,7 @@ impl Sender {
                     continue;
                 };
                 skipped = false;
-                if selects(events.as_deref(), head.kind) {
+                if selects(events.as_deref(), head.kind, head.expires_at.is_some()) {
                     match self.deliver(webhook, endpoint.as_ref(), &head, line).await? {
                         NextAttempt::Delivered => (webhook.cursor, webhook.attempts) = (head.seq, 0),
                         NextAttempt::RetryAt(at) => {
@@ -247,7 +268,7 @@ impl Sender {
         // Everything was sent before, but this was not recorded. Otherwise the run was deleted, or this server shuts down and the next one
         // continues.
         if log.is_exhausted() {
-            if skipped && selects(events.as_deref(), "done") {
+            if skipped && selects(events.as_deref(), "done", false) {
                 // Neither the log nor the run's row contains the end.
                 self.abandon(webhook, log.last(), "the end of the run is damaged and cannot be sent").await?;
             } else {

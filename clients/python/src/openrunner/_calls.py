@@ -292,6 +292,10 @@ class Calls(ABC):
         )
         return response
 
+    def retry_delivery(self, delivery: str) -> None:
+        """Attempts a failed delivery again."""
+        self._call("POST", f"/api/webhooks/deliveries/{quote(delivery, safe='')}/retry")
+
 
 class AsyncCalls(ABC):
     """One asynchronous method per API operation."""
@@ -579,3 +583,7 @@ class AsyncCalls(ABC):
             "GET", "/api/webhooks/deliveries", query={"run_id": run_id, "status": status, "owner": owner, "limit": limit, "cursor": cursor}
         )
         return response
+
+    async def retry_delivery(self, delivery: str) -> None:
+        """Attempts a failed delivery again."""
+        await self._call("POST", f"/api/webhooks/deliveries/{quote(delivery, safe='')}/retry")

@@ -1,8 +1,8 @@
 //! What every store must do for chats.
 
-use super::fixtures::{contract, create, record};
-use crate::run::store::{RunStore, StoreError};
-use crate::types::{RunStatus, SessionId, UserId};
+use super::fixtures::{at, batch, contract, create, done, record};
+use crate::run::store::{RunChange, RunStore, StoreError};
+use crate::types::{SessionId, UserId};
 
 async fn the_newest_session_of_the_owner_has_the_chat_until_it_is_taken(store: &dyn RunStore) {
     let (chat, other) = ([1; 32], [2; 32]);
@@ -34,9 +34,9 @@ async fn a_session_has_the_chat_that_was_recorded_last(store: &dyn RunStore) {
 }
 
 async fn a_deleted_session_has_no_chat(store: &dyn RunStore) {
-    let mut run = record("ann", "demo", None);
-    run.status = RunStatus::Completed;
-    create(store, &run).await;
+    let run = record("ann", "demo", None);
+    let lease = create(store, &run).await;
+    store.append(&lease, batch(2, 2), RunChange { done: Some((done(), at(5))), ..RunChange::default() }).await.unwrap();
     store.set_chat(run.session, Some([1; 32])).await.unwrap();
     store.begin_delete(run.id, None).await.unwrap();
     assert_eq!(store.chat_session(run.owner.id, [1; 32]).await.unwrap(), None);

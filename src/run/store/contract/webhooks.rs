@@ -2,9 +2,10 @@
 
 use super::fixtures::{at, batch, contract, create, done, record};
 use crate::run::store::{
-    ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryStatus, NewWebhook, NextAttempt, OwnerFilter, RunChange, RunRecord, RunStore,
-    WebhookStore,
+    ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryRetry, DeliveryStatus, NewWebhook, NextAttempt, OwnerFilter, RunChange,
+    RunRecord, RunStore, WebhookStore,
 };
+use crate::types::UserId;
 
 fn endpoint(url: &str) -> NewWebhook {
     NewWebhook { url: Some(url.to_owned()), secret: Some("secret".to_owned()), events: Some(vec!["done".to_owned()]) }
@@ -126,7 +127,28 @@ async fn an_attempt_for_a_deleted_run_is_ignored(store: &dyn RunStore) {
     assert!(active(store).await.is_empty() && all_deliveries(store).await.is_empty());
 }
 
+async fn a_failed_delivery_of_the_owner_is_retried_and_no_other(store: &dyn RunStore) {
+    let run = add_run(store, "ann", vec![endpoint("https://example.test/a")]).await;
+    let (webhook, owner) = (active(store).await.remove(0), run.owner.id);
+    let retry = |owner, id: &str| store.retry_delivery(owner, id.to_owned(), at(70), None);
+    store.record_attempt(attempt(&webhook, 1, NextAttempt::Delivered)).await.unwrap();
+    store.record_attempt(attempt(&webhook, 3, NextAttempt::RetryAt(at(50)))).await.unwrap();
+    for (id, status) in [("msg_1", DeliveryStatus::Delivered), ("msg_3", DeliveryStatus::Pending)] {
+        assert_eq!(retry(Some(owner), id).await.unwrap(), DeliveryRetry::NotFailed(status));
+    }
+    store.record_attempt(attempt(&webhook, 3, NextAttempt::Abandoned)).await.unwrap();
+    assert_eq!(active(store).await, []);
+    for (owner, id) in [(Some(UserId::new()), "msg_3"), (Some(owner), "msg_2")] {
+        assert_eq!(retry(owner, id).await.unwrap(), DeliveryRetry::NotFound);
+    }
+    assert_eq!(retry(None, "msg_3").await.unwrap(), DeliveryRetry::Retried(webhook.id));
+    assert_eq!(active(store).await, [ActiveWebhook { cursor: 1, ..webhook }], "it continues after the last delivered event");
+    let pending = &all_deliveries(store).await[0];
+    assert_eq!((pending.status, pending.next_attempt_at), (DeliveryStatus::Pending, Some(at(70))));
+}
+
 contract! {
+    a_failed_delivery_of_the_owner_is_retried_and_no_other,
     endpoints_are_added_with_their_run_and_paged,
     a_delivery_advances_the_cursor_and_a_failure_schedules_a_retry,
     an_abandoned_or_finished_endpoint_is_not_active,

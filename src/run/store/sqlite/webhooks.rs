@@ -5,11 +5,12 @@ use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::damage::Columns;
-use super::sql::{Conditions, execute, integer, to_json};
+use super::sql::{Conditions, execute, integer, query_first, to_json};
 use crate::run::store::{
-    ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryStatus, NewWebhook, NextAttempt, StoreError, WebhookStore,
+    ActiveWebhook, Attempt, Audited, Delivery, DeliveryFilter, DeliveryRetry, DeliveryStatus, NewWebhook, NextAttempt, StoreError,
+    WebhookStore,
 };
-use crate::types::RunId;
+use crate::types::{RunId, Timestamp, UserId};
 
 /// Maximum number of deliveries that are kept per endpoint of a run.
 const MAX_DELIVERIES: u32 = 1000;
@@ -44,6 +45,36 @@ impl WebhookStore for SqliteStore {
     async fn finish_webhook(&self, webhook: i64) -> Result<(), StoreError> {
         let sql = "UPDATE webhooks SET status = 'done' WHERE id = ?1 AND status = 'active'";
         self.writer.write(move |connection| execute(connection, sql, [webhook]).map(|_| ())).await
+    }
+
+    async fn retry_delivery(
+        &self,
+        owner: Option<UserId>,
+        message_id: String,
+        at: Timestamp,
+        audit: Option<Audited>,
+    ) -> Result<DeliveryRetry, StoreError> {
+        let changed = |retry: DeliveryRetry| matches!(retry, DeliveryRetry::Retried(_));
+        let owner = owner.map(|owner| owner.to_string());
+        self.write_audited(audit, changed, move |connection| {
+            let sql = "SELECT deliveries.id, webhook_id, deliveries.status
+                 FROM webhook_deliveries AS deliveries JOIN webhooks ON webhooks.id = webhook_id JOIN runs ON runs.id = run_id
+                 WHERE message_id = ?1 AND owner = coalesce(?2, owner)";
+            let found = query_first(connection, sql, params![message_id, owner], |row| {
+                let columns = Columns::new("webhook_deliveries", row);
+                Ok((columns.get::<i64>(0)?, columns.get::<i64>(1)?, columns.named(2, DeliveryStatus::from_name)?))
+            })?;
+            let Some((delivery, webhook, status)) = found else { return Ok(DeliveryRetry::NotFound) };
+            if status != DeliveryStatus::Failed {
+                return Ok(DeliveryRetry::NotFailed(status));
+            }
+            let sql = "UPDATE webhooks SET status = 'active', attempts = 0, next_attempt_at = NULL WHERE id = ?1";
+            execute(connection, sql, [webhook])?;
+            let sql = "UPDATE webhook_deliveries SET status = 'pending', next_attempt_at = ?2 WHERE id = ?1";
+            execute(connection, sql, params![delivery, at.as_millis()])?;
+            Ok(DeliveryRetry::Retried(webhook))
+        })
+        .await
     }
 
     async fn deliveries(&self, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError> {

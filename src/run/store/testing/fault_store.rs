@@ -9,9 +9,9 @@ use bytes::Bytes;
 use super::gate::{Gate, GateKeeper, Point};
 use crate::run::store::{
     ActiveWebhook, Attempt, Audited, ChatDigest, ChatStore, Chunk, DailyUsage, DamagedChunk, Deleted, Delivery, DeliveryFilter,
-    FreshWorkspace, Idempotency, LogTip, PendingRemoval, ProfileChange, ProfileRecord, ProfileStore, QuotaStore, QuotaUse, RetentionStep,
-    RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SearchText, SessionRecord, SessionUse, SqliteStore, StoreError, StoreSize,
-    UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum, UsedKey, WebhookStore,
+    DeliveryRetry, FreshWorkspace, Idempotency, LogTip, PendingRemoval, ProfileChange, ProfileRecord, ProfileStore, QuotaStore, QuotaUse,
+    RetentionStep, RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SearchText, SessionRecord, SessionUse, SqliteStore,
+    StoreError, StoreSize, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum, UsedKey, WebhookStore,
 };
 use crate::types::{Day, Lease, NodeId, ProfileName, RunId, SessionId, Timestamp, UserId};
 use crate::workspace::StoredChanges;
@@ -290,6 +290,16 @@ impl WebhookStore for FaultStore {
 
     async fn finish_webhook(&self, webhook: i64) -> Result<(), StoreError> {
         self.write("finish_webhook", self.inner.finish_webhook(webhook)).await
+    }
+
+    async fn retry_delivery(
+        &self,
+        owner: Option<UserId>,
+        message_id: String,
+        at: Timestamp,
+        audit: Option<Audited>,
+    ) -> Result<DeliveryRetry, StoreError> {
+        self.write("retry_delivery", self.inner.retry_delivery(owner, message_id, at, audit)).await
     }
 
     async fn deliveries(&self, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError> {
