@@ -5,7 +5,7 @@ import { Icon } from '../../icons.js';
 import { usePageTitle } from '../../page_title.js';
 import { navigate } from '../../router.js';
 import { EmptyState } from '../../ui/empty_state.js';
-import { isFocusLost } from '../../ui/focus.js';
+import { focusRegion, isFocusLost } from '../../ui/focus.js';
 import { problemText } from '../../ui/problem.js';
 import { useShortcuts } from '../../ui/shortcuts.js';
 import { Spinner } from '../../ui/spinner.js';
@@ -63,7 +63,7 @@ function ThreadPage({ thread, current }) {
   const closeSearch = () => {
     setSearching(false);
     setFound(null);
-    requestAnimationFrame(() => /** @type {HTMLElement | null} */ (document.querySelector('.conversation .list-viewport'))?.focus({ preventScroll: true }));
+    requestAnimationFrame(() => focusRegion('.conversation .list-viewport'));
   };
   const last = thread.runs.value.at(-1) ?? current;
   const title = thread.title;
@@ -74,7 +74,7 @@ function ThreadPage({ thread, current }) {
   };
   usePageTitle(summarize(title, 80) || t('run.title'));
   useLayoutEffect(() => {
-    if (isFocusLost()) /** @type {HTMLElement | null} */ (document.querySelector('.conversation .list-viewport'))?.focus({ preventScroll: true });
+    if (isFocusLost()) focusRegion('.conversation .list-viewport');
   }, []);
   useShortcuts([
     { key: '/', label: t('run.search'), run: () => { setTab('conversation'); setSearching(true); } },

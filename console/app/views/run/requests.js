@@ -6,7 +6,7 @@ import { Icon } from '../../icons.js';
 import { Kbd } from '../../ui/badge.js';
 import { Button } from '../../ui/button.js';
 import { confirm } from '../../ui/dialog.js';
-import { isFocusLost, useInitialFocus } from '../../ui/focus.js';
+import { focusRegion, isFocusLost, useInitialFocus } from '../../ui/focus.js';
 import { problemText } from '../../ui/problem.js';
 import { useShortcuts } from '../../ui/shortcuts.js';
 import { Countdown } from '../../ui/time.js';
@@ -38,7 +38,7 @@ export function Requests({ run }) {
  * @param {{ current: HTMLElement | null }} form */
 function useFocusReturn(form) {
   useLayoutEffect(() => () => {
-    if (isFocusLost() || form.current?.contains(document.activeElement)) /** @type {HTMLElement | null} */ (document.querySelector('.conversation .list-viewport'))?.focus({ preventScroll: true });
+    if (isFocusLost() || form.current?.contains(document.activeElement)) focusRegion('.conversation .list-viewport');
   }, []);
 }
 
