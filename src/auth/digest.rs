@@ -61,7 +61,9 @@ mod tests {
     fn digest(secret: &str, purpose: &'static str, parts: &[&str]) -> [u8; 32] {
         let key = DigestKey::new(&SigningKey::load(Some(&Secret::new(secret.repeat(32))), Path::new("/nowhere")).unwrap());
         let mut digest = key.digest(purpose);
-        parts.iter().for_each(|part| digest.update(part.as_bytes()));
+        for part in parts {
+            digest.update(part.as_bytes());
+        }
         digest.value()
     }
 

@@ -139,7 +139,9 @@ mod tests {
     fn after(messages: &[(Role, &str)], pieces: &[&str]) -> [u8; 32] {
         let mut chat = chat(messages).chat;
         chat.begin_answer();
-        pieces.iter().for_each(|piece| chat.push(piece));
+        for piece in pieces {
+            chat.push(piece);
+        }
         chat.end()
     }
 
