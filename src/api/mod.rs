@@ -1,6 +1,6 @@
 //! The HTTP API: authentication, routes, requests and responses.
 //!
-//! A request passes these layers, from the outside in: the client's origin, the request log, the panic handler, the [host
+//! A request passes these layers, from the outside in: the client's origin, the request log, compression, the panic handler, the [host
 //! guard](HostPolicy) (`Host`, `Origin`, cross-site, content type, CORS), authentication with the [rate limits](RateLimits) and the
 //! route's required scope (`scopes`), the body limits, and the handler. All layers wrap the whole router, so a route cannot be added
 //! outside them.
@@ -12,6 +12,7 @@ mod authz_matrix_tests;
 mod base_path;
 mod body;
 mod client_origin;
+mod compression;
 mod cors;
 mod disconnect;
 mod error;

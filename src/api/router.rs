@@ -14,7 +14,7 @@ use utoipa::openapi::HttpMethod;
 
 use super::handlers;
 use super::host_guard::HostGuard;
-use super::{ApiError, AppState, HostPolicy, authn, body, client_origin, host_guard, openai, request_log};
+use super::{ApiError, AppState, HostPolicy, authn, body, client_origin, compression, host_guard, openai, request_log};
 
 /// Defines [`table`] and, for tests, `described` from the same rows, so that every route is described.
 ///
@@ -126,6 +126,7 @@ pub(super) fn build(table: Vec<(String, MethodRouter<AppState>)>, state: AppStat
         .layer(from_fn_with_state(HostGuard::new(Arc::clone(&policy)), host_guard::guard))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(openai::convert_errors))
+        .layer(from_fn(compression::compress_json))
         .layer(from_fn_with_state(state.clone(), request_log::log_request))
         .layer(from_fn_with_state(policy, client_origin::insert))
         .with_state(state)

@@ -36,16 +36,16 @@ pub struct RunView {
     /// Requested model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The prompt.
+    /// The prompt; in a summary its first 2,000 characters.
     pub prompt: String,
     /// The images and files that were given to the agent with the prompt, without their content.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<AttachmentInfo>,
-    /// JSON Schema of the answer.
+    /// JSON Schema of the answer; absent in summaries.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub output_schema: Option<Value>,
-    /// Text that was added to the agent's system prompt.
+    /// Text that was added to the agent's system prompt; absent in summaries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
     /// First non-empty line of the prompt, at most 120 characters.
@@ -108,6 +108,10 @@ pub struct RunView {
     pub ended_at: Option<Timestamp>,
     /// Sequence number of the last event.
     pub last_seq: u64,
+    /// Whether this is a summary, as in lists and in the stream of changes: long texts are truncated or absent. `GET /api/runs/{id}` returns
+    /// them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub summary: bool,
     /// Outcome, with the fields of the `done` event.
     #[serde(flatten)]
     // Flattened: each field is absent while the run is live.
@@ -130,10 +134,10 @@ pub struct RunEnd {
     /// Whether the kernel killed a process of the run because it ran out of memory.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub out_of_memory: bool,
-    /// Final text of the agent.
+    /// Final text of the agent; in a summary its first 400 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
-    /// The agent's answer as a value that matches `output_schema`.
+    /// The agent's answer as a value that matches `output_schema`; absent in summaries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
     /// Total usage of the run.
@@ -142,7 +146,7 @@ pub struct RunEnd {
     /// Time from creation to end, in milliseconds.
     #[schema(required = false)]
     pub duration_ms: u64,
-    /// Last part of the agent's standard error, if the run failed.
+    /// Last part of the agent's standard error, if the run failed; absent in summaries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stderr_tail: Option<String>,
 }
@@ -236,10 +240,42 @@ impl RunView {
             started_at,
             ended_at,
             last_seq: last_seq.get(),
+            summary: false,
             end: done.map(RunEnd::from),
         }
     }
+
+    /// The same without what can be long, for lists and streams of many runs.
+    #[must_use]
+    pub(super) fn into_summary(mut self) -> Self {
+        truncate(&mut self.prompt, MAX_SUMMARY_PROMPT);
+        self.output_schema = None;
+        self.instructions = None;
+        self.summary = true;
+        if let Some(end) = &mut self.end {
+            if let Some(result) = &mut end.result {
+                truncate(result, MAX_SUMMARY_RESULT);
+            }
+            end.output = None;
+            end.stderr_tail = None;
+        }
+        self
+    }
 }
+
+/// Shortens a text to at most `max` characters, and frees the rest.
+fn truncate(text: &mut String, max: usize) {
+    if let Some((index, _char)) = text.char_indices().nth(max) {
+        text.truncate(index);
+        text.shrink_to_fit();
+    }
+}
+
+/// Maximum length of the prompt in a summary, in characters: as much as is searched.
+const MAX_SUMMARY_PROMPT: usize = 2_000;
+
+/// Maximum length of the result in a summary, in characters.
+const MAX_SUMMARY_RESULT: usize = 400;
 
 /// Maximum length of a title, in characters.
 const MAX_TITLE: usize = 120;
@@ -265,6 +301,15 @@ impl From<RunDone> for RunEnd {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_truncated_text_is_cut_between_characters() {
+        for (text, expected) in [("", ""), ("öö", "öö"), ("ööx", "öö"), ("🦀🦀🦀", "🦀🦀")] {
+            let mut cut = text.to_owned();
+            truncate(&mut cut, 2);
+            assert_eq!(cut, expected);
+        }
+    }
 
     #[test]
     fn a_title_is_the_first_non_empty_line_truncated_to_120_characters() {

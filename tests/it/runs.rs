@@ -58,6 +58,41 @@ fn lists_are_newest_first_filtered_and_paginated() {
 }
 
 #[test]
+fn lists_and_the_feed_return_summaries_and_a_single_run_is_complete() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let mut feed = user.request(Method::GET, "/api/events").header("Accept", "application/x-ndjson").send().await.unwrap();
+        let answer = "ö".repeat(5_000);
+        let script = format!("result {answer}");
+        let id = user.create(&script, json!({ "agent_type": "claude_code" })).await;
+        let run = user.end_of(&id).await;
+        assert_eq!((run["prompt"].as_str(), run["result"].as_str()), (Some(script.as_str()), Some(answer.as_str())));
+        assert_eq!(run.get("summary"), None);
+        let assert_summary = |summary: &serde_json::Value| {
+            assert_eq!(summary["summary"], true);
+            assert_eq!(summary["prompt"], script.chars().take(2_000).collect::<String>());
+            assert_eq!(summary["result"], "ö".repeat(400));
+            for field in ["run_id", "session_id", "status", "title", "usage", "duration_ms", "labels", "last_seq"] {
+                assert_eq!(summary[field], run[field], "{field}");
+            }
+        };
+        assert_summary(&user.get("/api/runs").await.body["items"][0]);
+        assert_summary(&user.get("/api/runs?q=result").await.body["items"][0]);
+        let mut received = Vec::new();
+        let ended = loop {
+            received.extend_from_slice(&feed.chunk().await.unwrap().expect("the feed continues"));
+            let lines: Vec<_> = received.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+            let ended = lines.iter().map(|event: &serde_json::Value| event["run"].clone()).find(|run| run["status"] == "completed");
+            if let Some(ended) = ended {
+                break ended;
+            }
+        };
+        assert_summary(&ended);
+    });
+}
+
+#[test]
 fn a_run_shows_its_input_and_status() {
     live(async {
         let server = Server::start().await;

@@ -625,7 +625,7 @@ export interface paths {
          *     ```
          *
          *     The first event is `ready` or `reset`. All later changes are reported, so a client that lists the runs after this event misses nothing. A `run`
-         *     event is sent when a run is created, changes its `status`, opens or closes a request, and ends. It contains the run as it is when the event is
+         *     event is sent when a run is created, changes its `status`, opens or closes a request, and ends. It contains a summary of the run as it is when the event is
          *     sent, so several changes may be combined in one event. `run_deleted` reports that a run was deleted.
          *
          *     To resume, pass the last `cursor`; `ready` then has `resumed: true`. If the cursor is too old, or from before a restart of the server, `reset` is
@@ -1709,7 +1709,7 @@ export interface components {
             /** @enum {string} */
             type: "ready";
         } | {
-            /** @description The run's current state. */
+            /** @description The run's current state, as a summary. */
             run: components["schemas"]["Run"];
             /** @enum {string} */
             type: "run";
@@ -2658,13 +2658,13 @@ export interface components {
             agent_type: string;
             /** @description Requested model. */
             model?: string;
-            /** @description The prompt. */
+            /** @description The prompt; in a summary its first 2,000 characters. */
             prompt: string;
             /** @description The images and files that were given to the agent with the prompt, without their content. */
             attachments?: components["schemas"]["Attachment"][];
-            /** @description JSON Schema of the answer. */
+            /** @description JSON Schema of the answer; absent in summaries. */
             output_schema?: Record<string, never>;
-            /** @description Text that was added to the agent's system prompt. */
+            /** @description Text that was added to the agent's system prompt; absent in summaries. */
             instructions?: string;
             /** @description First non-empty line of the prompt, at most 120 characters. */
             title: string;
@@ -2724,6 +2724,11 @@ export interface components {
              * @description Sequence number of the last event.
              */
             last_seq: number;
+            /**
+             * @description Whether this is a summary, as in lists and in the stream of changes: long texts are truncated or absent. `GET /api/runs/{id}` returns
+             *     them.
+             */
+            summary?: boolean;
         };
         /** @description Limits of each run of a user. Absent if unlimited. */
         RunAllowance: {
@@ -2839,9 +2844,9 @@ export interface components {
             signal?: number;
             /** @description Whether the kernel killed a process of the run because it ran out of memory. */
             out_of_memory?: boolean;
-            /** @description Final text of the agent. */
+            /** @description Final text of the agent; in a summary its first 400 characters. */
             result?: string;
-            /** @description The agent's answer as a value that matches `output_schema`. */
+            /** @description The agent's answer as a value that matches `output_schema`; absent in summaries. */
             output?: unknown;
             /** @description Total usage of the run. */
             usage?: components["schemas"]["Usage"];
@@ -2850,7 +2855,7 @@ export interface components {
              * @description Time from creation to end, in milliseconds.
              */
             duration_ms?: number;
-            /** @description Last part of the agent's standard error, if the run failed. */
+            /** @description Last part of the agent's standard error, if the run failed; absent in summaries. */
             stderr_tail?: string;
         };
         /** @example run_0198a8f0c0de7000800000000000000a */
@@ -3145,7 +3150,7 @@ export interface components {
         };
         /** @description A session with its runs. */
         SessionWithRuns: components["schemas"]["Session"] & {
-            /** @description The newest 200 runs, newest first. */
+            /** @description Summaries of the newest 200 runs, newest first. */
             runs: components["schemas"]["Run"][];
         };
         /** @description One setting in effect. */

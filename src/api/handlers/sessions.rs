@@ -49,7 +49,7 @@ pub(in crate::api) async fn list(
 pub(in crate::api) struct SessionResponse {
     #[serde(flatten)]
     session: SessionView,
-    /// The newest 200 runs, newest first.
+    /// Summaries of the newest 200 runs, newest first.
     runs: Vec<RunView>,
 }
 

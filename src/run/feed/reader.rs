@@ -37,7 +37,7 @@ pub enum FeedEvent {
     },
     /// A run was created or has changed.
     Run {
-        /// The run's current state.
+        /// The run's current state, as a summary.
         run: Box<RunView>,
     },
     /// A run was deleted.

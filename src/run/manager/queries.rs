@@ -85,10 +85,11 @@ impl RunManager {
         Ok(self.views(runs))
     }
 
+    /// Summaries of the runs.
     fn views(&self, runs: Vec<RunRecord>) -> Vec<RunView> {
         let view = |run: RunRecord| {
             let position = self.inner.admission.position(run.id);
-            RunView::new(run, position)
+            RunView::new(run, position).into_summary()
         };
         runs.into_iter().map(view).collect()
     }
@@ -203,7 +204,7 @@ impl RunManager {
 impl RunSource for RunManager {
     async fn current(&self, caller: &Caller, run: RunId) -> Result<Option<RunView>, StoreError> {
         match self.get(caller, run).await {
-            Ok(run) => Ok(Some(run)),
+            Ok(run) => Ok(Some(run.into_summary())),
             Err(FindError::NotFound(_)) => Ok(None),
             // Otherwise a reader could never get past this change.
             Err(FindError::Store(error @ StoreError::Damaged { .. })) => {

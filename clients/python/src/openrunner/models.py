@@ -2219,10 +2219,10 @@ class RunEnd(TypedDict):
     """Whether the kernel killed a process of the run because it ran out of memory."""
 
     result: NotRequired[str]
-    """Final text of the agent."""
+    """Final text of the agent; in a summary its first 400 characters."""
 
     output: NotRequired[Any]
-    """The agent's answer as a value that matches `output_schema`."""
+    """The agent's answer as a value that matches `output_schema`; absent in summaries."""
 
     usage: NotRequired[Usage]
     """Total usage of the run."""
@@ -2231,7 +2231,7 @@ class RunEnd(TypedDict):
     """Time from creation to end, in milliseconds."""
 
     stderr_tail: NotRequired[str]
-    """Last part of the agent's standard error, if the run failed."""
+    """Last part of the agent's standard error, if the run failed; absent in summaries."""
 
 
 class RunOptions(TypedDict):
@@ -3065,16 +3065,16 @@ class Run(SpendLimits, RunEnd):
     """Requested model."""
 
     prompt: str
-    """The prompt."""
+    """The prompt; in a summary its first 2,000 characters."""
 
     attachments: NotRequired[list[Attachment]]
     """The images and files that were given to the agent with the prompt, without their content."""
 
     output_schema: NotRequired[dict[str, Any]]
-    """JSON Schema of the answer."""
+    """JSON Schema of the answer; absent in summaries."""
 
     instructions: NotRequired[str]
-    """Text that was added to the agent's system prompt."""
+    """Text that was added to the agent's system prompt; absent in summaries."""
 
     title: str
     """First non-empty line of the prompt, at most 120 characters."""
@@ -3141,6 +3141,12 @@ class Run(SpendLimits, RunEnd):
 
     last_seq: int
     """Sequence number of the last event."""
+
+    summary: NotRequired[bool]
+    """
+    Whether this is a summary, as in lists and in the stream of changes: long texts are truncated or absent. `GET /api/runs/{id}` returns
+    them.
+    """
 
 
 class RunMetadata(TypedDict):
@@ -3233,7 +3239,7 @@ class SessionWithRuns(Session):
     """
 
     runs: list[Run]
-    """The newest 200 runs, newest first."""
+    """Summaries of the newest 200 runs, newest first."""
 
 
 class UsageItem(UsageKey, UsageTotals):
@@ -3286,7 +3292,7 @@ class FeedChange2(TypedDict):
     """
 
     run: Run
-    """The run's current state."""
+    """The run's current state, as a summary."""
 
     type: Literal["run"]
 
@@ -3300,7 +3306,7 @@ class FeedEvent2(TypedDict):
     """
 
     run: Run
-    """The run's current state."""
+    """The run's current state, as a summary."""
 
     type: Literal["run"]
 
