@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
 /// Opens what `path` names below `root`. No component may be a link, `..` or empty, so the result is below `root`.
@@ -23,8 +23,8 @@ pub(super) fn open(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> io::Resu
 
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         match openat2(root, OsStr::from_bytes(path), flags, Mode::empty(), resolve) {
-            // An old kernel, or a container whose filter does not know the call.
-            Err(Errno::NOSYS | Errno::PERM) => {}
+            // An old kernel, or a container whose filter does not know the call. Or no directory: whether it is a link is found out below.
+            Err(Errno::NOSYS | Errno::PERM | Errno::NOTDIR) => {}
             opened => return Ok(opened?),
         }
     }
@@ -51,9 +51,19 @@ fn by_component(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> io::Result<
         let Some(component) = components.next() else { return Err(Errno::INVAL.into()) };
         let at = directory.as_ref().map_or(root, AsFd::as_fd);
         if components.peek().is_none() {
-            return Ok(openat(at, OsStr::from_bytes(component), flags, Mode::empty())?);
+            let opened = openat(at, OsStr::from_bytes(component), flags, Mode::empty());
+            return Ok(opened.map_err(|error| not_a_directory(at, OsStr::from_bytes(component), error))?);
         }
-        directory = Some(openat(at, OsStr::from_bytes(component), DIRECTORY, Mode::empty())?);
+        let opened = openat(at, OsStr::from_bytes(component), DIRECTORY, Mode::empty());
+        directory = Some(opened.map_err(|error| not_a_directory(at, OsStr::from_bytes(component), error))?);
+    }
+}
+
+/// The error for a component that cannot be opened as a directory: `ELOOP` if it is a link, as systems report that in different ways.
+pub(super) fn not_a_directory(directory: BorrowedFd<'_>, name: &OsStr, error: Errno) -> Errno {
+    match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink => Errno::LOOP,
+        _ => error,
     }
 }
 

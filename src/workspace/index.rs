@@ -41,6 +41,11 @@ impl EntryMode {
         }
     }
 
+    /// The reverse of [`octal`](Self::octal).
+    pub(super) fn from_octal(octal: &str) -> Option<Self> {
+        [Self::File, Self::Executable, Self::Link].into_iter().find(|mode| mode.octal() == octal)
+    }
+
     fn code(self) -> u8 {
         match self {
             Self::File => 0,
@@ -69,6 +74,16 @@ pub(super) struct FileStat {
 impl FileStat {
     /// Equal to that of no file: the file is read again.
     pub(super) const UNKNOWN: Self = Self { size: u64::MAX, device: 0, inode: 0, modified: i64::MIN, changed: i64::MIN };
+
+    /// A text that differs after each change of the file.
+    pub(super) fn version(self) -> String {
+        format!("{:x}-{:x}-{:x}-{:x}", self.size, self.inode, self.modified, self.changed)
+    }
+
+    /// Time of the last change of the content, in milliseconds since the Unix epoch.
+    pub(super) fn modified_millis(self) -> i64 {
+        self.modified.div_euclid(1_000_000)
+    }
 
     /// This, unless the file may be changed without a difference: its last change is not before the time `began`, at which the directory
     /// was looked at. Both are from the clock of the file system.

@@ -83,6 +83,18 @@ impl ChangeRecord {
         };
         Some((before, self.turns.get(number - 1).copied().or(self.end.as_ref().map(|end| end.tree))))
     }
+
+    /// Whether this is one of the snapshots.
+    pub fn contains(&self, tree: TreeId) -> bool {
+        let end = self.end.as_ref().map(|end| end.tree);
+        self.start == tree || self.turns.contains(&tree) || end == Some(tree)
+    }
+
+    /// The snapshot after a turn, counted from 1; 0 stands for the start of the run. The inner `None` if it has not been made. `None` if there
+    /// was no such turn.
+    pub fn after(&self, turn: usize) -> Option<Option<TreeId>> {
+        if turn == 0 { Some(Some(self.start)) } else { self.turn(turn).map(|(_before, after)| after) }
+    }
 }
 
 /// Compresses a patch. `None` if it is larger than [`MAX_STORED_PATCH`].
@@ -137,8 +149,11 @@ mod tests {
         assert_eq!(record.turn(2), Some((tree('1'), Some(tree('2')))));
         assert_eq!(record.turn(3), Some((tree('2'), None)));
         assert_eq!(record.turn(4), None);
+        assert_eq!((record.after(0), record.after(2)), (Some(Some(tree('0'))), Some(Some(tree('2')))));
+        assert_eq!((record.after(3), record.after(4)), (Some(None), None));
         record.end = Some(EndRecord { tree: tree('3'), changes: Changes::default() });
         assert_eq!(record.turn(3), Some((tree('2'), Some(tree('3')))));
+        assert!(['0', '1', '3'].into_iter().all(|digit| record.contains(tree(digit))) && !record.contains(tree('4')));
         assert_eq!(serde_json::from_str::<ChangeRecord>(&serde_json::to_string(&record).unwrap()).unwrap(), record);
     }
 

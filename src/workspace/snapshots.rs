@@ -14,10 +14,11 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use super::git::Git;
+use super::slots::{MAX, MAX_PER_USER, Slots};
 use super::store::SnapshotStore;
 
-/// Number of snapshots and differences that are made at a time. Others wait.
-const MAX_AT_A_TIME: usize = 4;
+/// Maximum number of files of a store whose size is measured. A store has one for each pack of a snapshot.
+const MAX_MEASURED: usize = 100_000;
 
 /// The snapshots of all working directories of a server, with a store for each of them. Clones are handles to the same.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ struct Inner {
     /// Contains the stores.
     directory: PathBuf,
     slots: Arc<Semaphore>,
+    /// The shares of the users who make snapshots, by name or id. Others are forgotten.
+    shares: Mutex<HashMap<String, Weak<Semaphore>>>,
     /// The locks of the stores in use. Others are forgotten.
     locks: Mutex<HashMap<PathBuf, Weak<Lock<()>>>>,
     tasks: TaskTracker,
@@ -40,7 +43,8 @@ impl Snapshots {
         let inner = |git| Inner {
             git,
             directory,
-            slots: Arc::new(Semaphore::new(MAX_AT_A_TIME)),
+            slots: Arc::new(Semaphore::new(MAX)),
+            shares: Mutex::default(),
             locks: Mutex::default(),
             tasks: TaskTracker::new(),
         };
@@ -52,15 +56,15 @@ impl Snapshots {
         self.0.is_some()
     }
 
-    /// The store for a working directory, given by its canonical path. `None` if no snapshots are made.
-    pub fn of(&self, working_dir: &Path) -> Option<SnapshotStore> {
+    /// The store for a working directory, given by its canonical path, as used for a user. `None` if no snapshots are made.
+    pub fn of(&self, working_dir: &Path, user: &str) -> Option<SnapshotStore> {
         let inner = self.0.as_deref()?;
         let directory = inner.directory.join(name_of(working_dir));
         let mut locks = inner.locks.lock().unwrap_or_else(PoisonError::into_inner);
         locks.retain(|_directory, lock| lock.strong_count() > 0);
         let lock = locks.get(&directory).and_then(Weak::upgrade).unwrap_or_default();
         locks.insert(directory.clone(), Arc::downgrade(&lock));
-        Some(SnapshotStore::new(inner.git.clone(), directory).with_locks(lock, Arc::clone(&inner.slots)))
+        Some(SnapshotStore::new(inner.git.clone(), directory).with_locks(lock, inner.slots_of(user)))
     }
 
     /// Runs a task that nothing waits for at shutdown: what it stores is made again if it is lost. `None` if no snapshots are made.
@@ -68,21 +72,28 @@ impl Snapshots {
         self.0.as_ref().map(|inner| inner.tasks.spawn(task))
     }
 
-    /// Removes the stores without a snapshot for `age`. Blocking. Returns their number.
+    /// Removes the stores without a snapshot for `age`, and of the others those that were used first until they have at most `max_bytes`
+    /// together. Blocking. Returns their number.
     ///
     /// # Errors
     /// If the stores cannot be listed or removed.
-    pub fn remove_unused(&self, age: Duration) -> io::Result<usize> {
+    pub fn remove_unused(&self, age: Duration, max_bytes: u64) -> io::Result<usize> {
         let Some(inner) = self.0.as_deref() else { return Ok(0) };
         let entries = match std::fs::read_dir(&inner.directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
             entries => entries?,
         };
-        let mut removed = 0;
+        let mut stores = Vec::new();
         for entry in entries {
             let path = entry?.path();
-            let is_unused = SnapshotStore::last_use(&path).is_none_or(|used| used.elapsed().is_ok_and(|unused| unused > age));
-            if !is_unused {
+            stores.push((SnapshotStore::last_use(&path), size_of(&path), path));
+        }
+        stores.sort();
+        let mut total: u64 = stores.iter().map(|(_used, size, _path)| size).sum();
+        let mut removed = 0;
+        for (used, size, path) in stores {
+            let is_unused = used.is_none_or(|used| used.elapsed().is_ok_and(|unused| unused > age));
+            if !is_unused && total <= max_bytes {
                 continue;
             }
             // Held until it is removed: no snapshot begins meanwhile.
@@ -91,10 +102,41 @@ impl Snapshots {
             if !locks.contains_key(&path) {
                 std::fs::remove_dir_all(&path)?;
                 removed += 1;
+                total = total.saturating_sub(size);
             }
         }
         Ok(removed)
     }
+}
+
+impl Inner {
+    fn slots_of(&self, user: &str) -> Slots {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        shares.retain(|_user, share| share.strong_count() > 0);
+        let share = shares.get(user).and_then(Weak::upgrade).unwrap_or_else(|| Arc::new(Semaphore::new(MAX_PER_USER)));
+        shares.insert(user.to_owned(), Arc::downgrade(&share));
+        Slots::new(share, Arc::clone(&self.slots))
+    }
+}
+
+/// The space that a store takes, in bytes. What cannot be read does not count.
+fn size_of(store: &Path) -> u64 {
+    let (mut size, mut seen, mut directories) = (0_u64, 0, vec![store.to_owned()]);
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            let Ok(metadata) = entry.metadata() else { continue };
+            seen += 1;
+            if seen > MAX_MEASURED {
+                return size;
+            }
+            if metadata.is_dir() {
+                directories.push(entry.path());
+            } else {
+                size = size.saturating_add(metadata.len());
+            }
+        }
+    }
+    size
 }
 
 /// The name of the store for a directory: it is as long for each path, and tells nothing about it.

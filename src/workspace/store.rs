@@ -12,10 +12,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::changes::{self, Changes, FileChange};
+use super::file_path::FilePath;
+use super::files::{FileError, FileKind, Listing};
 use super::git::{Git, GitError};
 use super::import::{self, Import, ImportError, Imported};
-use super::index::{FileStat, Index};
+use super::index::{EntryMode, FileStat, Index};
 use super::skip::{SkipReason, Skipped, SkippedPaths};
+use super::slots::Slots;
+use super::tree::{self, TreeEntry};
 use super::tree_id::TreeId;
 use super::walk::{self, Current, Limits, WalkError};
 
@@ -30,13 +34,13 @@ const MAX_NAMED: usize = 20;
 /// The store is a cache: if it is damaged, it is made again, and snapshots from before are unknown.
 #[derive(Clone, Debug)]
 pub struct SnapshotStore {
-    git: Git,
-    directory: PathBuf,
+    pub(super) git: Git,
+    pub(super) directory: PathBuf,
     limits: Limits,
     /// Held by the one snapshot that is being made.
-    lock: Arc<Mutex<()>>,
+    pub(super) lock: Arc<Mutex<()>>,
     /// Held by each snapshot and difference while it is made; shared with other stores.
-    slots: Arc<Semaphore>,
+    pub(super) slots: Slots,
 }
 
 /// Which snapshot of a session is made.
@@ -59,6 +63,15 @@ pub struct Snapshot {
     pub skipped: Vec<Skipped>,
     /// Number of those.
     pub skipped_total: usize,
+}
+
+/// A file of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Id of its content: equal contents have equal ids.
+    pub blob: TreeId,
+    /// Size of its content in bytes.
+    pub size: u64,
 }
 
 /// Why a snapshot could not be made, or changes not be found.
@@ -99,12 +112,18 @@ struct Plan {
 impl SnapshotStore {
     /// The store in `directory`, which is created with the first snapshot.
     pub fn new(git: Git, directory: PathBuf) -> Self {
-        Self { git, directory, limits: Limits::default(), lock: Arc::default(), slots: Arc::new(Semaphore::new(1)) }
+        Self {
+            git,
+            directory,
+            limits: Limits::default(),
+            lock: Arc::default(),
+            slots: Slots::new(Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1))),
+        }
     }
 
     /// Shares its lock with other handles to the same store, and the slots with other stores.
     #[must_use]
-    pub(super) fn with_locks(self, lock: Arc<Mutex<()>>, slots: Arc<Semaphore>) -> Self {
+    pub(super) fn with_locks(self, lock: Arc<Mutex<()>>, slots: Slots) -> Self {
         Self { lock, slots, ..self }
     }
 
@@ -126,7 +145,6 @@ impl SnapshotStore {
     /// [`SnapshotError`].
     pub async fn snapshot(&self, working_dir: &OwnedFd, session: &str, kind: SnapshotKind) -> Result<Snapshot, SnapshotError> {
         let _making = self.lock.lock().await;
-        // It is never closed.
         let _slot = self.slots.acquire().await;
         match self.try_snapshot(working_dir, session, kind).await {
             // Such as objects that were lost with the machine's power.
@@ -140,7 +158,7 @@ impl SnapshotStore {
         }
     }
 
-    async fn try_snapshot(&self, working_dir: &OwnedFd, session: &str, kind: SnapshotKind) -> Result<Snapshot, SnapshotError> {
+    pub(super) async fn try_snapshot(&self, working_dir: &OwnedFd, session: &str, kind: SnapshotKind) -> Result<Snapshot, SnapshotError> {
         let path = self.index_path(session);
         let root = working_dir.try_clone()?;
         let cancelled = CancelOnDrop::default();
@@ -200,11 +218,44 @@ impl SnapshotStore {
         Ok(changes::patch(&self.git, &self.repository(), from, to, file).await?)
     }
 
-    fn repository(&self) -> PathBuf {
+    /// Lists at most `limit` entries of a directory of a snapshot, after the name `after`. `None` stands for the whole snapshot. An empty page
+    /// if it has no such directory: snapshots contain no empty ones.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub async fn list(&self, tree: TreeId, path: Option<&FilePath>, after: Option<&[u8]>, limit: usize) -> Result<Listing, SnapshotError> {
+        let _slot = self.slots.acquire().await;
+        Ok(tree::list(&self.git, &self.repository(), tree, path, after, limit).await?)
+    }
+
+    /// Finds a file of a snapshot.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]; within it a [`FileError`] if there is none, or something else.
+    pub async fn find(&self, tree: TreeId, path: &FilePath) -> Result<Result<StoredFile, FileError>, SnapshotError> {
+        let _slot = self.slots.acquire().await;
+        Ok(match tree::find(&self.git, &self.repository(), tree, path).await? {
+            None => Err(FileError::NotFound),
+            Some(TreeEntry::Directory) => Err(FileError::Kind(FileKind::Directory)),
+            Some(TreeEntry::File { mode: EntryMode::Link, .. }) => Err(FileError::Kind(FileKind::Link)),
+            Some(TreeEntry::File { blob, size, .. }) => Ok(StoredFile { blob, size }),
+        })
+    }
+
+    /// Reads a file of a snapshot. It is at most as large as files in snapshots are.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub async fn read(&self, file: StoredFile) -> Result<Vec<u8>, SnapshotError> {
+        let _slot = self.slots.acquire().await;
+        Ok(tree::read(&self.git, &self.repository(), file.blob, file.size).await?)
+    }
+
+    pub(super) fn repository(&self) -> PathBuf {
         self.directory.join("repository")
     }
 
-    fn index_path(&self, session: &str) -> PathBuf {
+    pub(super) fn index_path(&self, session: &str) -> PathBuf {
         self.directory.join("indexes").join(session)
     }
 
@@ -311,6 +362,8 @@ impl Drop for CancelOnDrop {
 }
 
 /// Runs a blocking function on a thread for those.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static) -> Result<T, SnapshotError> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,
+) -> Result<T, SnapshotError> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|died| Err(io::Error::other(died).into()))
 }

@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, Dir, FileType, OFlags, openat, statat};
 use rustix::io::Errno;
 
 use super::beneath::{self, DIRECTORY};
+use super::file_path::is_repository;
 use super::ignore::Ignore;
 use super::index::{EntryMode, FileStat};
 use super::skip::{SkipReason, SkippedPaths};
@@ -162,7 +163,7 @@ fn names(directory: &OwnedFd, max: usize) -> io::Result<Option<Vec<Vec<u8>>>> {
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
-        if matches!(name, b"." | b"..") || name.eq_ignore_ascii_case(b".git") {
+        if matches!(name, b"." | b"..") || is_repository(name) {
             continue;
         }
         if names.len() >= max {

@@ -90,7 +90,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn edit(root: &Path, random: &mut Random) {
+pub(super) fn edit(root: &Path, random: &mut Random) {
     let existing = files(root);
     let chosen = if existing.is_empty() { None } else { Some(existing[random.below(existing.len())].clone()) };
     match (random.below(8), chosen) {
@@ -121,7 +121,7 @@ fn edit(root: &Path, random: &mut Random) {
 }
 
 /// All files with what git stores of them.
-fn state(root: &Path) -> BTreeMap<PathBuf, (bool, Vec<u8>)> {
+pub(super) fn state(root: &Path) -> BTreeMap<PathBuf, (bool, Vec<u8>)> {
     let entry = |path: PathBuf| {
         let relative = path.strip_prefix(root).unwrap().to_owned();
         let metadata = path.symlink_metadata().unwrap();

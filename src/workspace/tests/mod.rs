@@ -1,8 +1,12 @@
-//! Rules: S9.
+//! Rules: S6, S9.
 
 mod apply;
+mod archive;
+mod files;
 mod hostile;
 mod ignored;
+mod revert;
+mod slots;
 mod snapshots;
 
 use std::collections::BTreeMap;
