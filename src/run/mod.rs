@@ -45,7 +45,7 @@ pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError,
 pub use feed::{BadCursor, Feed, FeedCursor, FeedEvent, FeedItem};
 pub use idempotency::IdempotencyKey;
 pub use live::{AnswerRejected, MessageRejected};
-pub use manager::{ChangesError, RunChanges, RunManager};
+pub use manager::{ChangesError, FilesError, FoundFile, RevertError, RevertTo, RunChanges, RunManager, StoredContent};
 pub use output_schema::BadSchema;
 pub use policy::{BadPattern, BadRule, BadRules, Rule};
 pub use profiles::{NamedProfile, ProfileError, ProfileSource, fault_of_profile};

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::budgets::Allowance;
 use super::store::{QuotaStore, QuotaUse, StoreError};
-use crate::types::{Amount, Limit, PerQuota, Quota, UserId, UserName, UserRef};
+use crate::types::{Amount, Limit, PerQuota, Quota, SessionId, UserId, UserName, UserRef};
 
 /// What a user keeps on the server, and may keep.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -63,6 +63,22 @@ impl Quotas {
     /// [`StoreError::OverQuota`] if not; any other [`StoreError`] if the store fails.
     pub(super) async fn check_stored(&self, user: UserId) -> Result<(), StoreError> {
         self.store.quota_use(user).await?.check(Quota::StoredBytes, &self.default).map_err(StoreError::OverQuota)
+    }
+
+    /// Checks whether the user may store more in fresh workspaces.
+    ///
+    /// # Errors
+    /// As [`check_stored`](Self::check_stored).
+    pub(super) async fn check_workspaces(&self, user: UserId) -> Result<(), StoreError> {
+        self.store.quota_use(user).await?.check(Quota::WorkspaceBytes, &self.default).map_err(StoreError::OverQuota)
+    }
+
+    /// Counts what was written into the fresh workspace of a session.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub(super) async fn workspace_written(&self, session: SessionId, bytes: u64) -> Result<(), StoreError> {
+        self.store.workspace_written(session, bytes).await
     }
 }
 

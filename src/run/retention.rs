@@ -45,6 +45,9 @@ const SHRINK_ABOVE: u64 = 64 * 1024 * 1024;
 /// How long the snapshots of a working directory are kept after the last one. The changes of ended runs do not need them.
 const SNAPSHOT_AGE: Duration = Duration::from_hours(7 * 24);
 
+/// Maximum size of all snapshots, in bytes. Those of directories in which runs have worked first are removed before others.
+const MAX_SNAPSHOT_BYTES: u64 = 20 * 1024 * 1024 * 1024;
+
 /// What one sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetentionReport {
@@ -195,7 +198,7 @@ impl Retention {
     /// Removes snapshots of directories in which no run has worked for long.
     async fn remove_snapshots(&self) -> Result<(), StoreError> {
         let snapshots = self.runs.inner.context.snapshots.clone();
-        match tokio::task::spawn_blocking(move || snapshots.remove_unused(SNAPSHOT_AGE)).await {
+        match tokio::task::spawn_blocking(move || snapshots.remove_unused(SNAPSHOT_AGE, MAX_SNAPSHOT_BYTES)).await {
             Ok(Ok(0)) => {}
             Ok(Ok(stores)) => tracing::info!(stores, "removed old snapshots of working directories"),
             Ok(Err(error)) => tracing::warn!(%error, "could not remove old snapshots of working directories"),

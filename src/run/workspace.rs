@@ -156,6 +156,11 @@ impl Workspaces {
         Ok(reserved)
     }
 
+    /// Whether a working directory is a fresh one, which counts in the quotas.
+    pub(super) fn is_fresh(&self, working_dir: &Path) -> bool {
+        working_dir.starts_with(self.data_dir.join("workspaces"))
+    }
+
     /// Removes the fresh directory of a run, if it had one. Symbolic links in it are removed, not followed.
     ///
     /// # Errors
@@ -285,7 +290,7 @@ impl Workspaces {
     /// # Errors
     /// [`WorkspaceError`] if the current roots exclude it.
     fn recheck(&self, working_dir: &Path, is_admin: bool) -> Result<(), WorkspaceError> {
-        if working_dir.starts_with(self.data_dir.join("workspaces")) { Ok(()) } else { self.check_allowed(working_dir, is_admin) }
+        if self.is_fresh(working_dir) { Ok(()) } else { self.check_allowed(working_dir, is_admin) }
     }
 
     /// Checks a canonical path by its components: `/home/me2` is not inside `/home/me`.

@@ -42,5 +42,9 @@ string_enum! {
         RunAnswer = "run.answer",
         /// Had a failed delivery of a webhook attempted again.
         WebhookRetry = "webhook.retry",
+        /// Wrote a file in the working directory of a run.
+        RunWrite = "run.write",
+        /// Reverted the working directory of a run.
+        RunRevert = "run.revert",
     }
 }

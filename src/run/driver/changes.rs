@@ -16,7 +16,7 @@ use crate::process::WorkingDir;
 use crate::redact::Secrets;
 use crate::run::shutdown::Shutdown;
 use crate::run::store::RunChange;
-use crate::types::{Level, NoticeCode, SessionId, StreamEvent};
+use crate::types::{Level, NoticeCode, SessionId, StreamEvent, UserId};
 use crate::workspace::{
     ChangeRecord, Changes, EndRecord, MAX_TURNS, Snapshot, SnapshotError, SnapshotKind, SnapshotStore, Snapshots, StoredChanges, TreeId,
     compress,
@@ -82,8 +82,8 @@ struct Last {
 
 impl Tracker {
     /// Begins to record the changes of a run that is about to start. `None` if changes are not recorded.
-    pub(super) fn begin(snapshots: &Snapshots, working_dir: &WorkingDir, session: SessionId) -> Option<Beginning> {
-        let source = Source::new(snapshots, working_dir, session)?;
+    pub(super) fn begin(snapshots: &Snapshots, working_dir: &WorkingDir, session: SessionId, owner: UserId) -> Option<Beginning> {
+        let source = Source::new(snapshots, working_dir, session, owner)?;
         let from = source.clone();
         // A task of its own: if it takes too long now, the next run in the directory finds its result.
         let task = snapshots.spawn(async move { from.snapshot(SnapshotKind::Start).await })?;
@@ -95,10 +95,11 @@ impl Tracker {
         snapshots: &Snapshots,
         working_dir: &WorkingDir,
         session: SessionId,
+        owner: UserId,
         record: ChangeRecord,
     ) -> Option<Self> {
         let reported = record.turns.last().copied().unwrap_or(record.start);
-        Some(Self { source: Source::new(snapshots, working_dir, session)?, record, reported, pending: None })
+        Some(Self { source: Source::new(snapshots, working_dir, session, owner)?, record, reported, pending: None })
     }
 
     fn stored(&self) -> StoredChanges {
@@ -107,8 +108,8 @@ impl Tracker {
 }
 
 impl Source {
-    fn new(snapshots: &Snapshots, working_dir: &WorkingDir, session: SessionId) -> Option<Self> {
-        let store = snapshots.of(working_dir.path())?;
+    fn new(snapshots: &Snapshots, working_dir: &WorkingDir, session: SessionId, owner: UserId) -> Option<Self> {
+        let store = snapshots.of(working_dir.path(), &owner.to_string())?;
         let working_dir = working_dir.try_clone().ok()?;
         Some(Self { snapshots: snapshots.clone(), store, working_dir: Arc::new(working_dir), session: session.to_string() })
     }

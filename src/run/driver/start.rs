@@ -99,7 +99,7 @@ impl Driver {
                 *max = Money::from_micros(max.micros().saturating_sub(Money::from_reported(spent.unwrap_or_default()).micros()).max(1));
             }
             // While the agent is prepared. A run that has waited for a limit goes on with what it began.
-            let tracking = if is_tracked { None } else { Tracker::begin(&context.snapshots, &working_dir, session.id) };
+            let tracking = if is_tracked { None } else { Tracker::begin(&context.snapshots, &working_dir, session.id, session.owner.id) };
             let start = Start {
                 owner: session.owner.name,
                 env: secrets.env.clone(),

@@ -123,6 +123,19 @@ impl RunManager {
         }
     }
 
+    /// The snapshots before a run, and after it or now, with their store.
+    pub(super) async fn changed_span(&self, run: &RunRecord) -> Result<(SnapshotStore, TreeId, TreeId), ChangesError> {
+        let record = self.inner.store.changes(run.id).await?.ok_or_else(|| self.not_recorded(run))?.record;
+        let store =
+            self.inner.context.snapshots.of(&run.spec.working_dir, &run.owner.id.to_string()).ok_or_else(|| self.not_recorded(run))?;
+        let to = match record.end {
+            Some(end) => end.tree,
+            None if run.ended_at.is_some() => return Err(not_kept()),
+            None => snapshot_now(&store, run).await?,
+        };
+        Ok((store, record.start, to))
+    }
+
     async fn origin(&self, caller: &Caller, id: RunId, turn: Option<usize>) -> Result<Origin, ChangesError> {
         let run = self.find_visible_run(caller, id).await?;
         let Some(stored) = self.inner.store.changes(id).await? else { return Err(self.not_recorded(&run)) };
@@ -134,21 +147,17 @@ impl RunManager {
             None => (record.start, None),
             Some(turn) => record.turn(turn).ok_or(ChangesError::NoTurn(turn))?,
         };
-        let store = self.inner.context.snapshots.of(&run.spec.working_dir).ok_or_else(|| self.not_recorded(&run))?;
+        let store =
+            self.inner.context.snapshots.of(&run.spec.working_dir, &run.owner.id.to_string()).ok_or_else(|| self.not_recorded(&run))?;
         let to = match to {
             Some(to) => to,
             None if run.ended_at.is_some() => return Err(not_kept()),
-            None => {
-                let path = run.spec.working_dir.clone();
-                let opened = tokio::task::spawn_blocking(move || WorkingDir::open(&path)).await;
-                let working_dir = opened.unwrap_or_else(|died| Err(std::io::Error::other(died))).map_err(SnapshotError::Io)?;
-                store.snapshot(working_dir.handle(), &run.session.to_string(), SnapshotKind::Later).await?.tree
-            }
+            None => snapshot_now(&store, &run).await?,
         };
         Ok(Origin::Compared(Span { store, from, to }, record))
     }
 
-    fn not_recorded(&self, run: &RunRecord) -> ChangesError {
+    pub(super) fn not_recorded(&self, run: &RunRecord) -> ChangesError {
         let reason = if !self.records_changes() {
             "the server does not record changes: git is not installed, or OPENRUNNER_CHANGES is off"
         } else if run.launched_at.is_none() {
@@ -158,6 +167,14 @@ impl RunManager {
         };
         ChangesError::Unavailable(reason.into())
     }
+}
+
+/// A snapshot of the working directory of a live run.
+async fn snapshot_now(store: &SnapshotStore, run: &RunRecord) -> Result<TreeId, ChangesError> {
+    let path = run.spec.working_dir.clone();
+    let opened = tokio::task::spawn_blocking(move || WorkingDir::open(&path)).await;
+    let working_dir = opened.unwrap_or_else(|died| Err(std::io::Error::other(died))).map_err(SnapshotError::Io)?;
+    Ok(store.snapshot(working_dir.handle(), &run.session.to_string(), SnapshotKind::Later).await?.tree)
 }
 
 fn not_kept() -> ChangesError {

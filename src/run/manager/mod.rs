@@ -3,11 +3,15 @@
 mod changes;
 mod commands;
 mod drive;
+mod files;
 mod queries;
+mod revert;
 #[cfg(test)]
 pub(in crate::run) mod testing;
 
 pub use changes::{ChangesError, RunChanges};
+pub use files::{FilesError, FoundFile, StoredContent};
+pub use revert::{RevertError, RevertTo};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -58,7 +58,7 @@ impl RunManager {
         let opened = tokio::task::spawn_blocking(move || WorkingDir::open(&path)).await;
         let working_dir = opened.unwrap_or_else(|died| Err(std::io::Error::other(died)));
         match working_dir {
-            Ok(working_dir) => Tracker::resume(&self.inner.context.snapshots, &working_dir, run.session, stored.record),
+            Ok(working_dir) => Tracker::resume(&self.inner.context.snapshots, &working_dir, run.session, run.owner.id, stored.record),
             Err(error) => {
                 tracing::warn!(run.id = %run.id, %error, "the changes of a run are not recorded from here on");
                 None

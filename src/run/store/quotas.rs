@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{OverQuota, StoreError};
-use crate::types::{Amount, Limit, PerQuota, Quota, UserId};
+use crate::types::{Amount, Limit, PerQuota, Quota, SessionId, UserId};
 
 /// What a user keeps, and the user's own quotas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,4 +42,11 @@ pub trait QuotaStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store fails.
     async fn quota_use(&self, owner: UserId) -> Result<QuotaUse, StoreError>;
+
+    /// Counts bytes that were written into the fresh workspace of a session by other means than a run. It is measured again soon. A session
+    /// that does not exist is not an error.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; nothing was counted then.
+    async fn workspace_written(&self, session: SessionId, bytes: u64) -> Result<(), StoreError>;
 }

@@ -6,15 +6,26 @@ use rusqlite::{Connection, params};
 use super::SqliteStore;
 use super::connection::DefaultQuotas;
 use super::limits::encode_change;
-use super::sql::{execute, query_first};
+use super::sql::{execute, integer, query_first};
 use crate::run::store::{QuotaStore, QuotaUse, StoreError};
-use crate::types::{Amount, Limit, PerQuota, Quota, QuotaChange, UserId};
+use crate::types::{Amount, Limit, PerQuota, Quota, QuotaChange, SessionId, UserId};
 
 #[async_trait]
 impl QuotaStore for SqliteStore {
     async fn quota_use(&self, owner: UserId) -> Result<QuotaUse, StoreError> {
         let owner = owner.to_string();
         self.read(move |connection| quota_use(connection, &owner)).await
+    }
+
+    async fn workspace_written(&self, session: SessionId, bytes: u64) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                // An emptied one has no size.
+                let sql =
+                    "UPDATE sessions SET workspace_bytes = coalesce(workspace_bytes, 0) + ?2, unmeasured = unmeasured + 1 WHERE id = ?1";
+                execute(connection, sql, params![session.to_string(), integer(bytes)]).map(|_| ())
+            })
+            .await
     }
 }
 

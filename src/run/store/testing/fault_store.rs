@@ -331,6 +331,10 @@ impl QuotaStore for FaultStore {
     async fn quota_use(&self, owner: UserId) -> Result<QuotaUse, StoreError> {
         self.read("quota_use", self.inner.quota_use(owner)).await
     }
+
+    async fn workspace_written(&self, session: SessionId, bytes: u64) -> Result<(), StoreError> {
+        self.write("workspace_written", self.inner.workspace_written(session, bytes)).await
+    }
 }
 
 #[async_trait]

@@ -308,6 +308,9 @@ fn stored_and_measured_bytes_count_and_a_live_run_is_not_stopped() {
         now(store.workspace_measured(workspace, 100)).unwrap();
     }
     assert_eq!(create(&store, 0), Err(refusal(Quota::WorkspaceBytes, 100, 100)));
+    now(store.workspace_written(now(store.run(lease.run)).unwrap().unwrap().session, 50)).unwrap();
+    assert_eq!(create(&store, 0), Err(refusal(Quota::WorkspaceBytes, 150, 100)));
+    assert_eq!(now(store.unmeasured_workspaces(9)).unwrap().len(), 1, "it is measured again");
     // In a directory that the user has chosen.
     let run = record("ann", "demo", None);
     now(store.create_run(run, SessionUse::Starts, chunk(Seq::FIRST, 1), None, None)).unwrap();
