@@ -221,6 +221,7 @@ fn routes() -> Vec<(Method, String)> {
 fn body_for(route: &str) -> &'static str {
     match route {
         "/api/runs/{id}/messages" => r#"{"text":"on"}"#,
+        "/api/runs/{id}/revert" => r#"{"turn":0}"#,
         "/api/runs/{id}/requests/{request}" => r#"{"decision":"deny"}"#,
         _ => "{}",
     }

@@ -151,6 +151,12 @@ impl ApiError {
         Self { header: Some(Box::new((header::RETRY_AFTER, HeaderValue::from(secs)))), ..self }
     }
 
+    /// Adds a header.
+    #[must_use]
+    pub(super) fn with_header(self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
+        Self { header: value.try_into().ok().map(|value| Box::new((name, value))), ..self }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.status

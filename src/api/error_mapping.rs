@@ -8,9 +8,10 @@ use crate::auth::{AuthError, BadKey, LoginError, LogoutError, NewKeyError, NotSe
 use crate::run::store::StoreError;
 use crate::run::{
     AnswerError, AnswerRejected, BadAnswer, BadAttachment, BadIsolation, BadPattern, BadRun, BadSchema, ChangesError, CreateError,
-    DeleteError, FindError, MessageError, MessageRejected, OverBudget, ProfileError, RetryError, SearchError, SessionError, WorkspaceError,
+    DeleteError, FilesError, FindError, MessageError, MessageRejected, OverBudget, ProfileError, RetryError, RevertError, SearchError, SessionError, WorkspaceError,
 };
 use crate::types::UserName;
+use crate::workspace::files::FileError;
 
 /// `Retry-After` of a quota that is reached. Nothing happens by itself, so clients that retry without a person must not do it often.
 const QUOTA_RETRY_AFTER_SECS: u32 = 3600;
@@ -269,6 +270,41 @@ impl From<RetryError> for ApiError {
             RetryError::NotFound => Self::not_found(detail),
             RetryError::NotFailed(_) => Self::new(StatusCode::CONFLICT, "delivery_not_failed", detail),
             RetryError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<FilesError> for ApiError {
+    fn from(error: FilesError) -> Self {
+        let detail = error.to_string();
+        match error {
+            FilesError::Changes(error) => error.into(),
+            FilesError::Directory(WorkspaceError::Exhausted(cause)) => Self::exhausted(&cause),
+            FilesError::Directory(WorkspaceError::OutsideRoots | WorkspaceError::NotLocal) => {
+                Self::new(StatusCode::FORBIDDEN, "working_dir_not_allowed", detail)
+            }
+            FilesError::Directory(_) => Self::new(StatusCode::CONFLICT, "working_dir_gone", detail),
+            FilesError::ReadOnly => Self::new(StatusCode::CONFLICT, "run_read_only", detail),
+            FilesError::File { error, .. } => match error {
+                FileError::NotFound => Self::not_found(detail),
+                FileError::Link | FileError::Kind(_) => Self::new(StatusCode::CONFLICT, "wrong_file_type", detail),
+                FileError::Denied | FileError::TooManyEntries => Self::new(StatusCode::CONFLICT, "file_inaccessible", detail),
+                // The cause is that of the body.
+                FileError::Incomplete => Self::new(StatusCode::BAD_REQUEST, "body_unreadable", detail),
+                FileError::Exhausted(cause) => Self::exhausted(&cause),
+                FileError::Io(cause) => Self::internal(&cause),
+            },
+        }
+    }
+}
+
+impl From<RevertError> for ApiError {
+    fn from(error: RevertError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RevertError::Files(error) => error.into(),
+            RevertError::Busy(_) => Self::new(StatusCode::CONFLICT, "session_busy", detail),
+            RevertError::NoSnapshot(_) => Self::not_found(detail),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::HttpBody;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +18,7 @@ use tower::{Layer, ServiceExt};
 use tower_http::cors::CorsLayer;
 
 use super::ApiError;
+use super::body;
 use super::cors;
 use super::extract::{is_json, not_json};
 use super::host::{Host, is_loopback};
@@ -95,7 +96,8 @@ struct RequestFacts<'a> {
     method: &'a Method,
     uri: &'a Uri,
     headers: &'a HeaderMap,
-    has_body: bool,
+    /// Whether it has a body, and no file as such.
+    needs_json: bool,
 }
 
 impl RequestFacts<'_> {
@@ -160,7 +162,7 @@ fn check(facts: &RequestFacts<'_>, policy: &HostPolicy) -> Result<(), Rejection>
             return Err(Rejection::CrossSite);
         }
         // A page may send a form or plain text without a preflight request, but not JSON.
-        if facts.has_body && !is_json(facts.method, facts.headers) {
+        if facts.needs_json && !is_json(facts.method, facts.headers) {
             return Err(Rejection::NotJson);
         }
     }
@@ -188,7 +190,7 @@ pub(super) async fn guard(State(guard): State<HostGuard>, request: Request, next
         method: request.method(),
         uri: request.uri(),
         headers: request.headers(),
-        has_body: !request.body().is_end_stream(),
+        needs_json: !request.body().is_end_stream() && !body::is_upload(request.method(), request.extensions().get::<MatchedPath>()),
     };
     if let Err(rejection) = check(&facts, &guard.policy) {
         return ApiError::from(rejection).into_response();
@@ -218,9 +220,9 @@ mod tests {
         list.iter().map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())).collect()
     }
 
-    fn checked(bind: &str, method: &Method, uri: &str, list: &[(&str, &str)], has_body: bool) -> Result<(), Rejection> {
+    fn checked(bind: &str, method: &Method, uri: &str, list: &[(&str, &str)], needs_json: bool) -> Result<(), Rejection> {
         let (uri, headers) = (uri.parse().unwrap(), headers(list));
-        check(&RequestFacts { method, uri: &uri, headers: &headers, has_body }, &policy(bind))
+        check(&RequestFacts { method, uri: &uri, headers: &headers, needs_json }, &policy(bind))
     }
 
     fn is_wrong_host(result: &Result<(), Rejection>) -> bool {
@@ -342,7 +344,7 @@ mod tests {
     fn on_a_loopback_bind_the_console_may_call_from_the_servers_own_port() {
         let is_allowed = |bind: &str, origin: &str| {
             let headers = headers(&[("host", "localhost:8090"), ("origin", origin)]);
-            let facts = RequestFacts { method: &Method::POST, uri: &"/".parse().unwrap(), headers: &headers, has_body: false };
+            let facts = RequestFacts { method: &Method::POST, uri: &"/".parse().unwrap(), headers: &headers, needs_json: false };
             check(&facts, &policy(bind).listening_on(8090)).is_ok()
         };
         for bind in ["127.0.0.1", "::1"] {
@@ -361,7 +363,7 @@ mod tests {
         let host = ("host", "localhost");
         let json = ("content-type", "application/json");
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-            let checked = |list: &[(&str, &str)], has_body| checked("127.0.0.1", &method, "/", list, has_body);
+            let checked = |list: &[(&str, &str)], needs_json| checked("127.0.0.1", &method, "/", list, needs_json);
             assert_eq!(checked(&[host, json], true), Ok(()));
             assert_eq!(checked(&[host], false), Ok(()), "a request without a body needs no content type");
             assert_eq!(checked(&[host], true), Err(Rejection::NotJson));

@@ -71,6 +71,10 @@ routes! {
     changes::list;
     changes::patch;
     changes::file;
+    files::list;
+    files::get, files::put;
+    archive::get;
+    revert::revert;
     feed::follow;
     tickets::create;
     messages::send;

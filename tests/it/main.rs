@@ -25,6 +25,7 @@ mod errors;
 mod examples;
 mod fairness;
 mod feed;
+mod files;
 mod flow;
 mod greedy_users;
 mod host_guard;

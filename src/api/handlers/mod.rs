@@ -1,6 +1,7 @@
 //! The handlers, one file per resource. A handler extracts its arguments, calls one service, and maps the result.
 
 pub(super) mod agents;
+pub(super) mod archive;
 pub(super) mod audit;
 pub(super) mod auth;
 pub(super) mod changes;
@@ -11,6 +12,8 @@ pub(super) mod console;
 mod created;
 pub(super) mod events;
 pub(super) mod feed;
+mod file_response;
+pub(super) mod files;
 pub(super) mod health;
 pub(super) mod keys;
 pub(super) mod messages;
@@ -22,6 +25,7 @@ mod params;
 pub(super) mod profiles;
 pub(super) mod reference;
 pub(super) mod requests;
+pub(super) mod revert;
 pub(super) mod runs;
 pub(super) mod sessions;
 pub(super) mod settings;

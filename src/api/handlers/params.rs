@@ -71,6 +71,27 @@ pub(super) struct ChangedFilePath {
     path: String,
 }
 
+/// A file in the working directory of a run.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only described, not read")]
+pub(super) struct FilePathParam {
+    /// The run.
+    id: RunId,
+    /// Path of the file, relative to the working directory. Slashes need no encoding.
+    path: String,
+}
+
+/// The requested part of a response.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only described, not read")]
+pub(super) struct RangeHeader {
+    /// One range of bytes: `bytes=0-1023`. Several at once are answered with the whole.
+    #[param(rename = "Range")]
+    range: Option<String>,
+}
+
 /// The idempotency key.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]

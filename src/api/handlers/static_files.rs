@@ -77,7 +77,7 @@ impl StaticFile {
 }
 
 /// Whether the client has the file with this `ETag`.
-fn is_cached(request: &HeaderMap, etag: &str) -> bool {
+pub(super) fn is_cached(request: &HeaderMap, etag: &str) -> bool {
     // RFC 9110: weak comparison.
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let tags = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok()).flat_map(|tags| tags.split(','));

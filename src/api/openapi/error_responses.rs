@@ -94,10 +94,18 @@ fn layer_codes(method: &Method, path: &str, operation: &Operation) -> Vec<String
         Some(_) => &["scope_missing"],
     });
     if *method != Method::GET {
-        names.extend(["cross_site", "not_json", "body_unreadable", "body_timeout", "body_too_large"]);
+        names.extend(["cross_site", "body_unreadable", "body_timeout", "body_too_large"]);
     }
     let has_body = operation.request_body.is_some();
-    if has_body {
+    // The others are files.
+    let is_json = match &operation.request_body {
+        Some(RefOr::T(body)) => body.content.contains_key("application/json"),
+        _ => true,
+    };
+    if *method != Method::GET && is_json {
+        names.push("not_json");
+    }
+    if has_body && is_json {
         names.extend(["malformed_json", "body_missing"]);
     }
     let can_be_invalid = |parameter: &RefOr<_>| matches!(parameter, RefOr::T(parameter) if is_checked(parameter));
