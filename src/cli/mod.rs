@@ -26,9 +26,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use self::commands::{
-    agent_check, agent_install, agent_logout, agent_ls, answer, attach, audit, backup, budget, cancel, changes, completions, config, demo,
-    doctor, health, key, login, logout, logs, ls, man, password as auth_password, profile, requests, restore, retry, rm, run, send, serve,
-    server, session, show, status, usage, user, wait, webhook,
+    agent_check, agent_install, agent_logout, agent_ls, answer, apply, attach, audit, backup, budget, cancel, changes, completions, config,
+    demo, doctor, files, health, key, login, logout, logs, ls, man, password as auth_password, profile, requests, restore, retry, revert,
+    rm, run, send, serve, server, session, show, status, usage, user, wait, webhook,
 };
 use self::context::Context;
 use self::error::Report;
@@ -86,6 +86,9 @@ async fn client_command(context: &Context, command: Command) -> anyhow::Result<E
         Command::Attach(args) => attach::attach(context, args).await,
         Command::Logs(args) => logs::logs(context, args).await,
         Command::Changes(args) => changes::changes(context, args).await,
+        Command::Apply(args) => apply::apply(context, args).await,
+        Command::Revert(args) => revert::revert(context, args).await,
+        Command::Files(args) => files::files(context, args).await,
         Command::Send(args) => send::send(context, args).await,
         Command::Wait(args) => wait::wait(context, args).await,
         Command::Retry(args) => retry::retry(context, args).await,
@@ -153,6 +156,9 @@ async fn run_command(context: &Context, command: RunCommand) -> anyhow::Result<E
         RunCommand::Attach(args) => attach::attach(context, args).await,
         RunCommand::Logs(args) => logs::logs(context, args).await,
         RunCommand::Changes(args) => changes::changes(context, args).await,
+        RunCommand::Apply(args) => apply::apply(context, args).await,
+        RunCommand::Revert(args) => revert::revert(context, args).await,
+        RunCommand::Files(args) => files::files(context, args).await,
         RunCommand::Send(args) => send::send(context, args).await,
         RunCommand::Wait(args) => wait::wait(context, args).await,
         RunCommand::Retry(args) => retry::retry(context, args).await,

@@ -4,9 +4,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::args::{OutputArgs, ServerArgs};
 use super::commands::{
-    agent_check, agent_install, agent_logout, answer, attach, audit, backup, budget, cancel, changes, completions, config, demo, doctor,
-    key, login, logout, logs, ls, man, password, profile, requests, restore, retry, rm, run, send, session, show, usage, user, wait,
-    webhook,
+    agent_check, agent_install, agent_logout, answer, apply, attach, audit, backup, budget, cancel, changes, completions, config, demo,
+    doctor, files, key, login, logout, logs, ls, man, password, profile, requests, restore, retry, revert, rm, run, send, session, show,
+    usage, user, wait, webhook,
 };
 use super::exit::exit_codes;
 use crate::config::Flags;
@@ -51,6 +51,12 @@ pub(super) enum Command {
     Logs(logs::LogsArgs),
     /// Show what a run has changed in its directory (`run changes`)
     Changes(changes::ChangesArgs),
+    /// Apply what a run has changed to the current directory (`run apply`)
+    Apply(apply::ApplyArgs),
+    /// Revert the directory of a run to an earlier state (`run revert`)
+    Revert(revert::RevertArgs),
+    /// List, print and download the files of a run (`run files`)
+    Files(files::FilesArgs),
     /// Send a message to a live run (`run send`)
     Send(send::SendArgs),
     /// Wait for a run to end (`run wait`)
@@ -143,6 +149,12 @@ pub(super) enum RunCommand {
     Logs(logs::LogsArgs),
     /// Show what a run has changed in its directory
     Changes(changes::ChangesArgs),
+    /// Apply what a run has changed to the current directory
+    Apply(apply::ApplyArgs),
+    /// Revert the directory of a run to an earlier state
+    Revert(revert::RevertArgs),
+    /// List, print and download the files of a run
+    Files(files::FilesArgs),
     /// Send a message to a live run
     Send(send::SendArgs),
     /// Wait for a run to end

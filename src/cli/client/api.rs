@@ -148,7 +148,7 @@ impl Client {
         self.json(|| self.authorize(self.http.get(url.clone()))).await
     }
 
-    /// The body of `GET path` with those query parameters that have a value, which need no encoding.
+    /// The body of `GET path` with those query parameters that have a value, which are encoded as needed.
     ///
     /// # Errors
     /// [`ClientError`].

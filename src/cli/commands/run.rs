@@ -32,7 +32,7 @@ pub(in crate::cli) struct StartArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
     pub(in crate::cli) file: Option<PathBuf>,
     /// Image (PNG, JPEG, GIF, WebP) or other file to give to the agent; may be repeated
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short = 'f', value_name = "FILE")]
     pub(in crate::cli) attach: Vec<PathBuf>,
     /// File with the JSON Schema of the answer
     #[arg(long, value_name = "FILE")]
