@@ -96,6 +96,9 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
             response = model_name(content.get("application/json", {}).get("schema", {}))
             if content and response is None:
                 continue
+            # Files are written by `_handle`.
+            if "application/json" not in operation.get("requestBody", {}).get("content", {"application/json": {}}):
+                continue
             parameters = operation.get("parameters", [])
             request = operation.get("requestBody")
             body = None

@@ -174,6 +174,39 @@ def test_a_handle_lists_what_its_run_has_changed(server: Server) -> None:
         assert [(file["path"], file["status"]) for file in changes["items"]] == [("hello.py", "added")]
 
 
+def test_a_handle_reads_and_writes_the_files_of_its_run_and_reverts_them(server: Server) -> None:
+    with server.client() as client:
+        run = client.run("create hello.py", agent_type="demo")
+        run.result()
+        assert [file["path"] for file in run.files.list()] == ["hello.py"]
+        text = run.files.read("hello.py")
+        assert run.files.write("notes/a b.txt", b"\x00notes")["size"] == 6
+        assert run.files.read("notes/a b.txt") == b"\x00notes"
+        assert [file["type"] for file in run.files.list()] == ["file", "directory"]
+        assert run.files.archive(changed=True)[:2] == b"\x1f\x8b"
+        done = run.revert(turn=0)
+        assert (done["files"], run.files.list()) == (2, [])
+        assert run.files.read("hello.py", turn=1) == text
+        run.revert(snapshot=done["undo"], paths=["notes"])
+        assert run.files.read("notes/a b.txt") == b"\x00notes"
+        with pytest.raises(NotFoundError):
+            run.files.read("hello.py")
+
+
+def test_an_async_handle_reads_writes_and_reverts(server: Server) -> None:
+    async def use_files() -> None:
+        async with await AsyncClient.with_login(server.url, "admin", "admin") as client:
+            run = await client.run("create hello.py", agent_type="demo")
+            await run.result()
+            await run.files.write("x", b"x")
+            assert [file["path"] for file in await run.files.list()] == ["hello.py", "x"]
+            assert await run.files.read("x") == b"x"
+            assert (await run.files.archive())[:2] == b"\x1f\x8b"
+            assert (await run.revert(turn=0))["files"] == 2
+
+    anyio.run(use_files)
+
+
 def test_an_async_handle_answers_requests_sends_messages_and_cancels(server: Server) -> None:
     async def converse() -> None:
         async with await AsyncClient.with_login(server.url, "admin", "admin") as client:

@@ -15,6 +15,6 @@ export {
   StreamError,
 } from "./errors.js";
 export type { Retry } from "./retry.js";
-export { type RunClient, RunHandle } from "./run.js";
+export { type RunClient, RunFiles, RunHandle } from "./run.js";
 export type { components, paths } from "./schema.js";
 export type { Event, FollowOptions } from "./stream.js";

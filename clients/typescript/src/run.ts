@@ -16,8 +16,58 @@ export interface RunClient {
   follow(runId: string, options?: FollowOptions): AsyncGenerator<Event, void, undefined>;
 }
 
+/** The files in the working directory of a run. Paths are relative to it. */
+export class RunFiles {
+  readonly #client: RunClient;
+  readonly #id: string;
+
+  constructor(client: RunClient, runId: string) {
+    this.#client = client;
+    this.#id = runId;
+  }
+
+  /** Lists a directory, as it is now or was after `turn`; 0 stands for the start of the run. */
+  async list(path?: string, options: { turn?: number } = {}): Promise<Schemas["RunFile"][]> {
+    const files: Schemas["RunFile"][] = [];
+    const query = { limit: 200, ...(path === undefined ? {} : { path }), ...options };
+    let cursor: string | null = null;
+    do {
+      const params = { path: { id: this.#id }, query: { ...query, ...(cursor === null ? {} : { cursor }) } };
+      const page: Schemas["RunFilePage"] = await unwrap(this.#client.api.GET("/api/runs/{id}/files", { params }));
+      files.push(...page.items);
+      cursor = page.next_cursor;
+    } while (cursor !== null);
+    return files;
+  }
+
+  /** Reads a file, as it is now or was after `turn`. */
+  async read(path: string, options: { turn?: number } = {}): Promise<Uint8Array> {
+    const params = { path: { id: this.#id, path }, query: options };
+    const content = await unwrap(this.#client.api.GET("/api/runs/{id}/files/{path}", { params, parseAs: "arrayBuffer" }));
+    return new Uint8Array(content as unknown as ArrayBuffer);
+  }
+
+  /** Writes a file of at most 20 MiB, and creates missing directories. */
+  async write(path: string, content: Uint8Array | string): Promise<Schemas["RunFile"]> {
+    const headers = { "Content-Type": "application/octet-stream" };
+    const bodySerializer = () => content as BodyInit;
+    const body = "" as never;
+    const params = { path: { id: this.#id, path } };
+    return unwrap(this.#client.api.PUT("/api/runs/{id}/files/{path}", { params, headers, body, bodySerializer }));
+  }
+
+  /** Downloads a directory, or the files that the run has changed, as tar.gz. */
+  async archive(options: { path?: string; changed?: boolean } = {}): Promise<Uint8Array> {
+    const params = { path: { id: this.#id }, query: options };
+    const content = await unwrap(this.#client.api.GET("/api/runs/{id}/archive", { params, parseAs: "arrayBuffer" }));
+    return new Uint8Array(content as unknown as ArrayBuffer);
+  }
+}
+
 /** A run started by a `Client`. */
 export class RunHandle {
+  /** The files in its working directory. */
+  readonly files: RunFiles;
   readonly #client: RunClient;
 
   constructor(
@@ -26,6 +76,7 @@ export class RunHandle {
     readonly sessionId: string,
   ) {
     this.#client = client;
+    this.files = new RunFiles(client, runId);
   }
 
   /** Streams the run's events up to `done`. See `Client.follow`. */
@@ -60,6 +111,11 @@ export class RunHandle {
       changes = { ...next, items: [...changes.items, ...next.items] };
     }
     return changes;
+  }
+
+  /** Reverts the working directory to its state after a turn, or to a snapshot. Reverting to the `undo` of the result undoes it. */
+  async revert(body: Schemas["RevertRequest"]): Promise<Schemas["RevertResponse"]> {
+    return unwrap(this.#client.api.POST("/api/runs/{id}/revert", { params: { path: { id: this.runId } }, body }));
   }
 
   /** Sends a further message to the live run. */

@@ -605,6 +605,88 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists a directory in the working directory of a run. */
+        get: operations["list_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}/files/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the content of a file in the working directory of a run.
+         * @description An image or text is shown by browsers, everything else is downloaded.
+         */
+        get: operations["get_file"];
+        /**
+         * Writes a file in the working directory of a run.
+         * @description The file is replaced as a whole, once its content is on disk. Missing directories are created.
+         */
+        put: operations["put_file"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the working directory of a run, or the files that it has changed, as a tar.gz archive.
+         * @description Links are stored as links. `.git`, pipes, sockets and devices are left out.
+         */
+        get: operations["get_archive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reverts the working directory of a run to an earlier state.
+         * @description A snapshot is taken first, to which it can be reverted in turn. Refused while a run of the session has not ended. If it is interrupted,
+         *     repeating it completes it.
+         */
+        post: operations["revert_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -819,8 +901,8 @@ export interface paths {
         put?: never;
         /**
          * Creates a chat completion in OpenAI's format.
-         * @description This is an ordinary run, so its events can be read. If the client disconnects before the end of a stream, the run is cancelled, unless the
-         *     request has `openrunner.on_disconnect: continue` or an `Idempotency-Key`. A run without a result is an error.
+         * @description This is an ordinary run, so its events can be read. If the client disconnects before the end, the run is cancelled, unless the request has
+         *     `openrunner.on_disconnect: continue` or an `Idempotency-Key`. A run without a result is an error.
          */
         post: operations["create_chat_completion"];
         delete?: never;
@@ -840,26 +922,6 @@ export interface paths {
         get: operations["list_deliveries"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/webhooks/deliveries/{delivery}/retry": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Attempts a failed delivery again.
-         * @description The attempt is made at once, with the usual retries. After it the following events of the run are sent to the endpoint as well.
-         */
-        post: operations["retry_delivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1128,7 +1190,7 @@ export interface components {
          * @description An action that was performed or attempted.
          * @enum {string}
          */
-        AuditAction: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "profile.set" | "profile.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer" | "webhook.retry";
+        AuditAction: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "profile.set" | "profile.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer" | "run.write" | "run.revert";
         /** @description An action, successful or rejected. */
         AuditEntry: {
             /**
@@ -1342,8 +1404,8 @@ export interface components {
         /**
          * @description A request for a completion.
          *
-         *     Parameters that change the result and that agents do not support are rejected: a required tool call, several choices, log probabilities,
-         *     anything but text. Preferences such as `temperature`, offered `tools` and unknown parameters are ignored.
+         *     Parameters that change the format of the result and that agents do not support are rejected: tools, several choices, log probabilities,
+         *     response formats, anything but text. Preferences such as `temperature` and unknown parameters are ignored.
          * @example {
          *       "model": "demo",
          *       "messages": [
@@ -1357,7 +1419,7 @@ export interface components {
         ChatCompletionRequest: {
             /** @description `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. */
             model: string;
-            /** @description The conversation. The last message should have the role `user`; otherwise the agent continues the conversation. */
+            /** @description The conversation. The last message must have the role `user`. */
             messages: components["schemas"]["ChatMessage"][];
             /** @description Whether to stream the response. */
             stream?: boolean | null;
@@ -1368,40 +1430,15 @@ export interface components {
             metadata?: {
                 [key: string]: string;
             } | null;
-            response_format?: components["schemas"]["ResponseFormat"] | null;
-            /** @description `auto` or `none`: agents use their own tools, never those of the request. A required tool is rejected. */
-            tool_choice?: string | null;
             openrunner?: components["schemas"]["RunOptions"] | null;
         };
         /** @description The content of a message. */
         ChatContent: string | components["schemas"]["ContentPart"][];
-        /** @description A file. */
-        ChatFile: {
-            /** @description File name without directories. */
-            filename?: string | null;
-            /** @description The file as a data URL: `data:application/pdf;base64,…`. */
-            file_data?: string | null;
-        };
-        /** @description A called function. */
-        ChatFunctionCall: {
-            /** @description Its name. */
-            name?: string | null;
-            /** @description Its arguments as JSON. */
-            arguments?: string | null;
-        };
-        /** @description An image. */
-        ChatImage: {
-            /** @description The image as a data URL: `data:image/png;base64,…`. The server fetches no other URLs. */
-            url: string;
-        };
         /** @description A message of the conversation. */
         ChatMessage: {
             /** @description Role of the author. */
             role: components["schemas"]["ChatRole"];
             content?: components["schemas"]["ChatContent"] | null;
-            /** @description Tool calls of an earlier message of the assistant. Agents have none, so they come from the history of another model. */
-            tool_calls?: components["schemas"]["ChatToolCall"][] | null;
-            function_call?: components["schemas"]["ChatFunctionCall"] | null;
         };
         /** @description A prompt. */
         ChatRequest: {
@@ -1438,11 +1475,7 @@ export interface components {
          * @description Role of the author of a message.
          * @enum {string}
          */
-        ChatRole: "system" | "developer" | "user" | "assistant" | "tool" | "function";
-        /** @description A call of a tool. */
-        ChatToolCall: {
-            function?: components["schemas"]["ChatFunctionCall"] | null;
-        };
+        ChatRole: "system" | "developer" | "user" | "assistant";
         /** @description The only choice of a chunk. */
         ChunkChoice: {
             /**
@@ -1507,14 +1540,10 @@ export interface components {
         };
         /** @description A part of a message. */
         ContentPart: {
-            /** @description `text`, `image_url`, `file` or, in messages of the assistant, `refusal`. Audio is not supported. */
+            /** @description Always `text`; images, audio and files are not supported. */
             type: string;
-            /** @description The text of a `text` part. */
+            /** @description The text. */
             text?: string | null;
-            /** @description The text of a `refusal` part. */
-            refusal?: string | null;
-            image_url?: components["schemas"]["ChatImage"] | null;
-            file?: components["schemas"]["ChatFile"] | null;
         };
         /** @description Use of a model's context window. */
         ContextUse: {
@@ -1791,6 +1820,11 @@ export interface components {
          * @enum {string}
          */
         FileChangeKind: "create" | "update" | "delete";
+        /**
+         * @description The kind of a file.
+         * @enum {string}
+         */
+        FileType: "file" | "directory" | "link" | "other";
         /** @description The requested number is ahead of the log, or the events after it were trimmed. The notice is not part of the log, so it has no number and no time. */
         GapNotice: {
             /**
@@ -1843,13 +1877,6 @@ export interface components {
          * @enum {string}
          */
         IsolationLevel: "none" | "files" | "guard" | "sandbox";
-        /** @description A schema of the answer. `name`, `description` and `strict` have no effect: the answer is always checked. */
-        JsonSchemaFormat: {
-            /** @description The JSON Schema, at most 64 KiB. Default: any object. */
-            schema?: {
-                [key: string]: unknown;
-            } | null;
-        };
         /** @example key_0198a8f0c0de7000800000000000000a */
         KeyId: string;
         /**
@@ -2341,7 +2368,7 @@ export interface components {
              * @description Stable code for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "delivery_not_failed" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "cancelled" | "changes_unavailable" | "user_exists" | "last_admin" | "profile_read_only" | "too_many_profiles" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "unknown_profile" | "profile_conflict" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "spend_limit" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "bad_output" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
+            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "cancelled" | "changes_unavailable" | "wrong_file_type" | "file_inaccessible" | "run_read_only" | "user_exists" | "last_admin" | "profile_read_only" | "too_many_profiles" | "body_too_large" | "not_json" | "range_not_satisfiable" | "host_not_served" | "invalid_field" | "unknown_agent" | "unknown_profile" | "profile_conflict" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "spend_limit" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "bad_output" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
             /** @description All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault. */
             errors?: components["schemas"]["FieldError"][];
         };
@@ -2609,11 +2636,29 @@ export interface components {
             /** @enum {string} */
             type: "question";
         };
-        /** @description The format of the answer. */
-        ResponseFormat: {
-            /** @description `text`, `json_object`, or `json_schema`. With the latter two the answer is JSON and nothing else, or the run fails with `bad_output`. */
-            type: string;
-            json_schema?: components["schemas"]["JsonSchemaFormat"] | null;
+        /** @description The state to which a working directory is reverted: after a turn, or that of a snapshot. */
+        RevertRequest: {
+            /** @description The turn after which the directory was in the wanted state, counted from 1; 0 stands for the start of the run. */
+            turn?: number | null;
+            /** @description Instead of `turn`: a snapshot of the run, or the `undo` of an earlier revert in the same session. */
+            snapshot?: string | null;
+            /** @description Only these files, and those in these directories; at most 100. Default: all. */
+            paths?: string[] | null;
+        };
+        /** @description What a revert has done. */
+        RevertResponse: {
+            /** @description The run. */
+            run_id: components["schemas"]["RunId"];
+            /** @description ID of the snapshot after the revert. */
+            snapshot: string;
+            /** @description ID of the snapshot from right before. Reverting to it undoes the revert. */
+            undo: string;
+            /** @description Number of files that were written or removed. */
+            files: number;
+            /** @description Some of the files that differ from the wanted state and were left as they are. */
+            untouched: components["schemas"]["UntouchedFile"][];
+            /** @description Number of files that were left as they are. */
+            untouched_total: number;
         };
         /**
          * @description Author of a message.
@@ -2858,6 +2903,29 @@ export interface components {
             /** @description Last part of the agent's standard error, if the run failed; absent in summaries. */
             stderr_tail?: string;
         };
+        /** @description A file or directory in the working directory of a run. */
+        RunFile: {
+            /** @description Its path, relative to the working directory. Bytes that are not UTF-8 are replaced. */
+            path: string;
+            /** @description Its kind. */
+            type: components["schemas"]["FileType"];
+            /**
+             * Format: u-int64
+             * @description Size of a file in bytes; of a link, the length of its target.
+             */
+            size?: number;
+            /** @description When its content was changed. Absent for an earlier state. */
+            modified_at?: components["schemas"]["Timestamp"];
+            /** @description Whether its owner may execute it. */
+            executable: boolean;
+        };
+        /** @description One page of a directory, in the order of names. */
+        RunFilePage: {
+            /** @description The files and directories. `.git` is left out. */
+            items: components["schemas"]["RunFile"][];
+            /** @description The `cursor` of the next page; null on the last page. */
+            next_cursor: string | null;
+        };
         /** @example run_0198a8f0c0de7000800000000000000a */
         RunId: string;
         /** @description The task for the agent. */
@@ -2916,7 +2984,8 @@ export interface components {
             cwd?: string | null;
             /**
              * Format: u-int64
-             * @description Time limit in seconds. Default: 300. Time spent waiting for answers does not count.
+             * @description Time limit in seconds. Time spent waiting for answers does not count.
+             * @default 300
              */
             timeout_secs?: number | null;
             /**
@@ -2974,7 +3043,8 @@ export interface components {
             project_config?: components["schemas"]["ProjectConfig"] | null;
             /**
              * Format: u-int64
-             * @description Time limit in seconds. Default: 300. Time spent waiting for answers does not count.
+             * @description Time limit in seconds. Time spent waiting for answers does not count.
+             * @default 300
              */
             timeout_secs?: number | null;
             /**
@@ -3483,6 +3553,18 @@ export interface components {
          * @enum {string}
          */
         Unlimited: "unlimited";
+        /**
+         * @description Why a file was left as it is.
+         * @enum {string}
+         */
+        Untouched: "not_recorded" | "denied";
+        /** @description A file that was left as it is. */
+        UntouchedFile: {
+            /** @description Its path, relative to the working directory. Bytes that are not UTF-8 are replaced. */
+            path: string;
+            /** @description Why. */
+            reason: components["schemas"]["Untouched"];
+        };
         /** @description Usage of the model, in tokens and US dollars. */
         Usage: {
             /**
@@ -3698,10 +3780,7 @@ export interface components {
         WebhookObject: {
             /** @description The URL: http or https, not in a private network unless the operator allows it. */
             url: string;
-            /**
-             * @description Event types; `*` selects all that can be sent. Default: `run_started`, `needs_input` (requests that wait for a
-             *     person) and `done`.
-             */
+            /** @description Event types; `*` selects all that can be sent. Default: `run_started`, `permission_request`, `question` and `done`. */
             events?: string[] | null;
             /** @description Signing secret: `whsec_` followed by Base64. Default: the server's secret. */
             secret?: string | null;
@@ -4269,8 +4348,8 @@ export interface operations {
     list_usage: {
         parameters: {
             query?: {
-                /** @description What to group by. Default: `day`. Days, sessions and runs are listed newest first, everything else by name. */
-                group_by?: "day" | "owner" | "agent_type" | "model" | "session" | "run";
+                /** @description What to group by. Days, sessions and runs are listed newest first, everything else by name. */
+                group_by?: ("day" | "owner" | "agent_type" | "model" | "session" | "run") & Record<string, never>;
                 /** @description Only this day (UTC) and later ones. */
                 since?: components["schemas"]["Day"];
                 /** @description Only this day (UTC) and earlier ones. */
@@ -4732,6 +4811,178 @@ export interface operations {
             };
         };
     };
+    list_files: {
+        parameters: {
+            query?: {
+                /** @description The directory, relative to the working directory. Default: the working directory itself. */
+                path?: string;
+                /** @description As it was after this turn, counted from 1; 0 stands for the start of the run. Default: as it is now. */
+                turn?: number;
+                /** @description Maximum number of items. */
+                limit?: number;
+                /** @description Cursor of the page: the `next_cursor` of the previous one. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the directory. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunFilePage"];
+                };
+            };
+        };
+    };
+    get_file: {
+        parameters: {
+            query?: {
+                /** @description As it was after this turn, counted from 1; 0 stands for the start of the run. Default: as it is now. */
+                turn?: number;
+            };
+            header?: {
+                /** @description `ETag` of the cached response. If it is still current, the response is 304 without a body. */
+                "If-None-Match"?: string;
+                /** @description One range of bytes: `bytes=0-1023`. Several at once are answered with the whole. */
+                Range?: string;
+            };
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+                /** @description Path of the file, relative to the working directory. Slashes need no encoding. */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                    "text/plain": string;
+                    "image/*": number[];
+                };
+            };
+            /** @description The requested range of the content. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                    "text/plain": string;
+                    "image/*": number[];
+                };
+            };
+        };
+    };
+    put_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+                /** @description Path of the file, relative to the working directory. Slashes need no encoding. */
+                path: string;
+            };
+            cookie?: never;
+        };
+        /** @description The content, at most 20 MiB. Any content type. */
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            /** @description The file was replaced. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunFile"];
+                };
+            };
+            /** @description The file was created. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunFile"];
+                };
+            };
+        };
+    };
+    get_archive: {
+        parameters: {
+            query?: {
+                /** @description Only the files that the run has changed, as they are now. */
+                changed?: boolean;
+                /** @description Only this directory, relative to the working directory. Not together with `changed`. */
+                path?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive. It ends early if the directory contains more than 500,000 files or 8 GiB. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/gzip": number[];
+                };
+            };
+        };
+    };
+    revert_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevertRequest"];
+            };
+        };
+        responses: {
+            /** @description The directory is in the wanted state, except for `untouched`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevertResponse"];
+                };
+            };
+        };
+    };
     follow_runs: {
         parameters: {
             query?: {
@@ -4961,7 +5212,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Name of the model. Its slashes need no encoding. */
+                /** @description Name of the model, with `/` encoded as `%2F`. */
                 model: string;
             };
             cookie?: never;
@@ -4985,15 +5236,6 @@ export interface operations {
             header?: {
                 /** @description A repeated request with the same key and body returns the same response and creates nothing. */
                 "Idempotency-Key"?: string;
-                /**
-                 * @description The session to continue: its id, or any name of the chat, which finds the session that was created with the same name. `new` for a new
-                 *     session. Default: the session in which the last answer of the history was given.
-                 */
-                "OpenRunner-Session"?: string;
-                /** @description Working directory, as `openrunner.working_dir`. */
-                "OpenRunner-Directory"?: string;
-                /** @description Profile to use, one of `GET /api/profiles`. */
-                "OpenRunner-Profile"?: components["schemas"]["ProfileName"];
             };
             path?: never;
             cookie?: never;
@@ -5009,8 +5251,6 @@ export interface operations {
                 headers: {
                     /** @description The run of the completion. */
                     "x-openrunner-run-id"?: string;
-                    /** @description Its session. */
-                    "x-openrunner-session-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5048,27 +5288,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["DeliveryPage"];
                 };
-            };
-        };
-    };
-    retry_delivery: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description `id` of the delivery. */
-                delivery: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The delivery is pending. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };

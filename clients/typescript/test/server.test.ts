@@ -134,6 +134,23 @@ test("a handle lists what its run has changed", async () => {
   assert.deepEqual(changes.items.map((file) => [file.path, file.status]), [["hello.py", "added"]]);
 });
 
+test("a handle reads and writes the files of its run and reverts them", async () => {
+  const client = await server.client();
+  const run = await client.run("create hello.py", { agent_type: "demo" });
+  await run.result();
+  assert.deepEqual((await run.files.list()).map((file) => file.path), ["hello.py"]);
+  assert.equal((await run.files.write("notes/a b.txt", new Uint8Array([0, 1, 2]))).size, 3);
+  assert.deepEqual([...(await run.files.read("notes/a b.txt"))], [0, 1, 2]);
+  assert.deepEqual([...(await run.files.archive({ changed: true })).subarray(0, 2)], [0x1f, 0x8b]);
+  const done = await run.revert({ turn: 0 });
+  assert.equal(done.files, 2);
+  assert.deepEqual(await run.files.list(), []);
+  assert.ok((await run.files.read("hello.py", { turn: 1 })).length > 0);
+  await run.revert({ snapshot: done.undo, paths: ["notes"] });
+  assert.equal((await run.files.read("notes/a b.txt")).length, 3);
+  await assert.rejects(run.files.read("hello.py"), { code: "not_found" });
+});
+
 test("a reader that stops early closes its connection but not the run", async () => {
   const client = await server.client();
   const run = await client.run("create hello.py", { agent_type: "demo", permission_mode: "ask" });

@@ -18,13 +18,14 @@ from ._errors import (
     RateLimitError,
     StreamError,
 )
-from ._handle import AsyncRunHandle, RunHandle
+from ._handle import AsyncRunFiles, AsyncRunHandle, RunFiles, RunHandle
 from ._retry import Retry
 
 __all__ = [
     "ApiConnectionError",
     "ApiError",
     "AsyncClient",
+    "AsyncRunFiles",
     "AsyncRunHandle",
     "AuthenticationError",
     "Client",
@@ -35,6 +36,7 @@ __all__ = [
     "PermissionDeniedError",
     "RateLimitError",
     "Retry",
+    "RunFiles",
     "RunHandle",
     "StreamError",
     "models",

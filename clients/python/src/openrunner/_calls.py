@@ -238,6 +238,20 @@ class Calls(ABC):
         )
         return response
 
+    def list_files(
+        self, id: models.RunId, *, path: str | None = None, turn: int | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> models.RunFilePage:
+        """Lists a directory in the working directory of a run."""
+        response: models.RunFilePage = self._call(
+            "GET", f"/api/runs/{quote(id, safe='')}/files", query={"path": path, "turn": turn, "limit": limit, "cursor": cursor}
+        )
+        return response
+
+    def revert_run(self, id: models.RunId, body: models.RevertRequest) -> models.RevertResponse:
+        """Reverts the working directory of a run to an earlier state."""
+        response: models.RevertResponse = self._call("POST", f"/api/runs/{quote(id, safe='')}/revert", body=body)
+        return response
+
     def create_ticket(self, id: models.RunId) -> models.TicketResponse:
         """Creates a ticket for the event stream of a run, for browsers, whose `EventSource` cannot send headers."""
         response: models.TicketResponse = self._call("POST", f"/api/runs/{quote(id, safe='')}/ticket")
@@ -526,6 +540,20 @@ class AsyncCalls(ABC):
         response: models.RunChanges = await self._call(
             "GET", f"/api/runs/{quote(id, safe='')}/changes", query={"turn": turn, "limit": limit, "cursor": cursor}
         )
+        return response
+
+    async def list_files(
+        self, id: models.RunId, *, path: str | None = None, turn: int | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> models.RunFilePage:
+        """Lists a directory in the working directory of a run."""
+        response: models.RunFilePage = await self._call(
+            "GET", f"/api/runs/{quote(id, safe='')}/files", query={"path": path, "turn": turn, "limit": limit, "cursor": cursor}
+        )
+        return response
+
+    async def revert_run(self, id: models.RunId, body: models.RevertRequest) -> models.RevertResponse:
+        """Reverts the working directory of a run to an earlier state."""
+        response: models.RevertResponse = await self._call("POST", f"/api/runs/{quote(id, safe='')}/revert", body=body)
         return response
 
     async def create_ticket(self, id: models.RunId) -> models.TicketResponse:

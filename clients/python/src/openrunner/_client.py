@@ -66,6 +66,12 @@ def _run_request(prompt: str, metadata: models.RunMetadata) -> models.CreateRunR
     return {"input": {"text": prompt}, "metadata": metadata}
 
 
+def _content(response: httpx.Response) -> bytes:
+    if response.is_success:
+        return response.content
+    raise error_from_response(response)
+
+
 def _response_body(response: httpx.Response) -> Any:
     if response.is_success:
         return response.json() if response.content else None
@@ -146,6 +152,16 @@ class Client(_ClientBase, RunClient):
                 delay = state.next_delay(error)
             time.sleep(delay)
 
+    def _bytes(self, method: str, path: str, *, query: dict[str, Any] | None = None, content: bytes | None = None) -> bytes:
+        request, state = self._request(method, path, query, None, None), self._retry_state(method, None)
+        request["content"] = content
+        while True:
+            try:
+                return _content(self._http.request(**request))
+            except (httpx.TransportError, OpenRunnerError) as error:
+                delay = state.next_delay(error)
+            time.sleep(delay)
+
 
 class AsyncClient(_ClientBase, AsyncRunClient):
     """Asynchronous version of `Client`, for asyncio and trio. Close it, or use it in an `async with` statement."""
@@ -203,6 +219,16 @@ class AsyncClient(_ClientBase, AsyncRunClient):
         while True:
             try:
                 return _response_body(await self._http.request(**request))
+            except (httpx.TransportError, OpenRunnerError) as error:
+                delay = state.next_delay(error)
+            await anyio.sleep(delay)
+
+    async def _bytes(self, method: str, path: str, *, query: dict[str, Any] | None = None, content: bytes | None = None) -> bytes:
+        request, state = self._request(method, path, query, None, None), self._retry_state(method, None)
+        request["content"] = content
+        while True:
+            try:
+                return _content(await self._http.request(**request))
             except (httpx.TransportError, OpenRunnerError) as error:
                 delay = state.next_delay(error)
             await anyio.sleep(delay)

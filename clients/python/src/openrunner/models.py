@@ -110,7 +110,8 @@ AuditAction: TypeAlias = Literal[
     "run.delete",
     "run.message",
     "run.answer",
-    "webhook.retry",
+    "run.write",
+    "run.revert",
 ]
 
 
@@ -161,48 +162,7 @@ class ChatChoice(TypedDict):
     """Always `stop`; incomplete runs are errors."""
 
 
-class ChatFile(TypedDict):
-    """
-    A file.
-    """
-
-    filename: NotRequired[str | None]
-    """File name without directories."""
-
-    file_data: NotRequired[str | None]
-    """The file as a data URL: `data:application/pdf;base64,…`."""
-
-
-class ChatFunctionCall(TypedDict):
-    """
-    A called function.
-    """
-
-    name: NotRequired[str | None]
-    """Its name."""
-
-    arguments: NotRequired[str | None]
-    """Its arguments as JSON."""
-
-
-class ChatImage(TypedDict):
-    """
-    An image.
-    """
-
-    url: str
-    """The image as a data URL: `data:image/png;base64,…`. The server fetches no other URLs."""
-
-
-ChatRole: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
-
-
-class ChatToolCall(TypedDict):
-    """
-    A call of a tool.
-    """
-
-    function: NotRequired[ChatFunctionCall | None]
+ChatRole: TypeAlias = Literal["system", "developer", "user", "assistant"]
 
 
 class ChunkDelta(TypedDict):
@@ -235,16 +195,10 @@ class ContentPart(TypedDict):
     """
 
     type: str
-    """`text`, `image_url`, `file` or, in messages of the assistant, `refusal`. Audio is not supported."""
+    """Always `text`; images, audio and files are not supported."""
 
     text: NotRequired[str | None]
-    """The text of a `text` part."""
-
-    refusal: NotRequired[str | None]
-    """The text of a `refusal` part."""
-
-    image_url: NotRequired[ChatImage | None]
-    file: NotRequired[ChatFile | None]
+    """The text."""
 
 
 class ContextUse(TypedDict):
@@ -410,6 +364,9 @@ class FileChange(TypedDict):
 FileChangeKind: TypeAlias = Literal["create", "update", "delete"]
 
 
+FileType: TypeAlias = Literal["file", "directory", "link", "other"]
+
+
 class Data1(TypedDict):
     after: int
     """Number of the last event that the reader has, according to its request."""
@@ -452,15 +409,6 @@ class HttpServer(TypedDict):
 
 
 IsolationLevel: TypeAlias = Literal["none", "files", "guard", "sandbox"]
-
-
-class JsonSchemaFormat(TypedDict):
-    """
-    A schema of the answer. `name`, `description` and `strict` have no effect: the answer is always checked.
-    """
-
-    schema: NotRequired[dict[str, Any]]
-    """The JSON Schema, at most 64 KiB. Default: any object."""
 
 
 KeyId: TypeAlias = str
@@ -703,19 +651,22 @@ class Problem(TypedDict):
         "method_not_allowed",
         "body_timeout",
         "run_active",
-        "delivery_not_failed",
         "run_ended",
         "already_answered",
         "session_busy",
         "working_dir_gone",
         "cancelled",
         "changes_unavailable",
+        "wrong_file_type",
+        "file_inaccessible",
+        "run_read_only",
         "user_exists",
         "last_admin",
         "profile_read_only",
         "too_many_profiles",
         "body_too_large",
         "not_json",
+        "range_not_satisfiable",
         "host_not_served",
         "invalid_field",
         "unknown_agent",
@@ -799,15 +750,19 @@ class QuestionOption(TypedDict):
 ReportInterval: TypeAlias = Literal["never", "turn", "call"]
 
 
-class ResponseFormat(TypedDict):
+class RevertRequest(TypedDict):
     """
-    The format of the answer.
+    The state to which a working directory is reverted: after a turn, or that of a snapshot.
     """
 
-    type: str
-    """`text`, `json_object`, or `json_schema`. With the latter two the answer is JSON and nothing else, or the run fails with `bad_output`."""
+    turn: NotRequired[int | None]
+    """The turn after which the directory was in the wanted state, counted from 1; 0 stands for the start of the run."""
 
-    json_schema: NotRequired[JsonSchemaFormat | None]
+    snapshot: NotRequired[str | None]
+    """Instead of `turn`: a snapshot of the run, or the `undo` of an earlier revert in the same session."""
+
+    paths: NotRequired[list[str] | None]
+    """Only these files, and those in these directories; at most 100. Default: all."""
 
 
 Role: TypeAlias = Literal["assistant", "user", "system"]
@@ -1038,6 +993,21 @@ ToolStatus: TypeAlias = Literal["ok", "error", "denied"]
 Unlimited: TypeAlias = Literal["unlimited"]
 
 
+Untouched: TypeAlias = Literal["not_recorded", "denied"]
+
+
+class UntouchedFile(TypedDict):
+    """
+    A file that was left as it is.
+    """
+
+    path: str
+    """Its path, relative to the working directory. Bytes that are not UTF-8 are replaced."""
+
+    reason: Untouched
+    """Why."""
+
+
 class Usage(TypedDict):
     """
     Usage of the model, in tokens and US dollars.
@@ -1174,10 +1144,7 @@ class WebhookObject(TypedDict):
     """The URL: http or https, not in a private network unless the operator allows it."""
 
     events: NotRequired[list[str] | None]
-    """
-    Event types; `*` selects all that can be sent. Default: `run_started`, `needs_input` (requests that wait for a
-    person) and `done`.
-    """
+    """Event types; `*` selects all that can be sent. Default: `run_started`, `permission_request`, `question` and `done`."""
 
     secret: NotRequired[str | None]
     """Signing secret: `whsec_` followed by Base64. Default: the server's secret."""
@@ -1447,10 +1414,6 @@ class ChatMessage(TypedDict):
     """Role of the author."""
 
     content: NotRequired[ChatContent | None]
-    tool_calls: NotRequired[list[ChatToolCall] | None]
-    """Tool calls of an earlier message of the assistant. Agents have none, so they come from the history of another model."""
-
-    function_call: NotRequired[ChatFunctionCall | None]
 
 
 class ChatRequest(TypedDict):
@@ -2112,6 +2075,30 @@ class RequestKind2(TypedDict):
 RequestKind: TypeAlias = RequestKind1 | RequestKind2
 
 
+class RevertResponse(TypedDict):
+    """
+    What a revert has done.
+    """
+
+    run_id: RunId
+    """The run."""
+
+    snapshot: str
+    """ID of the snapshot after the revert."""
+
+    undo: str
+    """ID of the snapshot from right before. Reverting to it undoes the revert."""
+
+    files: int
+    """Number of files that were written or removed."""
+
+    untouched: list[UntouchedFile]
+    """Some of the files that differ from the wanted state and were left as they are."""
+
+    untouched_total: int
+    """Number of files that were left as they are."""
+
+
 class RuleSpec(TypedDict):
     """
     A permission rule. An absent field matches everything; all fields must match.
@@ -2234,6 +2221,39 @@ class RunEnd(TypedDict):
     """Last part of the agent's standard error, if the run failed; absent in summaries."""
 
 
+class RunFile(TypedDict):
+    """
+    A file or directory in the working directory of a run.
+    """
+
+    path: str
+    """Its path, relative to the working directory. Bytes that are not UTF-8 are replaced."""
+
+    type: FileType
+    """Its kind."""
+
+    size: NotRequired[int]
+    """Size of a file in bytes; of a link, the length of its target."""
+
+    modified_at: NotRequired[Timestamp]
+    """When its content was changed. Absent for an earlier state."""
+
+    executable: bool
+    """Whether its owner may execute it."""
+
+
+class RunFilePage(TypedDict):
+    """
+    One page of a directory, in the order of names.
+    """
+
+    items: list[RunFile]
+    """The files and directories. `.git` is left out."""
+
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last page."""
+
+
 class RunOptions(TypedDict):
     """
     Options of the run. Every field may be absent or null, which means its default.
@@ -2248,7 +2268,7 @@ class RunOptions(TypedDict):
     isolation: NotRequired[IsolationLevel | None]
     project_config: NotRequired[ProjectConfig | None]
     timeout_secs: NotRequired[int | None]
-    """Time limit in seconds. Default: 300. Time spent waiting for answers does not count."""
+    """Time limit in seconds. Time spent waiting for answers does not count."""
 
     idle_timeout_secs: NotRequired[int | None]
     """Time limit in seconds without any output of the agent."""
@@ -2790,15 +2810,15 @@ class ChatCompletionRequest(TypedDict):
     """
     A request for a completion.
 
-    Parameters that change the result and that agents do not support are rejected: a required tool call, several choices, log probabilities,
-    anything but text. Preferences such as `temperature`, offered `tools` and unknown parameters are ignored.
+    Parameters that change the format of the result and that agents do not support are rejected: tools, several choices, log probabilities,
+    response formats, anything but text. Preferences such as `temperature` and unknown parameters are ignored.
     """
 
     model: str
     """`agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`."""
 
     messages: list[ChatMessage]
-    """The conversation. The last message should have the role `user`; otherwise the agent continues the conversation."""
+    """The conversation. The last message must have the role `user`."""
 
     stream: NotRequired[bool | None]
     """Whether to stream the response."""
@@ -2809,10 +2829,6 @@ class ChatCompletionRequest(TypedDict):
 
     metadata: NotRequired[dict[str, str]]
     """Becomes the labels of the run."""
-
-    response_format: NotRequired[ResponseFormat | None]
-    tool_choice: NotRequired[str | None]
-    """`auto` or `none`: agents use their own tools, never those of the request. A required tool is rejected."""
 
     openrunner: NotRequired[RunOptions | None]
 
@@ -3173,7 +3189,7 @@ class RunMetadata(TypedDict):
     """Alias of `working_dir`."""
 
     timeout_secs: NotRequired[int | None]
-    """Time limit in seconds. Default: 300. Time spent waiting for answers does not count."""
+    """Time limit in seconds. Time spent waiting for answers does not count."""
 
     idle_timeout_secs: NotRequired[int | None]
     """Time limit in seconds without any output of the agent."""
