@@ -280,7 +280,7 @@ impl From<FilesError> for ApiError {
         match error {
             FilesError::Changes(error) => error.into(),
             FilesError::Directory(WorkspaceError::Exhausted(cause)) => Self::exhausted(&cause),
-            FilesError::Directory(WorkspaceError::OutsideRoots | WorkspaceError::NotLocal) => {
+            FilesError::Private | FilesError::Directory(WorkspaceError::OutsideRoots | WorkspaceError::NotLocal) => {
                 Self::new(StatusCode::FORBIDDEN, "working_dir_not_allowed", detail)
             }
             FilesError::Directory(_) => Self::new(StatusCode::CONFLICT, "working_dir_gone", detail),

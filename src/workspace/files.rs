@@ -2,7 +2,7 @@
 //! repository of git.
 
 use std::collections::BinaryHeap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,7 +13,6 @@ use rustix::fs::{
     AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Uid, fchmod, fchown, fstat, mkdirat, openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
-use tokio::sync::mpsc;
 
 use super::beneath::{self, DIRECTORY, not_a_directory};
 use super::file_path::{FilePath, is_repository};
@@ -216,49 +215,68 @@ pub fn open(root: BorrowedFd<'_>, path: &FilePath) -> Result<OpenFile, FileError
     }
 }
 
-/// Writes a file, whose content is received, and creates missing directories. The file is replaced as a whole once its content is on disk:
-/// a reader sees the old or the new one, and a link is never written through. It keeps its permissions; a new one gets those of its
-/// directory. Returns its entry, and whether it is new.
-///
-/// # Errors
-/// [`FileError`]. The earlier file is unchanged then.
-pub fn write(root: BorrowedFd<'_>, path: &FilePath, mut content: mpsc::Receiver<Piece>) -> Result<(FileEntry, bool), FileError> {
-    let (directory, name) = create_parent(root, path)?;
-    let earlier = existing(directory.as_fd(), name)?;
-    let mode = match &earlier {
-        Some(earlier) => permissions(earlier),
-        None => permissions(&fstat(&directory)?) & !Mode::from_raw_mode(0o111),
-    };
-    let new = NewFile::create(directory.as_fd(), mode)?;
-    loop {
-        match content.blocking_recv() {
-            Some(Piece::Data(bytes)) => (&new.file).write_all(&bytes)?,
-            Some(Piece::End) => break,
-            None => return Err(FileError::Incomplete),
-        }
+/// A file that is being written, piece by piece. Dropping it leaves the earlier file.
+#[derive(Debug)]
+pub struct Writing {
+    new: NewFile,
+    name: OsString,
+    is_new: bool,
+}
+
+impl Writing {
+    /// Begins to write a file, and creates missing directories. The file is replaced as a whole when it is finished: a reader sees the old or
+    /// the new one, and a link is never written through. It keeps its permissions; a new one gets those of its directory.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn begin(root: BorrowedFd<'_>, path: &FilePath) -> Result<Self, FileError> {
+        let (directory, name) = create_parent(root, path)?;
+        let earlier = existing(directory.as_fd(), name)?;
+        let mode = match &earlier {
+            Some(earlier) => permissions(earlier),
+            None => permissions(&fstat(&directory)?) & !Mode::from_raw_mode(0o111),
+        };
+        Ok(Self { new: NewFile::create(directory, mode)?, name: name.to_owned(), is_new: earlier.is_none() })
     }
-    new.file.sync_all()?;
-    let stat = new.replace(name)?;
-    rustix::fs::fsync(&directory)?;
-    Ok((entry(name.as_bytes().to_vec(), &stat), earlier.is_none()))
+
+    /// Adds content.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn add(&mut self, content: &[u8]) -> Result<(), FileError> {
+        Ok(self.new.file.write_all(content)?)
+    }
+
+    /// Waits until the content is on disk, and puts the file in its place. Returns its entry, and whether it is new.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn finish(self) -> Result<(FileEntry, bool), FileError> {
+        self.new.file.sync_all()?;
+        let directory = self.new.directory.try_clone()?;
+        let stat = self.new.replace(&self.name)?;
+        rustix::fs::fsync(&directory)?;
+        Ok((entry(self.name.into_encoded_bytes(), &stat), self.is_new))
+    }
 }
 
 /// A file that is being written. Dropping it removes it.
-pub(super) struct NewFile<'a> {
-    directory: BorrowedFd<'a>,
+#[derive(Debug)]
+pub(super) struct NewFile {
+    directory: OwnedFd,
     name: String,
     pub(super) file: File,
     is_in_place: bool,
 }
 
-impl<'a> NewFile<'a> {
+impl NewFile {
     /// Creates an empty file with a random name, with these permissions and the owner of its directory.
-    pub(super) fn create(directory: BorrowedFd<'a>, mode: Mode) -> io::Result<Self> {
+    pub(super) fn create(directory: OwnedFd, mode: Mode) -> io::Result<Self> {
         let name = temporary_name()?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(directory, &name, flags, Mode::RUSR | Mode::WUSR)?;
+        let file = openat(&directory, &name, flags, Mode::RUSR | Mode::WUSR)?;
         let new = Self { directory, name, file: file.into(), is_in_place: false };
-        inherit_owner(new.file.as_fd(), directory)?;
+        inherit_owner(new.file.as_fd(), new.directory.as_fd())?;
         // Explicitly, because the mask of the server is stricter than that of its users.
         fchmod(&new.file, mode)?;
         Ok(new)
@@ -267,16 +285,16 @@ impl<'a> NewFile<'a> {
     /// Puts it in the place of the file `name`, or of a link, which is replaced itself.
     pub(super) fn replace(mut self, name: &OsStr) -> io::Result<Stat> {
         let stat = fstat(&self.file)?;
-        renameat(self.directory, &self.name, self.directory, name)?;
+        renameat(&self.directory, &self.name, &self.directory, name)?;
         self.is_in_place = true;
         Ok(stat)
     }
 }
 
-impl Drop for NewFile<'_> {
+impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.is_in_place {
-            let _ = unlinkat(self.directory, &self.name, AtFlags::empty());
+            let _ = unlinkat(&self.directory, &self.name, AtFlags::empty());
         }
     }
 }

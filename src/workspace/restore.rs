@@ -12,11 +12,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::fs::{AtFlags, Mode, fchmod, fstat, openat, renameat, statat, symlinkat, unlinkat};
+use rustix::fs::{AtFlags, Dir, Mode, fchmod, fstat, openat, renameat, statat, symlinkat, unlinkat};
 use rustix::io::Errno;
 
-use super::beneath;
-use super::file_path::FilePath;
+use super::beneath::{self, DIRECTORY};
+use super::file_path::{FilePath, is_repository};
 use super::files::{FileKind, NewFile, create_parent, permissions, temporary_name};
 use super::git::{self, Bounds, Git, GitError};
 use super::index::EntryMode;
@@ -36,6 +36,10 @@ const MAX_PART_FILES: usize = 4096;
 
 /// Maximum number of paths that a restoration can be limited to.
 pub const MAX_PATHS: usize = 100;
+
+/// Depth and number of empty directories in the place of a file that are removed.
+const MAX_EMPTY_DEPTH: usize = 32;
+const MAX_EMPTY_ENTRIES: usize = 1000;
 
 /// A file that is to be restored.
 #[derive(Clone, Debug)]
@@ -242,6 +246,11 @@ fn place_one(root: BorrowedFd<'_>, difference: &Difference, mode: EntryMode, con
     let (directory, name) = create_parent(root, &difference.path)?;
     let earlier = match statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => None,
+        // Snapshots contain no empty directories, so nothing is lost.
+        Ok(found) if FileKind::from(&found) == FileKind::Directory => {
+            remove_empty(directory.as_fd(), name, MAX_EMPTY_DEPTH)?;
+            None
+        }
         earlier => Some(earlier?),
     };
     if difference.from.is_none() && earlier.is_some() {
@@ -263,8 +272,8 @@ fn place_one(root: BorrowedFd<'_>, difference: &Difference, mode: EntryMode, con
             }
         }
         (_, Some(content)) => {
-            let new = NewFile::create(directory.as_fd(), with_mode(base, mode))?;
-            (&new.file).write_all(content)?;
+            let mut new = NewFile::create(directory, with_mode(base, mode))?;
+            new.file.write_all(content)?;
             new.replace(name)?;
         }
         (_, None) if earlier.is_some() => {
@@ -277,6 +286,35 @@ fn place_one(root: BorrowedFd<'_>, difference: &Difference, mode: EntryMode, con
         (_, None) => {}
     }
     Ok(true)
+}
+
+/// Removes a directory that contains nothing but empty directories.
+///
+/// # Errors
+/// `ENOTEMPTY` if there is anything else in it. Empty directories in it may have been removed.
+fn remove_empty(parent: BorrowedFd<'_>, name: &OsStr, depth: usize) -> io::Result<()> {
+    match unlinkat(parent, name, AtFlags::REMOVEDIR) {
+        Err(Errno::NOTEMPTY | Errno::EXIST) if depth > 0 => {}
+        removed => return Ok(removed?),
+    }
+    let directory = openat(parent, name, DIRECTORY, Mode::empty())?;
+    let mut names = Vec::new();
+    for entry in Dir::read_from(&directory)? {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." {
+            continue;
+        }
+        let kind = FileKind::from(&statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?);
+        if kind != FileKind::Directory || is_repository(name.as_bytes()) || names.len() >= MAX_EMPTY_ENTRIES {
+            return Err(Errno::NOTEMPTY.into());
+        }
+        names.push(name.to_owned());
+    }
+    for name in names {
+        remove_empty(directory.as_fd(), &name, depth - 1)?;
+    }
+    Ok(unlinkat(parent, name, AtFlags::REMOVEDIR)?)
 }
 
 /// Permissions of a file of this mode: executable for everyone who may read it, or for no one.

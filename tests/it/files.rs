@@ -1,9 +1,9 @@
 //! Files in the working directories of runs: listed, read and written.
 //!
-//! Rules: S6, W7, C6, D4, D8, I6.
+//! Rules: S6, W7, C6, D4, D8, G1, G5, I6.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use reqwest::Method;
@@ -174,7 +174,7 @@ fn no_path_leads_out_of_the_directory_or_into_a_repository() {
             assert!(matches!(written.status, 404 | 409 | 422), "{path}: {}", written.text);
         }
         for path in ["..", "../", "/etc", ".git", "out", "src/../.."] {
-            let list = user.send(user.request(Method::GET, &format!("/api/runs/{id}/files")).query(&[("path", path)])).await;
+            let list = user.get(&format!("/api/runs/{id}/files?path={path}")).await;
             assert!(matches!(list.status, 404 | 409 | 422), "{path}: {}", list.text);
         }
         user.get(&format!("/api/runs/{id}/files?cursor=x")).await.problem(422, "invalid_field");
@@ -410,5 +410,26 @@ fn files_written_into_a_fresh_workspace_count_in_the_users_quota() {
         // A directory that the user has chosen is the user's own.
         let chosen = ended(&user, &project(&server)).await;
         assert_eq!(put(&user, &chosen, "more", "x").await.status, 201);
+    });
+}
+
+#[test]
+fn the_settings_and_keys_of_the_server_are_neither_served_nor_written() {
+    live(async {
+        let setup = Setup::new();
+        let project = setup.directory().join("project");
+        fs::create_dir(&project).unwrap();
+        let settings = project.join("openrunner.toml");
+        fs::write(&settings, "").unwrap();
+        fs::set_permissions(&settings, fs::Permissions::from_mode(0o600)).unwrap();
+        let server = setup.env("OPENRUNNER_CONFIG", settings.display()).start().await;
+        let admin = server.client("admin").await;
+        let id = ended(&admin, &project).await;
+        for path in ["files", "files/openrunner.toml", "files/openrunner.toml?turn=1", "files?turn=0", "archive", "archive?changed=true"] {
+            admin.get(&format!("/api/runs/{id}/{path}")).await.problem(403, "working_dir_not_allowed");
+        }
+        put(&admin, &id, "openrunner.toml", "x").await.problem(403, "working_dir_not_allowed");
+        admin.post(&format!("/api/runs/{id}/revert"), &json!({ "turn": 0 })).await.problem(403, "working_dir_not_allowed");
+        assert_eq!(fs::read_to_string(&settings).unwrap(), "");
     });
 }

@@ -1821,6 +1821,11 @@ export interface components {
          */
         FileChangeKind: "create" | "update" | "delete";
         /**
+         * Format: binary
+         * @description The bytes of a file.
+         */
+        FileContent: string;
+        /**
          * @description The kind of a file.
          * @enum {string}
          */
@@ -4871,9 +4876,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": number[];
+                    "application/octet-stream": components["schemas"]["FileContent"];
                     "text/plain": string;
-                    "image/*": number[];
+                    "image/*": components["schemas"]["FileContent"];
                 };
             };
             /** @description The requested range of the content. */
@@ -4882,9 +4887,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": number[];
+                    "application/octet-stream": components["schemas"]["FileContent"];
                     "text/plain": string;
-                    "image/*": number[];
+                    "image/*": components["schemas"]["FileContent"];
                 };
             };
         };
@@ -4904,7 +4909,7 @@ export interface operations {
         /** @description The content, at most 20 MiB. Any content type. */
         requestBody: {
             content: {
-                "application/octet-stream": number[];
+                "application/octet-stream": components["schemas"]["FileContent"];
             };
         };
         responses: {
@@ -4951,7 +4956,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/gzip": number[];
+                    "application/gzip": components["schemas"]["FileContent"];
                 };
             };
         };

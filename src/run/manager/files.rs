@@ -1,6 +1,8 @@
 //! Files in the working directories of runs.
 
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -12,7 +14,7 @@ use crate::run::errors::FindError;
 use crate::run::store::{RunFilter, RunRecord, StoreError};
 use crate::run::workspace::{DirectoryRequest, Requester, WorkspaceError};
 use crate::types::{Caller, PermissionMode, RunId, RunStatus, SessionId};
-use crate::workspace::files::{self, FileEntry, FileError, FileKind, Listing, OpenFile, Piece};
+use crate::workspace::files::{self, FileEntry, FileError, FileKind, Listing, OpenFile, Piece, Writing};
 use crate::workspace::{Archive, FilePath, Selection, SnapshotError, SnapshotStore, StoredFile, TreeId};
 
 /// Maximum number of unfinished runs of a session that are looked at. More of them cannot be queued.
@@ -36,6 +38,9 @@ pub enum FilesError {
         #[source]
         error: FileError,
     },
+    /// Files with secrets of the server are, or may be, in the working directory: agents do not see them either.
+    #[error("the working directory contains settings or keys of the server, so its files are not served; the operator can move either")]
+    Private,
     /// A run of the session was requested as `read_only`.
     #[error("a run of the session is read_only; write files after it has ended")]
     ReadOnly,
@@ -101,7 +106,7 @@ impl RunManager {
         after: Option<Vec<u8>>,
         limit: usize,
     ) -> Result<Listing, FilesError> {
-        let run = self.find_visible_run(caller, run).await?;
+        let run = self.find_with_files(caller, run).await?;
         if let Some(turn) = turn {
             let (store, tree) = self.state_after(&run, turn).await?;
             if let Some(path) = &path {
@@ -125,7 +130,7 @@ impl RunManager {
     /// # Errors
     /// [`FilesError`], by cause.
     pub async fn open_file(&self, caller: &Caller, run: RunId, turn: Option<usize>, path: FilePath) -> Result<FoundFile, FilesError> {
-        let run = self.find_visible_run(caller, run).await?;
+        let run = self.find_with_files(caller, run).await?;
         if let Some(turn) = turn {
             let (store, tree) = self.state_after(&run, turn).await?;
             let file = store.find(tree, &path).await?.map_err(|error| FilesError::File { path: path.to_string(), error })?;
@@ -150,17 +155,19 @@ impl RunManager {
         path: FilePath,
         content: mpsc::Receiver<Piece>,
     ) -> Result<(FileEntry, bool), FilesError> {
-        let run = self.find_visible_run(caller, run).await?;
+        let run = self.find_with_files(caller, run).await?;
         self.check_not_read_only(run.session).await?;
         let is_fresh = self.inner.workspaces.is_fresh(&run.spec.working_dir);
         if is_fresh {
             self.inner.quotas.check_workspaces(run.owner.id).await?;
         }
-        let write = |directory: &WorkingDir, path: Option<&FilePath>| match path {
-            Some(path) => files::write(directory.handle().as_fd(), path, content),
+        let begin = |directory: &WorkingDir, path: Option<&FilePath>| match path {
+            Some(path) => Writing::begin(directory.handle().as_fd(), path),
             None => Err(FileError::NotFound),
         };
-        let (entry, is_new) = self.in_directory(caller, &run, Some(path), write).await?;
+        let text = path.to_string();
+        let writing = self.in_directory(caller, &run, Some(path), begin).await?;
+        let (entry, is_new) = receive(writing, content).await.map_err(|error| FilesError::File { path: text, error })?;
         if is_fresh {
             // A replaced file counts twice until the next measurement.
             self.inner.quotas.workspace_written(run.session, entry.size.unwrap_or(0)).await?;
@@ -173,7 +180,7 @@ impl RunManager {
     /// # Errors
     /// [`FilesError`], by cause.
     pub async fn archive(&self, caller: &Caller, run: RunId, path: Option<FilePath>) -> Result<Archive, FilesError> {
-        let run = self.find_visible_run(caller, run).await?;
+        let run = self.find_with_files(caller, run).await?;
         self.in_directory(caller, &run, path, |directory, path| begin_archive(directory, Selection::Directory(path.cloned()))).await
     }
 
@@ -182,10 +189,19 @@ impl RunManager {
     /// # Errors
     /// [`FilesError`], by cause.
     pub async fn archive_of_changes(&self, caller: &Caller, run: RunId) -> Result<Archive, FilesError> {
-        let run = self.find_visible_run(caller, run).await?;
+        let run = self.find_with_files(caller, run).await?;
         let (store, from, to) = self.changed_span(&run).await?;
         let paths = store.changed_paths(from, to).await?;
         self.in_directory(caller, &run, None, |directory, _path| begin_archive(directory, Selection::Files(paths))).await
+    }
+
+    /// Finds a run whose files may be served (rules G1 and G5).
+    pub(super) async fn find_with_files(&self, caller: &Caller, id: RunId) -> Result<RunRecord, FilesError> {
+        let run = self.find_visible_run(caller, id).await?;
+        let (config, dir) = (Arc::clone(&self.inner.config), run.spec.working_dir.clone());
+        let is_private = spawn_blocking(move || config.private_paths.iter().any(|path| overlap(&resolved(path), &dir))).await;
+        // A panic has checked nothing.
+        if is_private.unwrap_or(true) { Err(FilesError::Private) } else { Ok(run) }
     }
 
     /// The snapshot after a turn, and its store.
@@ -242,6 +258,58 @@ impl RunManager {
     }
 }
 
+/// Writes a file as its content arrives. No thread waits for a slow sender.
+async fn receive(mut writing: Writing, mut content: mpsc::Receiver<Piece>) -> Result<(FileEntry, bool), FileError> {
+    let died = |died: tokio::task::JoinError| FileError::Io(std::io::Error::other(died));
+    loop {
+        match content.recv().await {
+            Some(Piece::Data(bytes)) => {
+                let added = spawn_blocking(move || writing.add(&bytes).map(|()| writing)).await;
+                writing = added.map_err(died)??;
+            }
+            Some(Piece::End) => return spawn_blocking(move || writing.finish()).await.map_err(died)?,
+            None => return Err(FileError::Incomplete),
+        }
+    }
+}
+
+/// Whether one of two directories or files contains the other.
+fn overlap(one: &Path, other: &Path) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
+
+/// A path without links, as far as it exists. What does not exist yet may be created.
+fn resolved(path: &Path) -> PathBuf {
+    let Some(parent) = path.parent() else { return path.to_owned() };
+    path.canonicalize().unwrap_or_else(|_missing| path.file_name().map_or_else(|| path.to_owned(), |name| resolved(parent).join(name)))
+}
+
 fn begin_archive(directory: &WorkingDir, selection: Selection) -> Result<Archive, FileError> {
     Ok(Archive::new(directory.handle().try_clone()?, selection)?)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Rules: G1, G5.
+
+    use super::*;
+
+    #[test]
+    fn a_private_file_is_recognized_through_links_and_before_it_exists() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("real/project")).unwrap();
+        std::os::unix::fs::symlink(root.join("real"), root.join("link")).unwrap();
+        let private = resolved(&root.join("link/project/conf/settings.toml"));
+        assert_eq!(private, root.join("real/project/conf/settings.toml"));
+        for (dir, is_private) in [
+            ("real/project", true),
+            ("real", true),
+            ("real/project/conf/settings.toml", true),
+            ("real/project/src", false),
+            ("real/pro", false),
+        ] {
+            assert_eq!(overlap(&private, &root.join(dir)), is_private, "{dir}");
+        }
+    }
 }

@@ -50,7 +50,7 @@ impl RunManager {
     /// # Errors
     /// [`RevertError`], by cause. Repeating it completes one that was interrupted.
     pub async fn revert(&self, caller: &Caller, run: RunId, to: RevertTo, paths: &[FilePath]) -> Result<Reverted, RevertError> {
-        let run = self.find_visible_run(caller, run).await.map_err(FilesError::from)?;
+        let run = self.find_with_files(caller, run).await?;
         let _idle = self.inner.sessions.try_acquire(run.session).ok_or(RevertError::Busy(run.session))?;
         // Of another server, perhaps.
         if !self.unfinished(run.session).await?.is_empty() {

@@ -8,11 +8,8 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
-use tokio::sync::mpsc;
-
 use super::*;
-use crate::workspace::files::{self, FileEntry, FileError, FileKind, Listing, Piece};
+use crate::workspace::files::{self, FileEntry, FileError, FileKind, Listing, Writing};
 
 fn path(text: &str) -> FilePath {
     FilePath::parse(text).unwrap()
@@ -32,18 +29,13 @@ fn read(work: &Path, file: &str) -> Result<Vec<u8>, FileError> {
     Ok(content)
 }
 
-/// Writes a file in two pieces, of which the second may not arrive.
+/// Writes a file in two pieces, and finishes it or not.
 fn write(work: &Path, file: &str, content: &str, is_complete: bool) -> Result<(FileEntry, bool), FileError> {
-    let (sender, receiver) = mpsc::channel(4);
+    let mut writing = Writing::begin(open(work).as_fd(), &path(file))?;
     let (first, second) = content.as_bytes().split_at(content.len() / 2);
-    for piece in [first, second] {
-        sender.try_send(Piece::Data(Bytes::copy_from_slice(piece))).unwrap();
-    }
-    if is_complete {
-        sender.try_send(Piece::End).unwrap();
-    }
-    drop(sender);
-    files::write(open(work).as_fd(), &path(file), receiver)
+    writing.add(first)?;
+    writing.add(second)?;
+    if is_complete { writing.finish() } else { Err(FileError::Incomplete) }
 }
 
 #[test]

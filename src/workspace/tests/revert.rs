@@ -98,6 +98,25 @@ async fn files_that_no_snapshot_contains_are_left_as_they_are() {
 }
 
 #[tokio::test]
+async fn empty_directories_give_way_to_a_file_and_others_do_not() {
+    let fixture = Fixture::new();
+    for file in ["empty", "repository", "deep"] {
+        fixture.write(file, "file");
+    }
+    let start = fixture.start().await.tree;
+    for (file, directory) in
+        [("empty", "empty/a/b"), ("repository", "repository/a/.git"), ("deep", &*("deep".to_owned() + &"/x".repeat(100)))]
+    {
+        fixture.remove(file);
+        std::fs::create_dir_all(fixture.work.join(directory)).unwrap();
+    }
+    let reverted = fixture.revert(start, &[]).await;
+    assert_eq!(reverted.untouched.iter().map(|left| &*left.path).collect::<Vec<_>>(), ["deep", "repository"]);
+    assert_eq!(std::fs::read_to_string(fixture.work.join("empty")).unwrap(), "file");
+    assert!(fixture.work.join("repository/a/.git").is_dir());
+}
+
+#[tokio::test]
 async fn a_revert_can_be_limited_to_paths() {
     let fixture = Fixture::new();
     for file in ["a/1", "a/2", "ab", "*"] {

@@ -364,6 +364,9 @@ class FileChange(TypedDict):
 FileChangeKind: TypeAlias = Literal["create", "update", "delete"]
 
 
+FileContent: TypeAlias = bytes
+
+
 FileType: TypeAlias = Literal["file", "directory", "link", "other"]
 
 
