@@ -360,7 +360,7 @@ pub(super) fn inherit_owner(file: BorrowedFd<'_>, directory: BorrowedFd<'_>) -> 
     Ok(fchown(file, Some(Uid::from_raw(owner.st_uid)), Some(Gid::from_raw(owner.st_gid)))?)
 }
 
-/// The state of a path, whatever is there.
+/// The state of a path, of any kind.
 fn stat(root: BorrowedFd<'_>, path: &FilePath) -> Result<Stat, FileError> {
     let (parent, name) = beneath::parent(root, path.bytes())?;
     Ok(statat(parent.as_ref().map_or(root, AsFd::as_fd), name, AtFlags::SYMLINK_NOFOLLOW)?)

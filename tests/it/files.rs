@@ -171,7 +171,8 @@ fn no_path_leads_out_of_the_directory_or_into_a_repository() {
             let read = user.get(&format!("/api/runs/{id}/files/{path}")).await;
             assert!(matches!(read.status, 404 | 409 | 422) && !read.text.contains("the secret"), "{path}: {}", read.text);
             let written = put(&user, &id, path, "x").await;
-            assert!(matches!(written.status, 404 | 409 | 422), "{path}: {}", written.text);
+            // A client resolves `..` by itself, and meets another route.
+            assert!(matches!(written.status, 404 | 409 | 415 | 422), "{path}: {}", written.text);
         }
         for path in ["..", "../", "/etc", ".git", "out", "src/../.."] {
             let list = user.get(&format!("/api/runs/{id}/files?path={path}")).await;
@@ -420,7 +421,8 @@ fn the_settings_and_keys_of_the_server_are_neither_served_nor_written() {
         let project = setup.directory().join("project");
         fs::create_dir(&project).unwrap();
         let settings = project.join("openrunner.toml");
-        fs::write(&settings, "").unwrap();
+        let text = "[agents.claude_code]\nmax_runs = 3\n";
+        fs::write(&settings, text).unwrap();
         fs::set_permissions(&settings, fs::Permissions::from_mode(0o600)).unwrap();
         let server = setup.env("OPENRUNNER_CONFIG", settings.display()).start().await;
         let admin = server.client("admin").await;
@@ -430,6 +432,6 @@ fn the_settings_and_keys_of_the_server_are_neither_served_nor_written() {
         }
         put(&admin, &id, "openrunner.toml", "x").await.problem(403, "working_dir_not_allowed");
         admin.post(&format!("/api/runs/{id}/revert"), &json!({ "turn": 0 })).await.problem(403, "working_dir_not_allowed");
-        assert_eq!(fs::read_to_string(&settings).unwrap(), "");
+        assert_eq!(fs::read_to_string(&settings).unwrap(), text);
     });
 }

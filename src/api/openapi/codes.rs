@@ -55,11 +55,7 @@ pub(super) const ALL: &[Code] = &[
     code(409, "last_admin", "the last admin cannot be removed or demoted"),
     code(409, "profile_read_only", "the profile is defined in the settings file"),
     code(409, "too_many_profiles", "there are too many profiles"),
-    code(
-        413,
-        "body_too_large",
-        "the body exceeds 2 MiB (without images and files), or 16 KiB on routes that need no token; for a file 20 MiB",
-    ),
+    code(413, "body_too_large", "the body exceeds 2 MiB (without images and files), 16 KiB without a token, or 20 MiB for a file"),
     code(415, "not_json", "the body is not declared as `application/json`"),
     code(416, "range_not_satisfiable", "the requested range begins after the end of the file"),
     code(421, "host_not_served", "the host in `Host` is not allowed"),

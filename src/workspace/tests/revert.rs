@@ -16,7 +16,7 @@ impl Fixture {
 
 #[tokio::test]
 async fn after_random_edits_each_earlier_turn_is_restored_exactly_and_a_revert_is_undone() {
-    for seed in 0..40 {
+    for seed in 0..12 {
         let (fixture, mut random) = (Fixture::new(), Random(seed));
         let mut turns = vec![fixture.start().await.tree];
         for _ in 0..4 {
@@ -25,7 +25,7 @@ async fn after_random_edits_each_earlier_turn_is_restored_exactly_and_a_revert_i
             }
             turns.push(fixture.later().await.tree);
         }
-        for _ in 0..3 {
+        for _ in 0..2 {
             let to = turns[random.below(turns.len())];
             let reverted = fixture.revert(to, &[]).await;
             assert_eq!((reverted.after, reverted.untouched_total), (to, 0), "seed {seed}");
@@ -45,7 +45,7 @@ async fn after_random_edits_each_earlier_turn_is_restored_exactly_and_a_revert_i
 /// A server that is killed has removed some files, written others, and left one that was being written.
 #[tokio::test]
 async fn an_interrupted_revert_is_completed_by_repeating_it() {
-    for seed in 0..20 {
+    for seed in 0..10 {
         let (fixture, mut random) = (Fixture::new(), Random(seed));
         for _ in 0..15 {
             edit(&fixture.work, &mut random);
