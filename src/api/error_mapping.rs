@@ -8,7 +8,8 @@ use crate::auth::{AuthError, BadKey, LoginError, LogoutError, NewKeyError, NotSe
 use crate::run::store::StoreError;
 use crate::run::{
     AnswerError, AnswerRejected, BadAnswer, BadAttachment, BadIsolation, BadPattern, BadRun, BadSchema, ChangesError, CreateError,
-    DeleteError, FilesError, FindError, MessageError, MessageRejected, OverBudget, ProfileError, RetryError, RevertError, SearchError, SessionError, WorkspaceError,
+    DeleteError, FilesError, FindError, MessageError, MessageRejected, OverBudget, ProfileError, RetryError, RevertError, SearchError,
+    SessionError, WorkspaceError,
 };
 use crate::types::UserName;
 use crate::workspace::files::FileError;

@@ -306,7 +306,7 @@ fn a_revert_survives_the_death_of_the_server_by_being_repeated() {
                 async move { user.request(Method::POST, &format!("/api/runs/{id}/revert")).json(&json!({ "turn": 0 })).send().await },
             )
         };
-        // Once the first file is gone, whatever else is done by then.
+        // Once the first file is gone.
         while (0..2000).all(|file| project.join(format!("new{file}")).exists()) && !interrupted.is_finished() {
             tokio::task::yield_now().await;
         }
