@@ -70,6 +70,8 @@ case $status in
 4) skip_reason='npm could not install the agent programs' ;;
 *) fail 'an installed agent program does not work; see above' ;;
 esac
+# Hermes is a Python program of about 250 MB, which not every Python can run; tests/e2e/hermes.rs is skipped without it.
+scripts/install-agents.sh --preset hermes --prefix "$agents" || echo 'SKIPPED: could not install hermes'
 # The adapters' optional dependencies, their own copies of the agents, are omitted: the tests point them to the programs installed above.
 install_adapters() {
     local program package version missing='' prefix=$agents/adapters

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Events, Run, Server};
+use crate::support::{Agent, Events, Run, Server};
 
 fn run(server: &Server, agent: &str, prompt: &str) -> (Run, Events) {
     let run = server.create_in(agent, server.bench.new_directory(), prompt, &json!({}));
@@ -59,4 +59,15 @@ fn configured_agents_are_listed_and_reject_unsupported_options() {
     let (done, _) = run(server, "reverse", "hello");
     let continued = json!({ "input": { "text": "and then?" }, "metadata": { "session_id": done.session } });
     assert_eq!(server.post("/api/runs", &continued)["status"], 422, "the agent cannot continue a session");
+}
+
+/// Codex's adapter ends such a turn like a good one, with the error as its answer.
+#[test]
+fn a_rate_limit_that_an_adapter_tells_as_the_answer_is_a_failure() {
+    let Some(server) = Server::configured() else { return };
+    let (_, events) = server.run(Agent::CodexAcp, "go [[mock:error status=429 id=codex_acp]]", &json!({}));
+    events.assert_end("failed", "rate_limited");
+    let message = events.done()["message"].as_str().unwrap_or_default();
+    assert!(message.contains("429 Too Many Requests"), "{message}");
+    assert!(events.done().get("result").is_none());
 }

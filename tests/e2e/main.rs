@@ -16,6 +16,7 @@ mod env_and_mcp;
 mod failures;
 mod guard;
 mod health;
+mod hermes;
 mod input;
 mod messages;
 mod one_shot;

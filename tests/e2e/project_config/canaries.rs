@@ -21,7 +21,7 @@ pub(super) fn plant(agent: Agent, directory: &Path, fired: &Path, evil: Option<&
         Agent::ClaudeCode => repository.claude_code(evil, seen),
         Agent::Codex => repository.codex(evil, seen),
         Agent::OpenCode => repository.opencode(evil, seen),
-        Agent::ClaudeAcp | Agent::CodexAcp | Agent::Copilot | Agent::Gemini => unreachable!("built-in agents only"),
+        Agent::ClaudeAcp | Agent::CodexAcp | Agent::Copilot | Agent::Gemini | Agent::Hermes => unreachable!("built-in agents only"),
     }
 }
 

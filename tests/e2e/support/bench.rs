@@ -79,6 +79,9 @@ impl Bench {
              [model_providers.mock]\nname = \"mock\"\nbase_url = \"{model}/v1\"\nenv_key = \"MOCK_KEY\"\nwire_api = \"responses\"\n"
         );
         write(".codex/config.toml", &codex);
+        let hermes = json!({ "provider": "custom", "default": "mock-model", "base_url": format!("{model}/v1"), "api_key": KEY });
+        // JSON is YAML.
+        write(".hermes/config.yaml", &json!({ "model": hermes }).to_string());
         let limit = json!({ "context": 200_000, "output": 8000 });
         let price = json!({ "input": 3, "output": 15, "cache_read": 0.3, "cache_write": 0 });
         let opencode = json!({

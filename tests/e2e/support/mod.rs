@@ -26,6 +26,8 @@ pub(crate) enum Agent {
     Copilot,
     /// Gemini CLI, as a preset.
     Gemini,
+    /// Hermes, as a preset.
+    Hermes,
 }
 
 impl Agent {
@@ -42,6 +44,7 @@ impl Agent {
             Self::CodexAcp => "codex_acp",
             Self::Copilot => "copilot",
             Self::Gemini => "gemini",
+            Self::Hermes => "hermes",
         }
     }
 
