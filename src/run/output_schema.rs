@@ -104,7 +104,12 @@ impl OutputSchema {
                 return Err(BadSchema::Version);
             }
         }
-        Expansion { root: schema, open: vec![String::new()], extents: BTreeMap::new(), patterns: 0 }.extent_of(schema, "", 0)?;
+        Expansion { root: schema, open: vec![String::new()], extents: BTreeMap::new(), patterns: 0 }.extent_of(
+            schema,
+            Role::Schema,
+            "",
+            0,
+        )?;
         let invalid = |at: String, problem: String| {
             let at = if at.is_empty() { "the root".to_owned() } else { at };
             BadSchema::Invalid { at, problem: shortened(problem) }
@@ -165,6 +170,30 @@ struct Extent {
     height: usize,
 }
 
+/// What a value in a schema is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// A schema, a list of schemas, or what belongs to a keyword.
+    Schema,
+    /// An object whose names are not keywords and whose values are schemas.
+    SchemasByName,
+    /// A value that answers are compared with, or that documents them. Nothing in it is a keyword.
+    Data,
+}
+
+impl Role {
+    /// The role of the value of a member of that name of an object with this role.
+    fn of_member(self, name: &str) -> Self {
+        match (self, name) {
+            (Self::Data, _) | (Self::Schema, "const" | "enum" | "default" | "examples") => Self::Data,
+            (Self::Schema, "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas" | "dependencies") => {
+                Self::SchemasByName
+            }
+            (Self::Schema | Self::SchemasByName, _) => Self::Schema,
+        }
+    }
+}
+
 /// Determines the extent of a schema, and what else is bounded in it.
 struct Expansion<'a> {
     root: &'a Value,
@@ -172,12 +201,12 @@ struct Expansion<'a> {
     open: Vec<String>,
     /// The extents of schemas that were referred to.
     extents: BTreeMap<String, Extent>,
-    /// Number of patterns so far. A value or a property that looks like one is counted as well.
+    /// Number of patterns so far.
     patterns: usize,
 }
 
 impl<'a> Expansion<'a> {
-    fn extent_of(&mut self, value: &'a Value, at: &str, depth: usize) -> Result<Extent, BadSchema> {
+    fn extent_of(&mut self, value: &'a Value, role: Role, at: &str, depth: usize) -> Result<Extent, BadSchema> {
         if depth > MAX_DEPTH {
             return Err(BadSchema::TooComplex);
         }
@@ -188,25 +217,28 @@ impl<'a> Expansion<'a> {
         match value {
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    add(self.extent_of(item, &format!("{at}/{index}"), depth + 1)?);
+                    add(self.extent_of(item, role, &format!("{at}/{index}"), depth + 1)?);
                 }
             }
             Value::Object(fields) => {
                 let here = || if at.is_empty() { "the root".to_owned() } else { at.to_owned() };
                 for (name, field) in fields {
-                    self.patterns += match (name.as_str(), field) {
+                    let keyword = if role == Role::Schema { name.as_str() } else { "" };
+                    self.patterns += match (keyword, field) {
                         ("pattern", Value::String(_)) => 1,
                         ("patternProperties", Value::Object(patterns)) => patterns.len(),
                         _ => 0,
                     };
-                    // A property of that name has a schema, which is no text.
-                    match (name.as_str(), field) {
+                    match (keyword, field) {
                         ("$ref", Value::String(target)) => add(self.extent_of_target(target, here(), depth + 1)?),
                         (name, Value::String(_) | Value::Bool(_)) if UNSUPPORTED.contains(&name) => {
                             let keyword = UNSUPPORTED.into_iter().find(|keyword| *keyword == name).unwrap_or_default();
                             return Err(BadSchema::Keyword { at: here(), keyword });
                         }
-                        _ => add(self.extent_of(field, &format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), depth + 1)?),
+                        _ => {
+                            let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+                            add(self.extent_of(field, role.of_member(name), &at, depth + 1)?);
+                        }
                     }
                 }
             }
@@ -227,7 +259,7 @@ impl<'a> Expansion<'a> {
             return Ok(*extent);
         }
         self.open.push(pointer.to_owned());
-        let extent = self.extent_of(schema, pointer, depth)?;
+        let extent = self.extent_of(schema, Role::Schema, pointer, depth)?;
         self.open.pop();
         self.extents.insert(pointer.to_owned(), extent);
         Ok(extent)
@@ -253,6 +285,39 @@ mod tests {
 
     fn refused(schema: &Value) -> BadSchema {
         OutputSchema::compile(schema).unwrap_err()
+    }
+
+    #[test]
+    fn names_in_values_and_names_of_properties_are_no_keywords() {
+        let values = json!({ "id": "a", "$id": true, "$anchor": "b", "$ref": "https://example.org/x", "pattern": "(" });
+        let accepted = OutputSchema::compile(&json!({
+            "type": "object",
+            "properties": {
+                "id": true,
+                "const": { "const": values },
+                "one": { "enum": [values, { "list": [values] }] },
+                "default": { "default": values, "examples": [values] },
+            },
+            "default": { "const": values },
+        }))
+        .unwrap();
+        let answer = json!({ "id": 7, "const": values, "one": values });
+        assert_eq!(accepted.check(&answer.to_string()), Ok(answer));
+        assert!(accepted.check(&json!({ "const": { "id": "b" } }).to_string()).is_err());
+
+        let keyword = |schema: Value| matches!(refused(&schema), BadSchema::Keyword { .. });
+        for schema in [
+            json!({ "properties": { "default": { "$id": "x" } } }),
+            json!({ "properties": { "properties": { "properties": { "enum": { "id": "x" } } } } }),
+            json!({ "allOf": [{ "$anchor": "x" }] }),
+            json!({ "$defs": { "const": { "$dynamicAnchor": "x" } } }),
+            // What a reference leads to is a schema, wherever it is.
+            json!({ "const": { "$id": "x" }, "items": { "$ref": "#/const" } }),
+        ] {
+            assert!(keyword(schema.clone()), "{schema}");
+        }
+        let many = json!({ "properties": { "properties": { "patternProperties": { "a": true, "b": true } } } });
+        assert!(OutputSchema::compile(&many).is_ok());
     }
 
     #[test]
