@@ -98,8 +98,8 @@ fn perform(action: u8, rest: &[u8], requests: &[String], parser: &mut dyn Parser
         1 => parser.answer(request, &permission(Decision::AllowAlways), out),
         2 => parser.answer(request, &permission(Decision::Deny), out),
         3 => parser.answer(request, &Answer::Question { answers: vec![vec![text.as_ref().to_owned()]] }, out),
-        4 => drop(parser.begin_turn(&text, out)),
-        5 => drop(parser.steer(&text, out)),
+        4 => drop(parser.begin_turn(&(&*text).into(), out)),
+        5 => drop(parser.steer(&(&*text).into(), out)),
         _ => drop(parser.interrupt(out)),
     }
 }

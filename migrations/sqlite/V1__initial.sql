@@ -71,7 +71,9 @@ CREATE TABLE api_keys (
     scopes       TEXT    NOT NULL,
     created_at   INTEGER NOT NULL,
     expires_at   INTEGER,
-    last_used_at INTEGER
+    last_used_at INTEGER,
+    -- Name of the profile that runs get unless they name another one
+    default_profile TEXT
 ) STRICT;
 
 CREATE TRIGGER api_keys_added AFTER INSERT ON api_keys
@@ -293,13 +295,15 @@ CREATE TABLE event_chunks (
     UNIQUE (run_id, first_seq)
 ) STRICT;
 
--- Content of the images and files that runs are given with their prompts, in the order of their specifications. It counts towards the
+-- Content of the images and files that runs are given with their prompts and with further messages, in their order. It counts towards the
 -- `stored_bytes` of the run.
 CREATE TABLE attachments (
     run_id   TEXT    NOT NULL,
+    -- 0 for the prompt, then the number of the message among those of the run with attachments
+    message  INTEGER NOT NULL,
     position INTEGER NOT NULL,
     content  BLOB    NOT NULL,
-    UNIQUE (run_id, position)
+    UNIQUE (run_id, message, position)
 ) STRICT;
 
 -- What runs have changed in their working directories.

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::detect::{Detector, search_path};
 use super::flags::{self, BadArgs, Widening};
 use super::handle::{self, GracePeriods, Logged, ReattachedAgent, Restrictions, start_in_process};
-use super::input_files;
+use super::input_files::{self, InputPlace};
 use super::isolation::{AgentFacts, BadIsolation, IsolationPolicy, Placed, RunPlace};
 use super::login_hint::with_login_hint;
 use super::output_schema;
@@ -447,7 +447,8 @@ impl Agents {
                 StateFile::new(&task, installed.clone(), restrictions.clone())
                     .write(&process_dir)
                     .map_err(|error| start_failure(&error))?;
-                let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions };
+                let inputs = Some(Arc::new(InputPlace { temp_dir: outer_temp_dir, inner: temp_dir, account: account.cloned() }));
+                let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions, inputs };
                 let parser = with_login_hint(program.parser(&task, &installed), &program.info().login_hint);
                 Ok(PreparedAgent::new(move |limit: Duration| {
                     let left_ms = u64::try_from((limit + handle::SLACK).as_millis()).unwrap_or(u64::MAX);
@@ -521,7 +522,14 @@ impl Agents {
         let restrictions = file.restrictions();
         let (task, installed) = file.task(registered.in_words(spec.clone()), attachments);
         let parser = with_login_hint(registered.program.parser(&task, &installed), &registered.program.info().login_hint);
-        let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions };
+        let account = restrictions.isolation.as_ref().and_then(|isolation| isolation.account.as_deref());
+        // Without the account the program could not read them.
+        let account = account.map(|name| self.isolation.account_named(name).cloned());
+        let inputs = (account != Some(None)).then(|| {
+            let inner = task.input_dir.parent().map(Path::to_path_buf).unwrap_or_default();
+            Arc::new(InputPlace { temp_dir: process_dir.temp(), inner, account: account.flatten() })
+        });
+        let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions, inputs };
         let has_handover = !spec.env.is_empty() || !spec.mcp_servers.is_empty();
         handle::reattach(running, parser, logged, has_handover, &self.tasks).await
     }

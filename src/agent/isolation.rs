@@ -84,6 +84,11 @@ impl IsolationPolicy {
         self.accounts.get(usize::try_from(hash % count).ok()?)
     }
 
+    /// The account with this name, if agents may run under it.
+    pub(super) fn account_named(&self, name: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.name == name)
+    }
+
     /// The account that inspects agents; `None` for that of the server.
     pub(super) fn inspecting_account(&self) -> Option<&Account> {
         self.accounts.first()

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Message;
 use super::traits::{Item, LineOutcome, Output, Parser};
 use crate::process::Exit;
 use crate::types::{Answer, Cause, Failure};
@@ -56,12 +57,12 @@ impl Parser for WithLoginHint {
         self.call(out, |parser, out| parser.answer(request, answer, out));
     }
 
-    fn begin_turn(&mut self, text: &str, out: &mut Output) -> bool {
-        self.call(out, |parser, out| parser.begin_turn(text, out))
+    fn begin_turn(&mut self, message: &Message, out: &mut Output) -> bool {
+        self.call(out, |parser, out| parser.begin_turn(message, out))
     }
 
-    fn steer(&mut self, text: &str, out: &mut Output) -> bool {
-        self.call(out, |parser, out| parser.steer(text, out))
+    fn steer(&mut self, message: &Message, out: &mut Output) -> bool {
+        self.call(out, |parser, out| parser.steer(message, out))
     }
 
     fn interrupt(&mut self, out: &mut Output) -> bool {

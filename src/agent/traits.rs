@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use crate::agent::message::Message;
 use crate::agent::private_home::LoginFile;
 use crate::agent::probe::Prober;
 use crate::agent::program_info::{Capabilities, ProgramInfo};
@@ -208,6 +209,11 @@ impl Task {
     /// What an agent is told that continues its work.
     pub const CONTINUE: &'static str = "Continue. Your work was interrupted by a usage limit, which has been reset.";
 
+    /// The prompt with its images and files.
+    pub(super) fn message(&self) -> Message {
+        Message::new(self.spec.prompt.clone(), None, &self.attachments, &self.input_dir)
+    }
+
     /// The task with the prompt that its agent gets.
     #[must_use]
     pub(super) fn with_effective_prompt(mut self) -> Self {
@@ -312,16 +318,16 @@ pub trait Parser: Send {
     }
 
     /// Starts another turn with a message from the user. Called only after [`Item::TurnEnded`]. Returns `false`, without any output, if
-    /// the program takes no further messages.
-    fn begin_turn(&mut self, text: &str, out: &mut Output) -> bool {
-        let _ = (text, out);
+    /// the program takes no further messages, or not the images of this one.
+    fn begin_turn(&mut self, message: &Message, out: &mut Output) -> bool {
+        let _ = (message, out);
         false
     }
 
     /// Adds a message from the user to the current turn. Returns `false`, without any output, if the program does not support that or no
     /// turn is running.
-    fn steer(&mut self, text: &str, out: &mut Output) -> bool {
-        let _ = (text, out);
+    fn steer(&mut self, message: &Message, out: &mut Output) -> bool {
+        let _ = (message, out);
         false
     }
 

@@ -25,9 +25,9 @@ use crate::workspace::files::Piece;
 /// Maximum size of a body, in bytes.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
 
-/// The same for a new run, whose images and files are in the body. Only for a declared length, so that the length that is reserved for a body
+/// The same for a new run or a message, whose images and files are in the body. Only for a declared length, so that the length that is reserved for a body
 /// of unknown length stays small.
-const MAX_BYTES_OF_RUN: usize = MAX_BYTES + MAX_ATTACHMENT_BYTES.div_ceil(3) * 4;
+const MAX_BYTES_WITH_ATTACHMENTS: usize = MAX_BYTES + MAX_ATTACHMENT_BYTES.div_ceil(3) * 4;
 
 /// The same on routes that need no token, such as the login.
 const MAX_BYTES_WITHOUT_TOKEN: usize = 16 * 1024;
@@ -65,8 +65,7 @@ pub(super) async fn read_whole(State(app): State<AppState>, request: Request, ne
         None => (RateKey::Client(origin().network()), MAX_BYTES_WITHOUT_TOKEN),
     };
     let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let is_run = request_is_new_run(&parts);
-    let max_declared = if is_run && max == MAX_BYTES { MAX_BYTES_OF_RUN } else { max };
+    let max_declared = if max == MAX_BYTES && may_have_attachments(&parts) { MAX_BYTES_WITH_ATTACHMENTS } else { max };
     let size = match declared.map(usize::try_from) {
         None => max,
         Some(Ok(declared)) if declared <= max_declared => declared,
@@ -82,9 +81,11 @@ pub(super) async fn read_whole(State(app): State<AppState>, request: Request, ne
     }
 }
 
-/// Whether the request creates a run whose images and files are in the body.
-fn request_is_new_run(parts: &Parts) -> bool {
-    parts.method == Method::POST && matches!(parts.uri.path(), "/api/runs" | "/v1/chat/completions")
+/// Whether the request creates a run or sends a message to one, so that its body may contain images and files.
+fn may_have_attachments(parts: &Parts) -> bool {
+    let path = parts.uri.path();
+    let is_message = || path.strip_prefix("/api/runs/").and_then(|rest| rest.strip_suffix("/messages")).is_some();
+    parts.method == Method::POST && (matches!(path, "/api/runs" | "/v1/chat/completions") || is_message())
 }
 
 /// Whether the body of a request is a file.
@@ -185,7 +186,7 @@ fn append(whole: &mut Vec<u8>, data: &[u8], max: usize) {
     whole.extend_from_slice(data);
 }
 
-/// Checks the size of a body of a new run without its images and files.
+/// Checks the size of a body without its images and files.
 ///
 /// # Errors
 /// 413 if it exceeds that of other bodies.

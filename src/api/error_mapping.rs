@@ -127,7 +127,7 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
     match fault {
         BadRun::PromptEmpty => (invalid(), fields.prompt.to_owned(), FaultCode::Required),
         BadRun::PromptTooLong => (invalid(), fields.prompt.to_owned(), FaultCode::TooLong),
-        BadRun::Attachment { index, problem } => describe_bad_attachment(*index, problem),
+        BadRun::Attachment { index, problem } => describe_bad_attachment("input.parts", *index, problem),
         BadRun::PromptNul => (invalid(), fields.prompt.to_owned(), FaultCode::Invalid),
         BadRun::UnknownAgent { .. } => {
             (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_agent", ""), fields.agent.to_owned(), FaultCode::NotFound)
@@ -232,7 +232,7 @@ impl From<ProfileError> for ApiError {
     }
 }
 
-fn describe_bad_attachment(index: usize, problem: &BadAttachment) -> (ApiError, String, FaultCode) {
+fn describe_bad_attachment(parts: &str, index: usize, problem: &BadAttachment) -> (ApiError, String, FaultCode) {
     let code = match problem {
         BadAttachment::TooMany => FaultCode::TooMany,
         BadAttachment::TooLarge => FaultCode::TooLong,
@@ -242,7 +242,7 @@ fn describe_bad_attachment(index: usize, problem: &BadAttachment) -> (ApiError, 
         BadAttachment::Name | BadAttachment::MediaType | BadAttachment::ImageType => FaultCode::Invalid,
     };
     let field = problem.field().map(|field| format!("[{index}].{field}")).unwrap_or_default();
-    (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", ""), format!("input.parts{field}"), code)
+    (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", ""), format!("{parts}{field}"), code)
 }
 
 impl From<FindError> for ApiError {
@@ -354,6 +354,13 @@ impl From<MessageError> for ApiError {
         match error {
             MessageError::Find(error) => error.into(),
             MessageError::OverBudget(over) => over_budget(&over),
+            MessageError::Attachments(faults) => {
+                let fault = |(index, problem): (usize, BadAttachment)| {
+                    let (_, field, code) = describe_bad_attachment("parts", index, &problem);
+                    FieldError::new(field, code, problem.to_string())
+                };
+                Self::invalid_fields(faults.into_iter().map(fault).collect())
+            }
             MessageError::InvalidText => Self::invalid_field("text", FaultCode::Invalid, detail),
             MessageError::NotSupported(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "messages_not_supported", detail),
             MessageError::Ended { .. } | MessageError::Rejected(MessageRejected::Ended) => {

@@ -14,7 +14,7 @@ use super::json_object::object;
 use super::{ApiError, FaultCode, FieldError, shape};
 use crate::auth::Principal;
 use crate::run::IdempotencyKey;
-use crate::types::TraceParent;
+use crate::types::{BadProfileName, ProfileName, TraceParent};
 
 /// A JSON body. The body layer has read it already, within its limits of size and time.
 ///
@@ -194,6 +194,50 @@ impl<S: Send + Sync> FromRequestParts<S> for Traced {
         let mut values = parts.headers.get_all("traceparent").iter();
         let parent = values.next().filter(|_| values.next().is_none());
         Ok(Self(parent.and_then(|parent| TraceParent::parse(parent.to_str().ok()?))))
+    }
+}
+
+/// The profile that the header `OpenRunner-Profile` names. Errors: 422 for an invalid name, or for several.
+#[derive(Clone, Debug)]
+pub(super) struct ProfileHeader(pub(super) Option<ProfileName>);
+
+impl ProfileHeader {
+    /// Name of the header.
+    pub(super) const NAME: &str = "OpenRunner-Profile";
+
+    /// The profile of a request that may also name one in its body.
+    ///
+    /// # Errors
+    /// 422 if the two differ.
+    pub(super) fn or(self, in_body: Option<ProfileName>) -> Result<Option<ProfileName>, ApiError> {
+        match (self.0, in_body) {
+            (Some(header), Some(body)) if header != body => {
+                let detail = format!("names profile {header}, and the body {body}; give only one of them");
+                Err(ApiError::invalid_field(Self::NAME, FaultCode::Conflict, detail))
+            }
+            (header, body) => Ok(header.or(body)),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ProfileHeader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let mut values = parts.headers.get_all(Self::NAME).iter();
+        let name = match (values.next(), values.next()) {
+            (None, _) => None,
+            (Some(value), None) => Some(value.to_str().ok().and_then(|name| name.parse().ok())),
+            (Some(_), Some(_)) => Some(None),
+        };
+        match name {
+            None => Ok(Self(None)),
+            Some(Some(name)) => Ok(Self(Some(name))),
+            Some(None) => {
+                let detail = format!("must be given once: {BadProfileName}");
+                Err(ApiError::invalid_field(Self::NAME, FaultCode::Invalid, detail))
+            }
+        }
     }
 }
 

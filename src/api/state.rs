@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{BasePath, Health, RateLimits};
-use crate::auth::{Audit, Auth};
+use crate::auth::{Audit, Auth, Principal};
 use crate::config::ResolvedSetting;
 use crate::metrics::Metrics;
 use crate::run::RunManager;
+use crate::types::ProfileName;
 
 /// The state of the handlers: handles on the services below. Cloning is cheap.
 #[derive(Clone)]
@@ -29,6 +30,13 @@ pub struct AppState {
     pub base_path: BasePath,
     /// Model for the requests that clients of the OpenAI-compatible API send on their own; `None` for the requested one.
     pub helper_model: Option<Arc<str>>,
+}
+
+impl AppState {
+    /// The profile of a run for which the request names `requested`: without one that of the API key, else that of the server.
+    pub(super) fn profile_of(&self, requested: Option<ProfileName>, principal: &Principal) -> Option<ProfileName> {
+        requested.or_else(|| principal.default_profile().or_else(|| self.runs.default_profile()).cloned())
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::key_format::PREFIX;
 use super::principal::{Credential, Principal};
 use super::{Auth, AuthError, ClientOrigin};
 use crate::run::store::{ApiKeyRecord, Audited, StoreError};
-use crate::types::{Caller, KeyId, Scope, Timestamp, UserName, UserRef, UserRole};
+use crate::types::{Caller, KeyId, ProfileName, Scope, Timestamp, UserName, UserRef, UserRole};
 
 /// Number of random bytes in a key.
 const BYTES: usize = 32;
@@ -36,6 +36,8 @@ pub struct NewKey {
     pub scopes: BTreeSet<Scope>,
     /// Lifetime; `None` until it is revoked.
     pub expires_in: Option<Duration>,
+    /// The profile that runs get unless they name another one.
+    pub default_profile: Option<ProfileName>,
 }
 
 /// A fault of a [`NewKey`].
@@ -127,6 +129,7 @@ impl Auth {
             created_at: now,
             expires_at: new.expires_in.map(expiry),
             last_used_at: None,
+            default_profile: new.default_profile,
         };
         let audit = audit.map(|audit| audit.on_key(record.id));
         if self.store.add_key(record.clone(), audit).await? { Ok((key, record)) } else { Err(NewKeyError::NoOwner(record.owner.name)) }
@@ -209,7 +212,7 @@ impl Auth {
             caller: Caller { user: user.reference(), role },
             expires_in: remaining.map(|remaining| Duration::from_millis(remaining.unsigned_abs())),
             default_password: user.default_password,
-            credential: Credential::Key { id: key.id, scopes },
+            credential: Credential::Key { id: key.id, scopes, default_profile: key.default_profile },
         })
     }
 }
@@ -228,7 +231,7 @@ mod tests {
     use crate::types::BudgetChange;
 
     fn new(scopes: &[Scope]) -> NewKey {
-        NewKey { name: "ci".into(), scopes: scopes.iter().copied().collect(), expires_in: None }
+        NewKey { name: "ci".into(), scopes: scopes.iter().copied().collect(), expires_in: None, default_profile: None }
     }
 
     async fn with_own_password() -> (Auth, Arc<ManualClock>, TempDir) {

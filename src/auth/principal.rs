@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::types::{Caller, KeyId, Scope, Timestamp, TokenId};
+use crate::types::{Caller, KeyId, ProfileName, Scope, Timestamp, TokenId};
 
 /// An authenticated caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum Credential {
         id: KeyId,
         /// Effective scopes.
         scopes: BTreeSet<Scope>,
+        /// The profile that runs get unless they name another one.
+        default_profile: Option<ProfileName>,
     },
 }
 
@@ -51,6 +53,14 @@ impl Principal {
         match &self.credential {
             Credential::Token(_) => true,
             Credential::Key { scopes, .. } => scopes.contains(&scope),
+        }
+    }
+
+    /// The profile that the credential gives to runs that name none.
+    pub fn default_profile(&self) -> Option<&ProfileName> {
+        match &self.credential {
+            Credential::Token(_) => None,
+            Credential::Key { default_profile, .. } => default_profile.as_ref(),
         }
     }
 

@@ -51,6 +51,14 @@ impl Auth {
         self.store.user(name).await
     }
 
+    /// The name of the user with this id; `None` if the user was removed.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn name_of(&self, id: UserId) -> Result<Option<UserName>, StoreError> {
+        Ok(self.store.user_by_id(id).await?.map(|user| user.name))
+    }
+
     /// Up to `limit` users after the name `after`, by name.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::local_store::LocalStore;
 use crate::auth::NewKey;
-use crate::types::{BudgetChange, KeyId, LimitChange, QuotaChange, Scope, UserName, UserRole};
+use crate::types::{BudgetChange, KeyId, LimitChange, ProfileName, QuotaChange, Scope, UserName, UserRole};
 
 /// Where users and keys are managed. All values have the form of the API.
 pub(super) enum Accounts {
@@ -141,6 +141,7 @@ impl Accounts {
         name: String,
         scopes: Vec<Scope>,
         expires_in: Option<Duration>,
+        default_profile: Option<ProfileName>,
     ) -> anyhow::Result<Value> {
         match self {
             Self::Server(client) => {
@@ -156,6 +157,9 @@ impl Accounts {
                 if let Some(expires_in) = expires_in {
                     body["expires_in"] = json!(expires_in.as_secs());
                 }
+                if let Some(profile) = default_profile {
+                    body["default_profile"] = json!(profile);
+                }
                 Ok(client.post("/api/keys", Some(&body)).await?)
             }
             Self::Local(store) => {
@@ -163,7 +167,8 @@ impl Accounts {
                     Some(owner) => owner.clone(),
                     None => "admin".parse()?,
                 };
-                store.create_key(&owner, NewKey { name, scopes: scopes.into_iter().collect(), expires_in }).await
+                let scopes = scopes.into_iter().collect();
+                store.create_key(&owner, NewKey { name, scopes, expires_in, default_profile }).await
             }
         }
     }

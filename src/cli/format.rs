@@ -40,7 +40,8 @@ pub(super) fn usage(usage: &Usage) -> String {
     let cached = if cached > 0 { format!(" (plus {cached} cached)") } else { String::new() };
     let about = if usage.cost_is_estimate { "about " } else { "" };
     let cost = usage.cost_usd.map(|cost| format!(", {about}${cost:.4}")).unwrap_or_default();
-    format!("{} in{cached}, {} out{cost}", count(usage.input_tokens, "token"), usage.output_tokens)
+    let at_least = if usage.tokens_are_partial { "at least " } else { "" };
+    format!("{at_least}{} in{cached}, {} out{cost}", count(usage.input_tokens, "token"), usage.output_tokens)
 }
 
 /// A duration in milliseconds.

@@ -172,6 +172,6 @@ fn user_json(user: &UserRecord) -> Value {
 fn key_json(key: &ApiKeyRecord) -> Value {
     json!({
         "id": key.id, "name": key.name, "owner": key.owner.name, "scopes": key.scopes, "created_at": key.created_at,
-        "expires_at": key.expires_at, "last_used_at": key.last_used_at,
+        "expires_at": key.expires_at, "last_used_at": key.last_used_at, "default_profile": key.default_profile,
     })
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod api_error;
 mod args;
+mod attached;
 mod client;
 mod commands;
 mod context;

@@ -114,7 +114,14 @@ impl<W: Write> Renderer<W> {
             StreamEvent::RunQueued { position: 0 } => Ok(()),
             StreamEvent::RunQueued { position } => self.line(DIM, "queued", &format!("{} ahead", format::count(*position, "run"))),
             StreamEvent::RunStarted(started) => self.started(started),
-            StreamEvent::UserMessage { content, .. } => self.line(BOLD, "you", content),
+            StreamEvent::UserMessage { content, attachments, .. } => {
+                self.line(BOLD, "you", content)?;
+                if attachments.is_empty() {
+                    return Ok(());
+                }
+                let names: Vec<&str> = attachments.iter().map(|attached| attached.name.as_str()).collect();
+                self.line(DIM, "attached", &names.join(", "))
+            }
             StreamEvent::ToolCall(call) => self.call(call),
             StreamEvent::ToolOutput { id, content } => {
                 self.with_output.insert(id.clone());

@@ -14,7 +14,7 @@ use super::{
     AccountName, AgentsSettings, BasePath, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin,
     ProfilesSettings, RetryDelay, Secret, Switch, VariableName, WebhookDestination,
 };
-use crate::types::{Amount, Budget, HostPattern, Limit, Money, OnShutdown, PerQuota, Quota, RuleSpec, Tokens};
+use crate::types::{Amount, Budget, HostPattern, Limit, Money, OnShutdown, PerQuota, ProfileName, Quota, RuleSpec, Tokens};
 
 settings! {
     "Server" {
@@ -175,6 +175,9 @@ settings! {
         /// `idle_timeout_secs`, `max_cost_usd`, `max_tokens`,
         /// `max_turns`, `users`.
         profiles: ProfilesSettings, default "", expects "tables of profiles";
+        /// Profile of the runs that name none, unless the API key that creates them has a `default_profile`: [default
+        /// profiles](api.md#default-profiles).
+        default_profile: ProfileName => "OPENRUNNER_DEFAULT_PROFILE", unset "none", expects "the name of a profile";
     }
     "OpenAI-compatible API" {
         /// Model for the requests that chat clients send on their own, for titles, tags and suggestions, such as `claude/haiku`: they are

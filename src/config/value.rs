@@ -16,7 +16,7 @@ use super::{
     AccountName, AgentsSettings, BadItem, BasePath, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network,
     Origin, ProfilesSettings, RetryDelay, Secret, Switch, VariableName, WebhookDestination,
 };
-use crate::types::{Amount, HostPattern, IsolationLevel, Money, OnShutdown, RuleSpec, Tokens};
+use crate::types::{Amount, HostPattern, IsolationLevel, Money, OnShutdown, ProfileName, RuleSpec, Tokens};
 
 /// A number of seconds from 0 to 86400. The bound keeps arithmetic on clocks far from an overflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -86,7 +86,7 @@ macro_rules! parsed {
 }
 
 parsed! {
-    Text: SocketAddr;
+    Text: SocketAddr, ProfileName;
     Number: NonZeroU32, NonZeroUsize, usize, Tokens, Money, Amount, Seconds, CpuWeight;
 }
 
@@ -112,6 +112,7 @@ macro_rules! without_detail {
 
 without_detail!(
     std::net::AddrParseError,
+    <ProfileName as FromStr>::Err,
     std::num::ParseIntError,
     <Tokens as FromStr>::Err,
     <Money as FromStr>::Err,

@@ -355,7 +355,7 @@ mod tests {
     fn input_of_the_caller_is_not_redacted() {
         let (text, by) = (SECRET.to_owned(), crate::types::DecidedBy::User);
         let events = [
-            StreamEvent::UserMessage { content: text.clone(), mode: MessageMode::Queue },
+            StreamEvent::UserMessage { content: text.clone(), mode: MessageMode::Queue, attachments: Vec::new() },
             StreamEvent::PermissionResolved {
                 id: "p".into(),
                 decision: crate::types::Decision::Deny,

@@ -6,9 +6,9 @@ use super::store::RunStore;
 use crate::agent::Capabilities;
 use crate::types::{Attachment, AttachmentInfo, AttachmentKind, Cause, Failure, RunId, RunSpec};
 
-/// Maximum number of attachments per run.
+/// Maximum number of attachments of a prompt or a message.
 pub(super) const MAX_ATTACHMENTS: usize = 32;
-/// Maximum size of all attachments of a run together, in bytes.
+/// Maximum size of all attachments of a prompt or a message together, in bytes.
 pub const MAX_ATTACHMENT_BYTES: usize = 5 * 1024 * 1024;
 /// Maximum length of a name, in bytes.
 const MAX_NAME: usize = 128;
@@ -22,7 +22,7 @@ const IMAGES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"]
 /// An attachment as requested, with its position in the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAttachment {
-    /// Position in `input.parts`, from 0.
+    /// Position among the parts of the request, from 0.
     pub index: usize,
     /// The attachment.
     pub attachment: Attachment,
@@ -54,7 +54,7 @@ pub enum BadAttachment {
     )]
     Name,
     /// The name is used twice.
-    #[error("is the name of another image or file of this run")]
+    #[error("is the name of another image or file of this request")]
     NameUsed,
     /// The media type of a file is invalid.
     #[error("must be a media type such as text/plain")]
@@ -108,20 +108,28 @@ pub(super) fn check(new: &[NewAttachment], agent: &str, capabilities: Option<Cap
     faults
 }
 
-/// The attachments of a stored run.
+/// The attachments of the prompt of a stored run.
 ///
 /// # Errors
 /// A [`Failure`] if they cannot be read.
 pub(super) async fn attachments_of(store: &dyn RunStore, run: RunId, spec: &RunSpec) -> Result<Vec<Attachment>, Failure> {
-    if spec.attachments.is_empty() {
+    read(store, run, 0, &spec.attachments).await
+}
+
+/// The attachments of the prompt of a stored run (`message` 0), or of a further message to it.
+///
+/// # Errors
+/// A [`Failure`] if they cannot be read.
+pub(super) async fn read(store: &dyn RunStore, run: RunId, message: u64, infos: &[AttachmentInfo]) -> Result<Vec<Attachment>, Failure> {
+    if infos.is_empty() {
         return Ok(Vec::new());
     }
-    let contents = store.attachments(run).await.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
+    let contents = store.attachments(run, message).await.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
     let sizes = || contents.iter().map(|content| content.len() as u64);
-    if !sizes().eq(spec.attachments.iter().map(|info| info.size)) {
-        return Err(Failure::new(Cause::Storage, "the images and files of the run are missing or damaged in the store"));
+    if !sizes().eq(infos.iter().map(|info| info.size)) {
+        return Err(Failure::new(Cause::Storage, "the images and files are missing or damaged in the store"));
     }
-    Ok(spec.attachments.iter().cloned().zip(contents).map(|(info, content)| Attachment { info, content }).collect())
+    Ok(infos.iter().cloned().zip(contents).map(|(info, content)| Attachment { info, content }).collect())
 }
 
 /// Rule S2: a name is one component of a path, and cannot be taken for a flag.

@@ -54,6 +54,8 @@ pub struct RunConfig {
     pub permission_rules: Vec<Rule>,
     /// The profiles of the settings file.
     pub profiles: BTreeMap<ProfileName, Profile>,
+    /// The profile of runs that name none, also not by the API key that creates them.
+    pub default_profile: Option<ProfileName>,
     /// Environment variables that non-admins may set for their runs.
     pub user_env: Vec<String>,
     /// Values that are masked in every log.

@@ -1,5 +1,6 @@
 //! Errors of the manager: one type per operation.
 
+use super::attachments::BadAttachment;
 use super::budgets::{BudgetError, OverBudget};
 use super::live::{AnswerRejected, MessageRejected};
 use super::request::BadRun;
@@ -139,6 +140,9 @@ pub enum MessageError {
     /// The text is empty or contains a NUL character.
     #[error("text is empty or contains a NUL character")]
     InvalidText,
+    /// Images or files are invalid; at least one, each with the position of its part.
+    #[error("an image or a file is invalid")]
+    Attachments(Vec<(usize, BadAttachment)>),
     /// The daily budget of the run's owner is used up.
     #[error(transparent)]
     OverBudget(Box<OverBudget>),

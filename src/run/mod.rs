@@ -21,6 +21,7 @@ mod manager;
 mod output_schema;
 mod policy;
 mod profiles;
+mod queued_message;
 mod quotas;
 mod recovery;
 mod request;
@@ -41,6 +42,7 @@ pub use crate::agent::{AgentReport, AgentSummary, Authenticated, BadIsolation, C
 pub use attachments::{BadAttachment, MAX_ATTACHMENT_BYTES, NewAttachment};
 pub use budgets::{Allowance, BudgetError, BudgetState, OverBudget, RunAllowance};
 pub use config::{RetentionPolicy, RunConfig};
+pub use create::MAX_PROFILE_USERS;
 pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, RetryError, SearchError, SessionError};
 pub use feed::{BadCursor, Feed, FeedCursor, FeedEvent, FeedItem};
 pub use idempotency::IdempotencyKey;
@@ -49,6 +51,7 @@ pub use manager::{ChangesError, FilesError, FoundFile, RevertError, RevertTo, Ru
 pub use output_schema::BadSchema;
 pub use policy::{BadPattern, BadRule, BadRules, Rule};
 pub use profiles::{NamedProfile, ProfileError, ProfileSource, fault_of_profile};
+pub use queued_message::MessageInput;
 pub use quotas::QuotaState;
 pub use recovery::Recovered;
 pub use request::{BadRun, DEFAULT_TIMEOUT, MAX_TIMEOUT, NewRun, OnBusy};

@@ -101,6 +101,11 @@ impl RunManager {
         Ok(found.filter(|named| may_use(caller, &named.profile)))
     }
 
+    /// The profile of a run for which neither the request nor its API key names one. It may not exist: then no such run can be created.
+    pub fn default_profile(&self) -> Option<&ProfileName> {
+        self.inner.config.default_profile.as_ref()
+    }
+
     /// Stores a profile, or replaces the one of the same name. Runs that exist keep what they have. Returns whether it is new.
     ///
     /// # Errors
@@ -147,7 +152,7 @@ impl RunManager {
 }
 
 fn may_use(caller: &Caller, profile: &Profile) -> bool {
-    caller.is_admin() || profile.users.is_empty() || profile.users.contains(&caller.user.name)
+    caller.is_admin() || profile.users.is_empty() || profile.users.iter().any(|user| user.is(&caller.user))
 }
 
 impl NamedProfile {

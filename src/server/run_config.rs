@@ -47,6 +47,7 @@ pub(super) fn run_config(settings: &Settings, private_paths: Vec<PathBuf>) -> Re
         default_quotas: settings.quotas(),
         permission_rules: permission_rules(&settings.permission_rules)?,
         profiles: profiles(&settings.profiles)?,
+        default_profile: settings.default_profile.clone(),
         user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
         secrets: known_secrets(settings).with(egress.secrets()),
         git: std::env::var_os("PATH").filter(|_| settings.changes == Switch::On).and_then(|path| Git::find(&path)),

@@ -20,6 +20,10 @@ pub const MAX_TIMED_CALLS: usize = 4096;
 /// Maximum number of messages queued for later turns of one run. Further messages are rejected.
 pub const MAX_QUEUED_MESSAGES: usize = 64;
 
+/// Maximum size of the images in further messages that an adapter keeps per agent process, until the agent has taken the messages. A single
+/// message may exceed it. Further messages are queued for later turns.
+pub const MAX_KEPT_IMAGE_BYTES: usize = 16 * 1024 * 1024;
+
 /// Maximum number of commands from clients that wait for the driver of one run. Their senders wait when it is reached.
 pub const MAX_WAITING_COMMANDS: usize = 16;
 

@@ -7,8 +7,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    Cause, PermissionMode, ProjectConfig, Question, RunIsolation, RunLimits, RunStatus, SessionId, SessionUpdate, TaskKind, TaskStatus,
-    Timestamp, ToolKind, string_enum,
+    AttachmentInfo, Cause, PermissionMode, ProjectConfig, Question, RunIsolation, RunLimits, RunStatus, SessionId, SessionUpdate, TaskKind,
+    TaskStatus, Timestamp, ToolKind, string_enum,
 };
 
 /// An event of a run.
@@ -56,6 +56,10 @@ pub enum StreamEvent {
         content: String,
         /// How the message is delivered.
         mode: MessageMode,
+        /// Its images and files.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[schema(required = false)]
+        attachments: Vec<AttachmentInfo>,
     },
     /// The agent called a tool. The input is complete.
     ToolCall(ToolCall),
@@ -512,6 +516,10 @@ pub struct Usage {
     /// Number of model calls, including those of sub-agents, if the agent reports them one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_calls: Option<u64>,
+    /// Whether the tokens are those of a part of the model calls only, because the agent reports no others. Absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub tokens_are_partial: bool,
 }
 
 impl Usage {
@@ -528,6 +536,7 @@ impl Usage {
             (one, other) => one.or(other),
         };
         self.cost_is_estimate |= other.cost_is_estimate;
+        self.tokens_are_partial |= other.tokens_are_partial;
         self.model_calls = match (self.model_calls, other.model_calls) {
             (Some(one), Some(other)) => Some(one.saturating_add(other)),
             (one, other) => one.or(other),

@@ -1,52 +1,44 @@
 //! Profiles: named combinations of an agent, its permissions and limits, defined by admins.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use super::{Amount, IsolationLevel, McpServerSpec, Money, PermissionMode, RuleSpec, SpendLimits, Tokens, UserName};
+use super::{Amount, IsolationLevel, McpServerSpec, Money, PermissionMode, ProfileUser, RuleSpec, SpendLimits, Tokens};
 
 /// What a profile sets for its runs. What is absent is left to the request.
 ///
 /// A request may set what the profile leaves open, and may narrow what it sets: a stricter mode, a lower limit, a higher isolation level.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 500)]
     pub description: Option<String>,
     /// The agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_type: Option<String>,
     /// The model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:/@+\[\]-]{0,127}$")]
     pub model: Option<String>,
     /// Text that is added to the agent's system prompt. That of the request follows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 65536)]
     pub instructions: Option<String>,
     /// How permission requests are decided. A request may choose a stricter mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission_mode: Option<PermissionMode>,
     /// Rules that precede those of the request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 256)]
     pub permission_rules: Vec<RuleSpec>,
     /// MCP servers for the agent, also in runs of users who are no admins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 32)]
     pub mcp_servers: Vec<McpServerSpec>,
     /// The isolation level, also in runs of users who are no admins. A request may choose a higher one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<IsolationLevel>,
     /// Time limit of the run in seconds. A request may choose a lower one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 604_800)]
     pub timeout_secs: Option<u64>,
     /// Time limit in seconds without output. A request may choose a lower one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 604_800)]
     pub idle_timeout_secs: Option<u64>,
     /// Maximum cost of a run in US dollars. A request may choose a lower limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,10 +49,9 @@ pub struct Profile {
     /// Maximum number of model calls of a run. A request may choose a lower limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_turns: Option<Amount>,
-    /// The users who may use the profile, besides admins. Empty for all users.
+    /// The users who may use the profile, besides admins; ids in a stored profile. Empty for all users.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 256)]
-    pub users: Vec<UserName>,
+    pub users: Vec<ProfileUser>,
 }
 
 impl Profile {

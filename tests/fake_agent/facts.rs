@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::{env, fs, io};
 
 use rustix::process::{Resource, getpgrp, getpid, getppid, getrlimit, getsid};
@@ -39,7 +40,7 @@ pub(crate) fn read_fact(name: &str) -> io::Result<Value> {
         "open_files" => Ok(getrlimit(Resource::Nofile).current.into()),
         "input" => {
             let mut files = BTreeMap::new();
-            for entry in fs::read_dir(env::temp_dir().join("openrunner-input"))? {
+            for entry in fs::read_dir(last_input()?)? {
                 let entry = entry?;
                 files.insert(lossy(entry.file_name()), lossy(OsStr::from_bytes(&fs::read(entry.path())?)));
             }
@@ -48,6 +49,18 @@ pub(crate) fn read_fact(name: &str) -> io::Result<Value> {
         "cwd" => Ok(lossy(env::current_dir()?).into()),
         _ => Err(io::Error::other(format!("unknown fact: {name:?}"))),
     }
+}
+
+/// The directory with the files of the last message, or of the prompt.
+fn last_input() -> io::Result<PathBuf> {
+    let numbers = |name: &str| name.strip_prefix("openrunner-input")?.split('-').skip(1).map(|number| number.parse::<u64>().ok()).collect();
+    let mut found: Vec<(Vec<u64>, PathBuf)> = Vec::new();
+    for entry in fs::read_dir(env::temp_dir())? {
+        let entry = entry?;
+        found.extend(entry.file_name().to_str().and_then(numbers).map(|numbers| (numbers, entry.path())));
+    }
+    let last = found.into_iter().max().map(|(_, path)| path);
+    last.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no files were given"))
 }
 
 fn descriptors() -> io::Result<Value> {

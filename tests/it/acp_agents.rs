@@ -150,6 +150,39 @@ fn an_installed_preset_is_listed_with_its_version_and_used_by_its_name() {
 }
 
 #[test]
+fn images_are_refused_for_an_installed_agent_that_takes_none_before_a_run_is_created() {
+    live(async {
+        let turn = format!("printf \"{}{END_OF_TURN}\"", chunk("Hello"));
+        let seeing = agent(&turn)
+            .replace(r#""protocolVersion":1"#, r#""protocolVersion":1,"agentCapabilities":{"promptCapabilities":{"image":true}}"#);
+        let server = server(&[("copilot", agent(&turn)), ("grok", seeing), ("mine", agent(&turn))], MINE).await;
+        let user = server.client("user").await;
+        let create = async |name: &str, kind: &str, media_type: &str| {
+            let part = json!({ "type": kind, "media_type": media_type, "data": "eA==" });
+            user.post("/api/runs", &json!({ "input": { "text": "go", "parts": [part] }, "metadata": { "agent_type": name } })).await
+        };
+        assert_eq!(create("copilot", "image", "image/png").await.problem(422, "invalid_field"), "input.parts[0].type");
+        assert_eq!(user.get("/api/runs").await.body["items"], json!([]), "nothing was created");
+        for (name, kind, media_type) in [("copilot", "file", "text/plain"), ("grok", "image", "image/png")] {
+            let created = create(name, kind, media_type).await;
+            assert_eq!(created.status, 201, "{name}: {}", created.text);
+            assert_eq!(user.end_of(created.body["run_id"].as_str().unwrap()).await["result"], "Hello", "{name}");
+        }
+        let reports = user.get("/health/agents").await.body;
+        let images = |name: &str| {
+            let report = reports["items"].as_array().unwrap().iter().find(|item| item["agent_type"] == name).unwrap();
+            report["capabilities"]["images"].clone()
+        };
+        assert_eq!([images("copilot"), images("grok")], [json!(false), json!(true)]);
+        // An agent of the settings is started for runs only, so it refuses at its start.
+        let id = create("mine", "image", "image/png").await.body["run_id"].as_str().unwrap().to_owned();
+        let end = user.end_of(&id).await;
+        assert_eq!(end["cause"], "bad_arguments", "{end}");
+        assert!(end["message"].as_str().unwrap().contains("takes no images"), "{end}");
+    });
+}
+
+#[test]
 fn a_mode_that_an_agent_does_not_keep_is_refused_before_a_run_is_created() {
     live(async {
         let settings = "[agents.mine]\nprotocol = \"acp\"\ncommand = [\"mine\"]\nasks = \"edits\"\n";

@@ -78,6 +78,7 @@ fn manager(directory: &std::path::Path, agent: Noting) -> RunManager {
         default_budget: openrunner::types::Budget::default(),
         default_quotas: openrunner::types::PerQuota::default(),
         profiles: BTreeMap::new(),
+        default_profile: None,
         permission_rules: vec![],
         user_env: vec![],
         retention: RetentionPolicy::default(),

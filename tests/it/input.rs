@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, Server, Setup, live, query};
+use crate::support::{Answer, Client, Server, Setup, live, of, query};
 
 const MIB: usize = 1024 * 1024;
 
@@ -132,6 +132,119 @@ fn a_queued_run_gets_its_images_after_a_crash_of_the_server_and_leaves_nothing_w
         while query::<i64>(&database, "SELECT count(*) FROM attachments") > 0 {
             tokio::task::yield_now().await;
         }
+    });
+}
+
+#[test]
+fn a_message_gives_the_agent_its_images_and_files_also_after_a_crash_of_the_server() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let [go, seen] = ["go", "content.json"].map(|name| server.directory().join(name));
+        let run = user.script(&format!("say up\nwait {}\nresult one", go.display())).await;
+        user.follow(&run).await.until_text("up").await;
+        let stored = async |user: &Client| user.get("/api/usage").await.body["quotas"]["stored_bytes"]["used"].as_u64().unwrap();
+        let image = vec![b'x'; MIB];
+        let message = json!({
+            "text": format!("save content {}", seen.display()),
+            "parts": [
+                part("image", "image/png", "a.png", &image),
+                part("file", "text/plain", "notes.txt", b"notes"),
+                { "type": "text", "text": "report input\nresult two" },
+            ],
+        });
+        let before = stored(&user).await;
+        assert_eq!(user.post(&format!("/api/runs/{run}/messages"), &message).await.status, 202);
+        assert!(stored(&user).await > before + MIB as u64, "the image counts towards the quota");
+
+        // The message waits for its turn when the server is killed.
+        let server = server.killed_and_started_again().await;
+        let user = user.at(server.url());
+        std::fs::write(go, "").unwrap();
+        assert_eq!(user.end_of(&run).await["result"], "two");
+        let content: Value = serde_json::from_slice(&std::fs::read(&seen).unwrap()).unwrap();
+        assert!(content[1]["source"]["data"] == STANDARD.encode(&image), "the image is complete");
+        let text = content[0]["text"].as_str().unwrap();
+        assert!(text.contains("report input\nresult two") && text.ends_with("/notes.txt (text/plain)"), "{text}");
+        assert_eq!(user.said(&run).await, ["up".to_owned(), json!({ "notes.txt": "notes" }).to_string()]);
+        let frames = user.follow(&run).await.rest().await;
+        let infos = json!([
+            { "type": "image", "media_type": "image/png", "name": "a.png", "size": MIB },
+            { "type": "file", "media_type": "text/plain", "name": "notes.txt", "size": 5 },
+        ]);
+        assert_eq!(of(&frames, "user_message")[0]["attachments"], infos);
+        assert_eq!(user.delete(&format!("/api/runs/{run}")).await.status, 204);
+        assert!(stored(&user).await < MIB as u64);
+        let database = server.database();
+        while query::<i64>(&database, "SELECT count(*) FROM attachments") > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn messages_of_the_same_text_and_names_keep_their_own_images_and_files() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let go = server.directory().join("go");
+        let run = user.script(&format!("say up\nwait {}\nresult one", go.display())).await;
+        user.follow(&run).await.until_text("up").await;
+        let send = async |user: &Client, content: &str, mode: &str| {
+            let file = part("file", "text/plain", "a.txt", content.as_bytes());
+            let message = json!({ "text": "report input\nresult done", "parts": [file], "mode": mode });
+            assert_eq!(user.post(&format!("/api/runs/{run}/messages"), &message).await.status, 202);
+        };
+        send(&user, "first", "queue").await;
+        send(&user, "second", "queue").await;
+        let server = server.killed_and_started_again().await;
+        let user = user.at(server.url());
+        send(&user, "third", "queue").await;
+        std::fs::write(go, "").unwrap();
+        assert_eq!(user.end_of(&run).await["status"], "completed");
+        let contents = ["first", "second", "third"].map(|content| json!({ "a.txt": content }).to_string());
+        assert_eq!(user.said(&run).await[1..], contents);
+    });
+}
+
+#[test]
+fn an_invalid_part_of_a_message_is_refused_before_anything_is_stored() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let run = user.script("say up\nhang").await;
+        user.follow(&run).await.until_text("up").await;
+        let path = format!("/api/runs/{run}/messages");
+        let image = part("image", "image/png", "a.png", b"x");
+        let big = part("file", "text/plain", "b.txt", &vec![b'x'; 5 * MIB]);
+        for (parts, field) in [
+            (json!([part("image", "image/svg+xml", "a.svg", b"x")]), "parts[0].media_type"),
+            (json!([image, image]), "parts[1].name"),
+            (json!([image, { "type": "file", "media_type": "text/plain", "data": "?" }]), "parts[1].data"),
+            (json!([image, big]), "parts"),
+        ] {
+            let refused = user.post(&path, &json!({ "text": "x", "parts": parts })).await;
+            assert_eq!(refused.problem(422, "invalid_field"), field);
+        }
+        assert_eq!(user.post(&path, &json!({ "parts": [image] })).await.problem(422, "invalid_field"), "text");
+        let text = "x".repeat(3 * MIB);
+        user.post(&path, &json!({ "text": text })).await.problem(413, "body_too_large");
+        user.post(&format!("/api/runs/{run}"), &json!({ "text": text })).await.problem(413, "body_too_large");
+
+        // The demo agent takes messages, but neither images nor files.
+        let demo = user.create("ask", json!({ "agent_type": "demo", "permission_mode": "ask" })).await;
+        user.follow(&demo).await.until("permission_request").await;
+        for (kind, media_type) in [("image", "image/png"), ("file", "text/plain")] {
+            let parts = json!([part(kind, media_type, "a", b"x")]);
+            let refused = user.post(&format!("/api/runs/{demo}/messages"), &json!({ "text": "x", "parts": parts })).await;
+            assert_eq!(refused.problem(422, "invalid_field"), "parts[0].type");
+        }
+        for run in [run, demo] {
+            assert!(user.post(&format!("/api/runs/{run}/cancel"), &json!({})).await.status < 300);
+            let frames = user.follow(&run).await.rest().await;
+            assert_eq!(of(&frames, "user_message").len(), 0);
+        }
+        assert_eq!(query::<i64>(&server.database(), "SELECT count(*) FROM attachments"), 0);
     });
 }
 

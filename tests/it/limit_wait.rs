@@ -194,3 +194,66 @@ fn a_run_with_secrets_waits_as_long_as_its_server_lives() {
         assert_eq!((&end["status"], &end["cause"]), (&json!("interrupted"), &json!("node_lost")), "{end}");
     });
 }
+
+/// `codex app-server`, in the format of the recording `appserver_error_429`: the first process reports that the account's limits are used up
+/// and fails; the next one, which resumes the thread, answers.
+fn codex(resets_at: u64) -> String {
+    let lines = |messages: &[Value]| messages.iter().map(|message| format!("echo '{message}'\n")).collect::<Vec<_>>().concat();
+    let turn = |status: &str, error: Value| json!({ "id": "u", "items": [], "status": status, "error": error });
+    let opening = format!(
+        "read -r line\n{}read -r line\nread -r line\ncase \"$line\" in *thread/resume*) resumed=1;; *) resumed=;; esac\n{}read -r line\n{}",
+        lines(&[json!({ "id": 1, "result": { "userAgent": "openrunner/0.171.0 (Debian)" } })]),
+        lines(&[json!({ "id": 2, "result": { "thread": { "id": "t" }, "model": "gpt" } })]),
+        lines(&[
+            json!({ "id": 3, "result": { "turn": turn("inProgress", Value::Null) } }),
+            json!({ "method": "turn/started", "params": { "threadId": "t", "turn": turn("inProgress", Value::Null) } }),
+        ]),
+    );
+    let error = json!({
+        "message": "exceeded retry limit, last status: 429 Too Many Requests",
+        "codexErrorInfo": { "responseTooManyFailedAttempts": { "httpStatusCode": 429 } },
+        "additionalDetails": null, "misalignment": null,
+    });
+    let limits = json!({
+        "primary": { "usedPercent": 100, "windowDurationMins": 300, "resetsAt": resets_at },
+        "secondary": { "usedPercent": 40, "windowDurationMins": 10_080, "resetsAt": resets_at + 500_000 },
+        "rateLimitReachedType": "rate_limit_reached",
+    });
+    let failed = lines(&[
+        json!({ "method": "account/rateLimits/updated", "params": { "rateLimits": limits } }),
+        json!({ "method": "error", "params": { "error": error, "willRetry": false, "threadId": "t", "turnId": "u" } }),
+        json!({ "method": "turn/completed", "params": { "threadId": "t", "turn": turn("failed", error) } }),
+    ]);
+    let message = json!({ "type": "agentMessage", "id": "m", "text": "finished" });
+    let answered = lines(&[
+        json!({ "method": "item/started", "params": { "threadId": "t", "turnId": "u", "item": message } }),
+        json!({ "method": "item/completed", "params": { "threadId": "t", "turnId": "u", "item": message } }),
+        json!({ "method": "turn/completed", "params": { "threadId": "t", "turn": turn("completed", Value::Null) } }),
+    ]);
+    let dialog = format!("{opening}if [ -n \"$resumed\" ]; then\n{answered}else\n{failed}fi\nwhile read -r line; do :; done\n");
+    format!("#!/bin/sh\ncase \"$*\" in *app-server*) ;; *) echo 'codex-cli 0.171.0'; exit 0;; esac\n{dialog}")
+}
+
+#[test]
+fn a_run_of_codex_waits_until_the_limit_of_the_account_resets_and_resumes_its_thread() {
+    live(async {
+        let setup = Setup::new();
+        let path = setup.directory().join("agents/bin/codex");
+        std::fs::write(&path, codex(now() + 2)).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let server = setup.start().await;
+        let user = server.client("user").await;
+        let metadata = json!({ "agent_type": "codex", "on_rate_limit": "wait", "timeout_secs": 600 });
+        let id = user.create("go", metadata).await;
+        let frames = user.follow(&id).await.rest().await;
+        assert_dense(&frames);
+        let codes: Vec<&str> = of(&frames, "notice").iter().filter_map(|notice| notice["code"].as_str()).collect();
+        let expected = ["rate_limited", "waiting_for_reset", "resumed"];
+        assert_eq!(codes.iter().filter(|code| expected.contains(*code)).copied().collect::<Vec<_>>(), expected, "{codes:?}");
+        let [limited, wait] = ["rate_limited", "waiting_for_reset"].map(|code| notice(&frames, code).unwrap());
+        assert_eq!(wait["data"]["resets_at"], limited["data"]["resets_at"], "the window that is used up counts");
+        let left = wait["data"]["timeout_left_ms"].as_u64().unwrap();
+        assert!((1..=600_000).contains(&left), "{wait}");
+        assert_eq!((&last(&frames)["status"], &last(&frames)["result"]), (&json!("completed"), &json!("finished")));
+    });
+}

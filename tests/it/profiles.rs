@@ -11,6 +11,12 @@ async fn set(client: &Client, name: &str, profile: &Value) -> Answer {
     client.send(client.request(Method::PUT, &format!("/api/profiles/{name}")).json(profile)).await
 }
 
+async fn add_carol(admin: &Client) -> Client {
+    let made = admin.post("/api/users", &json!({ "username": "carol", "password": "correct horse" })).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    admin.login("carol", "correct horse").await
+}
+
 /// A server whose settings file defines the profile `fixed`.
 async fn server() -> Server {
     let setup = Setup::new();
@@ -83,6 +89,7 @@ fn profiles_are_listed_without_secrets_to_the_users_who_may_use_them() {
         let (admin, user) = (server.client("admin").await, server.client("user").await);
         let secret =
             json!({ "mcp_servers": [{ "name": "files", "command": "mcp", "env": { "TOKEN": "stored-secret" } }], "users": ["carol"] });
+        add_carol(&admin).await;
         assert_eq!(set(&admin, "for-carol", &secret).await.status, 201);
         let names = |answer: &Answer| {
             let items = answer.body["items"].as_array().unwrap();
@@ -99,6 +106,108 @@ fn profiles_are_listed_without_secrets_to_the_users_who_may_use_them() {
         user.get("/api/profiles/for-carol").await.problem(404, "not_found");
         assert_eq!(user.ask("x", json!({ "profile": "for-carol" })).await.problem(422, "unknown_profile"), "metadata.profile");
         assert!(!server.log().contains("-secret"));
+    });
+}
+
+#[test]
+fn a_profile_that_is_read_can_be_written_back_and_keeps_its_servers_and_users() {
+    live(async {
+        let server = Server::start().await;
+        let admin = server.client("admin").await;
+        let carol = add_carol(&admin).await;
+        let files = json!({ "name": "files", "command": "/bin/true", "env": { "TOKEN": "stored-secret" } });
+        let profile = json!({ "agent_type": "claude_code", "mcp_servers": [files], "users": ["carol"] });
+        assert_eq!(set(&admin, "tools", &profile).await.status, 201);
+        let mut read = admin.get("/api/profiles/tools").await.body;
+        assert_eq!((&read["mcp_servers"], &read["users"]), (&json!(["files"]), &json!(["carol"])));
+        read["timeout_secs"] = json!(60);
+        let written = set(&admin, "tools", &read).await;
+        assert_eq!((written.status, &written.body["timeout_secs"]), (200, &json!(60)), "{}", written.text);
+        let id = carol.create("say stored-secret\nresult done", json!({ "profile": "tools" })).await;
+        let run = carol.end_of(&id).await;
+        assert_eq!((&run["mcp_servers"], &run["timeout_secs"]), (&json!(["files"]), &json!(60)));
+        assert_eq!(carol.said(&id).await, ["[masked]"], "the value of the server's variable was kept");
+
+        let other = json!({ "mcp_servers": ["files", "missing"] });
+        assert_eq!(set(&admin, "tools", &other).await.problem(422, "invalid_field"), "mcp_servers[1]");
+        assert_eq!(set(&admin, "new", &json!({ "mcp_servers": ["files"] })).await.problem(422, "invalid_field"), "mcp_servers[0]");
+        assert_eq!(set(&admin, "new", &read).await.problem(422, "invalid_field"), "name");
+        assert_eq!(set(&admin, "tools", &json!({ "users": ["carol", "dave"] })).await.problem(422, "invalid_field"), "users[1]");
+        admin.get("/api/profiles/new").await.problem(404, "not_found");
+        assert_eq!(admin.get("/api/profiles/tools").await.body["users"], json!(["carol"]), "a refused request changes nothing");
+    });
+}
+
+#[test]
+fn a_user_who_is_created_under_a_removed_name_does_not_get_the_profile() {
+    live(async {
+        let server = Server::start().await;
+        let admin = server.client("admin").await;
+        let carol = add_carol(&admin).await;
+        assert_eq!(set(&admin, "hers", &json!({ "agent_type": "demo", "users": ["carol"] })).await.status, 201);
+        assert_eq!(carol.get("/api/profiles/hers").await.status, 200);
+        assert_eq!(admin.delete("/api/users/carol").await.status, 204);
+        let new = add_carol(&admin).await;
+        for attempt in ["before", "after"] {
+            new.get("/api/profiles/hers").await.problem(404, "not_found");
+            assert_eq!(new.ask("x", json!({ "profile": "hers" })).await.problem(422, "unknown_profile"), "metadata.profile", "{attempt}");
+            let read = admin.get("/api/profiles/hers").await.body;
+            assert!(read["users"][0].as_str().unwrap().starts_with("usr_") && read["users"].as_array().unwrap().len() == 1, "{read}");
+            assert_eq!(set(&admin, "hers", &read).await.status, 200, "the profile stays restricted when it is written back");
+        }
+        assert_eq!(set(&admin, "hers", &json!({ "agent_type": "demo", "users": ["carol"] })).await.status, 200);
+        assert_eq!(new.get("/api/profiles/hers").await.status, 200, "an admin can name the new user");
+    });
+}
+
+#[test]
+fn runs_that_name_no_profile_get_that_of_their_api_key_or_of_the_server() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_DEFAULT_PROFILE", "base").start().await;
+        let admin = server.client("admin").await;
+        let carol = add_carol(&admin).await;
+        assert_eq!(carol.ask("fast plan", json!({})).await.problem(422, "unknown_profile"), "metadata.profile", "there is none yet");
+        for (name, timeout) in [("base", 50), ("of-key", 60), ("named", 70)] {
+            set(&admin, name, &json!({ "agent_type": "demo", "timeout_secs": timeout })).await;
+        }
+        set(&admin, "hidden", &json!({ "users": ["admin"] })).await;
+        let key = json!({ "name": "ci", "scopes": ["runs:read", "runs:write"], "default_profile": "hidden" });
+        assert_eq!(carol.post("/api/keys", &key).await.problem(422, "unknown_profile"), "default_profile");
+        let key = json!({ "name": "ci", "scopes": ["runs:read", "runs:write"], "default_profile": "of-key" });
+        let made = carol.post("/api/keys", &key).await;
+        assert_eq!((made.status, &made.body["default_profile"]), (201, &json!("of-key")), "{}", made.text);
+        assert_eq!(carol.get("/api/keys").await.body["items"][0]["default_profile"], "of-key");
+        let program = carol.with_token(made.body["key"].as_str().unwrap());
+
+        for (client, metadata, profile, timeout) in
+            [(&carol, json!({}), "base", 50), (&program, json!({}), "of-key", 60), (&program, json!({ "profile": "named" }), "named", 70)]
+        {
+            let run = client.end_of(&client.create("fast plan", metadata).await).await;
+            assert_eq!((&run["profile"], &run["timeout_secs"]), (&json!(profile), &json!(timeout)));
+        }
+        let chat = async |client: &Client, header: Option<&str>, body: Value| {
+            let request = client.request(Method::POST, "/api/chat").json(&body);
+            client.send(if let Some(profile) = header { request.header("openrunner-profile", profile) } else { request }).await
+        };
+        for (header, body, profile) in [
+            (None, json!({ "message": "fast plan" }), "of-key"),
+            (Some("named"), json!({ "message": "fast plan" }), "named"),
+            (None, json!({ "message": "fast plan", "profile": "base" }), "base"),
+        ] {
+            let answer = chat(&program, header, body).await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            assert_eq!(program.run(answer.body["run_id"].as_str().unwrap()).await["profile"], profile);
+        }
+        let both = chat(&program, Some("named"), json!({ "message": "x", "profile": "base" })).await;
+        assert_eq!(both.problem(422, "invalid_field"), "OpenRunner-Profile");
+        assert_eq!(chat(&program, Some("a b"), json!({ "message": "x" })).await.problem(422, "invalid_field"), "OpenRunner-Profile");
+        assert_eq!(chat(&program, Some("hidden"), json!({ "message": "x" })).await.problem(422, "unknown_profile"), "profile");
+        let body = json!({ "model": "demo", "messages": [{ "role": "user", "content": "fast plan" }] });
+        let completed = program.post("/v1/chat/completions", &body).await;
+        assert_eq!(program.run(completed.header("x-openrunner-run-id")).await["profile"], "of-key");
+        // Without its profile the key creates no run with more rights.
+        assert_eq!(admin.delete("/api/profiles/of-key").await.status, 204);
+        assert_eq!(program.ask("x", json!({})).await.problem(422, "unknown_profile"), "metadata.profile");
     });
 }
 

@@ -98,13 +98,13 @@ pub(crate) fn resolves_every_request_once(recordings: &[Recording], parser: impl
                     }
                     Move::Message => {
                         // The driver starts a turn only between turns.
-                        if requests.between_turns && parser.begin_turn("and then?", &mut out) {
+                        if requests.between_turns && parser.begin_turn(&"and then?".into(), &mut out) {
                             requests.between_turns = false;
                         }
                         None
                     }
                     Move::Steer => {
-                        let steered = parser.steer("this way", &mut out);
+                        let steered = parser.steer(&"this way".into(), &mut out);
                         assert!(steered || out.is_empty(), "rejected a steering message, but emitted {out:?}");
                         None
                     }

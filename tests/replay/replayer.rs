@@ -107,7 +107,7 @@ pub(crate) fn replay<A: Into<Action>>(
                 Some(Action::Answer(request, answer)) => parser.answer(&request, &answer, &mut out),
                 Some(Action::Message(text)) if std::mem::replace(&mut prompted, true) => queued.push_back(text),
                 Some(Action::Steer(text)) => {
-                    parser.steer(&text, &mut out);
+                    parser.steer(&text.as_str().into(), &mut out);
                 }
                 Some(Action::Interrupt) if prompted => {
                     parser.interrupt(&mut out);
@@ -124,7 +124,7 @@ pub(crate) fn replay<A: Into<Action>>(
         }
         if replayed.is_between_turns()
             && let Some(text) = queued.pop_front()
-            && parser.begin_turn(&text, &mut out)
+            && parser.begin_turn(&text.as_str().into(), &mut out)
         {
             replayed.steps.push(Step::Message(text));
             replayed.take(&mut out);

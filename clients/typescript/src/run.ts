@@ -118,10 +118,11 @@ export class RunHandle {
     return unwrap(this.#client.api.POST("/api/runs/{id}/revert", { params: { path: { id: this.runId } }, body }));
   }
 
-  /** Sends a further message to the live run. */
-  async send(text: string, mode: Schemas["MessageMode"] = "queue"): Promise<Schemas["MessageResponse"]> {
+  /** Sends a further message to the live run, with images and files as `parts`. */
+  async send(text: string, mode: Schemas["MessageMode"] = "queue", parts: NonNullable<Schemas["MessageRequest"]["parts"]> = []): Promise<Schemas["MessageResponse"]> {
     const params = { path: { id: this.runId } };
-    return unwrap(this.#client.api.POST("/api/runs/{id}/messages", { params, body: { text, mode } }));
+    const body = parts.length > 0 ? { text, mode, parts } : { text, mode };
+    return unwrap(this.#client.api.POST("/api/runs/{id}/messages", { params, body }));
   }
 
   /** Answers an open request: a permission request with `decision`, a question with `answers`. */

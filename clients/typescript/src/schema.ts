@@ -437,7 +437,8 @@ export interface paths {
         get: operations["get_profile"];
         /**
          * Creates a profile, or replaces the one of the same name. Admins only.
-         * @description Runs that exist keep what they have.
+         * @description Runs that exist keep what they have. The answer to a request for the profile can be sent back: an MCP server that is only named keeps its
+         *     settings.
          */
         put: operations["set_profile"];
         post?: never;
@@ -1150,6 +1151,8 @@ export interface components {
             expires_at?: components["schemas"]["Timestamp"];
             /** @description When the key was last used, accurate to a minute; absent if never. */
             last_used_at?: components["schemas"]["Timestamp"];
+            /** @description Profile of the runs that name none; absent for that of the server. */
+            default_profile?: components["schemas"]["ProfileName"];
         };
         /** @description One page of a list. */
         ApiKeyPage: {
@@ -1453,6 +1456,7 @@ export interface components {
              */
             model?: string | null;
             session_id?: components["schemas"]["SessionId"] | null;
+            profile?: components["schemas"]["ProfileName"] | null;
         };
         /** @description The result of the run. */
         ChatResponse: {
@@ -1569,6 +1573,7 @@ export interface components {
              * @description Lifetime in seconds, at most ten years. Default: until the key is revoked.
              */
             expires_in?: number | null;
+            default_profile?: components["schemas"]["ProfileName"] | null;
         };
         /** @description A created API key. Only this response contains its secret. */
         CreateKeyResponse: components["schemas"]["ApiKey"] & {
@@ -2010,10 +2015,12 @@ export interface components {
         /** @description A message to a live run. */
         MessageRequest: {
             /**
-             * @description Text of the message.
+             * @description Text of the message. May be absent if `parts` contains text.
              * @example Add a test, too.
              */
-            text: string;
+            text?: string | null;
+            /** @description Further parts of the message, as in `input.parts` of a new run. All images and files of the message together have at most 5 MiB. */
+            parts?: Record<string, never>[] | null;
             /** @description How the message is delivered. */
             mode?: components["schemas"]["MessageMode"];
         };
@@ -2383,6 +2390,9 @@ export interface components {
          *     A request may set what the profile leaves open, and may narrow what it sets: a stricter mode, a lower limit, a higher isolation level.
          */
         Profile: {
+            name?: components["schemas"]["ProfileName"] | null;
+            source?: components["schemas"]["ProfileSource"] | null;
+            updated_at?: components["schemas"]["Timestamp"] | null;
             /** @description Description for people. */
             description?: string | null;
             /** @description The agent. */
@@ -2393,9 +2403,9 @@ export interface components {
             instructions?: string | null;
             permission_mode?: components["schemas"]["PermissionMode"] | null;
             /** @description Rules that precede those of the request. */
-            permission_rules?: components["schemas"]["RuleSpec"][];
+            permission_rules?: components["schemas"]["RuleSpec"][] | null;
             /** @description MCP servers for the agent, also in runs of users who are no admins. */
-            mcp_servers?: components["schemas"]["McpServer"][];
+            mcp_servers?: components["schemas"]["ProfileMcpServer"][] | null;
             isolation?: components["schemas"]["IsolationLevel"] | null;
             /**
              * Format: u-int64
@@ -2411,8 +2421,10 @@ export interface components {
             max_tokens?: components["schemas"]["Tokens"] | null;
             max_turns?: components["schemas"]["Amount"] | null;
             /** @description The users who may use the profile, besides admins. Empty for all users. */
-            users?: components["schemas"]["UserName"][];
+            users?: components["schemas"]["ProfileUser"][] | null;
         };
+        /** @description An MCP server, or the name of one of the stored profile, which keeps its settings. */
+        ProfileMcpServer: string | components["schemas"]["McpServer"];
         /** @example review */
         ProfileName: string;
         /**
@@ -2420,6 +2432,8 @@ export interface components {
          * @enum {string}
          */
         ProfileSource: "settings" | "api";
+        /** @description Name of a user, or the id of one who was removed since the profile was stored */
+        ProfileUser: string;
         /** @description A profile without the settings of its MCP servers, which may contain secrets. Absent fields are left to the request. */
         ProfileView: {
             /** @description Name of the profile. */
@@ -2458,8 +2472,11 @@ export interface components {
             max_tokens?: components["schemas"]["Tokens"];
             /** @description Maximum number of model calls of a run, unless the request chooses a lower limit. */
             max_turns?: components["schemas"]["Amount"];
-            /** @description The users who may use the profile, besides admins. Only for admins; absent for all users. */
-            users?: components["schemas"]["UserName"][];
+            /**
+             * @description The users who may use the profile, besides admins: their names, and the ids of those who were removed. Only for admins; absent for all
+             *     users.
+             */
+            users?: components["schemas"]["ProfileUser"][];
             /** @description When it was last changed; absent for one of the settings file. */
             updated_at?: components["schemas"]["Timestamp"];
         };
@@ -3609,6 +3626,8 @@ export interface components {
              * @description Number of model calls, including those of sub-agents, if the agent reports them one by one.
              */
             model_calls?: number;
+            /** @description Whether the tokens are those of a part of the model calls only, because the agent reports no others. Absent if not. */
+            tokens_are_partial?: boolean;
         };
         /**
          * @description Total usage of the run so far. Each event replaces the previous one.
@@ -3768,6 +3787,8 @@ export interface components {
             content: string;
             /** @description How the message is delivered. */
             mode: components["schemas"]["MessageMode"];
+            /** @description Its images and files. */
+            attachments?: components["schemas"]["Attachment"][];
         };
         /**
          * @description Name of a user: 1 to 64 characters of `a-z A-Z 0-9 . _ @ -`, starting with a letter or digit.
@@ -5171,7 +5192,10 @@ export interface operations {
     chat: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Profile to use, as in the body; for clients whose body has a fixed form. */
+                "OpenRunner-Profile"?: components["schemas"]["ProfileName"];
+            };
             path?: never;
             cookie?: never;
         };

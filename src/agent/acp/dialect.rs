@@ -62,6 +62,8 @@ pub struct Dialect {
     pub(crate) reports_usage: bool,
     /// What it reports about its usage.
     pub(crate) usage: UsageReports,
+    /// The tokens that the agent reports for a turn are those of its last model call.
+    pub(crate) reports_last_call: bool,
     /// The agent ends a turn without any output if the model could not be called.
     pub(crate) fails_silently: bool,
     /// Classifies chunks without a message id, for an agent that writes messages about itself into its answers.
@@ -90,6 +92,7 @@ impl Dialect {
         trims_answers: false,
         reports_usage: false,
         usage: UsageReports::NONE,
+        reports_last_call: false,
         fails_silently: false,
         chunk_role: None,
         notification: None,

@@ -34,6 +34,7 @@ pub(crate) const KILO: Dialect = Dialect {
     plan_tool: Some("todowrite"),
     sends_redundant_writes: true,
     reports_usage: true,
+    reports_last_call: true,
     ..Dialect::UNKNOWN
 };
 

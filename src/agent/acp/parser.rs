@@ -10,7 +10,7 @@ use super::causes::{self, INVALID_PARAMS, METHOD_NOT_FOUND, RequestPhase};
 use super::compaction::Compaction;
 use super::dialect::Dialect;
 use super::permissions::Permissions;
-use super::prompt::FirstPrompt;
+use super::prompt::PromptParts;
 use super::questions::{self, Questions};
 use super::request_keys::RequestKeys;
 use super::session_state::SessionState;
@@ -20,7 +20,7 @@ use super::tools::{ToolCalls, TurnOutcome};
 use super::turn::{Ending, Turn};
 use super::usage::UsageTotals;
 use super::wire::{CancelRequest, Message, PermissionRequest, error_response, notification, request, response};
-use crate::agent::{Item, LineOutcome, Output, Parser, Started, Task};
+use crate::agent::{self, Item, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{Answer, Cause, Decision, Failure, Level, NoticeCode, PermissionMode, StreamEvent};
 
@@ -50,7 +50,7 @@ pub struct Acp {
     pub(super) session: Option<String>,
     pub(super) turn: Turn,
     /// What the first prompt contains besides its text.
-    first: FirstPrompt,
+    parts: PromptParts,
     pub(super) message: MessageBuffer,
     pub(super) calls: ToolCalls,
     pub(super) usage: UsageTotals,
@@ -86,7 +86,7 @@ impl Acp {
         Self {
             usage: UsageTotals::new(setup.resume.is_some()),
             turn: Turn::new(&task.spec.prompt),
-            first: FirstPrompt::new(task),
+            parts: PromptParts::of_task(task),
             setup,
             dialect,
             pending: None,
@@ -242,7 +242,7 @@ impl Acp {
 
     /// Sends the turn's message to the agent.
     fn send_prompt(&mut self, out: &mut Output) {
-        let blocks = self.first.take().into_blocks(&self.turn.prompt, self.setup.embeds_files);
+        let blocks = self.parts.take().into_blocks(&self.turn.prompt, self.setup.embeds_files);
         let params = json!({ "sessionId": self.session, "prompt": blocks });
         self.send(Step::Prompt, "session/prompt", &params, out);
     }
@@ -260,7 +260,8 @@ impl Acp {
     /// Ends the turn whose result has arrived.
     fn end_turn(&mut self, out: &mut Output) {
         let Some(result) = self.turn.result.take() else { return };
-        let has_usage = self.usage.add_turn(&result);
+        let is_partial = self.dialect.reports_last_call && self.turn.called_tools;
+        let has_usage = self.usage.add_turn(&result, is_partial);
         self.message.close(out);
         match self.turn.evaluate(&result, self.message.last(), has_usage, &self.dialect) {
             Ok(ending) => {
@@ -455,11 +456,13 @@ impl Parser for Acp {
         }
     }
 
-    fn begin_turn(&mut self, text: &str, out: &mut Output) -> bool {
-        if self.session.is_none() || self.pending.is_some() || self.turn.result.is_some() {
+    fn begin_turn(&mut self, message: &agent::Message, out: &mut Output) -> bool {
+        let is_busy = self.session.is_none() || self.pending.is_some() || self.turn.result.is_some();
+        if is_busy || !message.images.is_empty() && !self.setup.takes_images {
             return false;
         }
-        self.turn = Turn::new(text);
+        self.turn = Turn::new(&message.text);
+        self.parts = PromptParts::of_message(message);
         self.message.begin_turn();
         self.send_prompt(out);
         true

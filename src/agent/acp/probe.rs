@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::setup::{initialize_params, resume_method};
+use super::setup::{initialize_params, resume_method, takes_parts};
 use super::wire::request;
 use crate::types::PermissionMode;
 
@@ -20,6 +20,8 @@ pub(crate) struct Initialized {
     pub(crate) version: Option<String>,
     /// Whether it offers to continue a conversation.
     pub(crate) resumes: bool,
+    /// Whether it takes images.
+    pub(crate) images: bool,
 }
 
 /// The response to [`initialize_request`], or the agent's error. `None` if the line is another message.
@@ -33,7 +35,8 @@ pub(crate) fn initialized(line: &str) -> Option<Result<Initialized, String>> {
         return Some(Err(format!("it rejects the Agent Client Protocol: {text}")));
     }
     let version = message.pointer("/result/agentInfo/version").and_then(Value::as_str).map(str::to_owned);
-    Some(Ok(Initialized { version, resumes: resume_method(&message["result"]).is_some() }))
+    let result = &message["result"];
+    Some(Ok(Initialized { version, resumes: resume_method(result).is_some(), images: takes_parts(result, "image") }))
 }
 
 #[cfg(test)]
@@ -43,12 +46,14 @@ mod tests {
     #[test]
     fn the_version_is_in_the_response_and_other_lines_are_skipped() {
         let version = r#"{"id":1,"result":{"protocolVersion":1,"agentInfo":{"name":"x","version":"1.2"}}}"#;
-        assert_eq!(initialized(version), Some(Ok(Initialized { version: Some("1.2".to_owned()), resumes: false })));
+        assert_eq!(initialized(version), Some(Ok(Initialized { version: Some("1.2".to_owned()), ..Initialized::default() })));
         assert_eq!(initialized(r#"{"id":1,"result":{}}"#), Some(Ok(Initialized::default())));
         for capabilities in [r#"{"loadSession":true}"#, r#"{"sessionCapabilities":{"resume":{}}}"#] {
             let line = format!(r#"{{"id":1,"result":{{"agentCapabilities":{capabilities}}}}}"#);
-            assert_eq!(initialized(&line), Some(Ok(Initialized { version: None, resumes: true })));
+            assert_eq!(initialized(&line), Some(Ok(Initialized { resumes: true, ..Initialized::default() })));
         }
+        let images = r#"{"id":1,"result":{"agentCapabilities":{"promptCapabilities":{"image":true}}}}"#;
+        assert_eq!(initialized(images), Some(Ok(Initialized { images: true, ..Initialized::default() })));
         assert!(matches!(initialized(r#"{"id":1,"error":{"code":1,"message":"no"}}"#), Some(Err(error)) if error.contains("no")));
         for other in [r#"{"method":"_x/y","params":{}}"#, "warning: x", r#"{"id":1,"method":"ask"}"#, r#"{"id":2,"result":{}}"#, ""] {
             assert_eq!(initialized(other), None, "{other}");

@@ -2,22 +2,29 @@
 
 use serde_json::{Value, json};
 
-use crate::agent::Task;
 use crate::agent::common::attachments;
+use crate::agent::message::add_path;
+use crate::agent::{Image, Message, Task};
 use crate::types::{Attachment, AttachmentKind};
 
-/// What the first prompt of a run contains besides its text. Nothing in the prompts that follow.
+/// What the next prompt contains besides its text.
 #[derive(Debug, Default)]
-pub(super) struct FirstPrompt {
+pub(super) struct PromptParts {
     attachments: Vec<Attachment>,
     /// Where the agent finds the files.
     paths: Vec<String>,
+    /// The parts of a further message, whose files have been written.
+    message: Option<Message>,
 }
 
-impl FirstPrompt {
-    pub(super) fn new(task: &Task) -> Self {
+impl PromptParts {
+    pub(super) fn of_task(task: &Task) -> Self {
         let path = |attachment: &Attachment| task.input_dir.join(&attachment.info.name).to_string_lossy().into_owned();
-        Self { attachments: task.attachments.clone(), paths: task.attachments.iter().map(path).collect() }
+        Self { attachments: task.attachments.clone(), paths: task.attachments.iter().map(path).collect(), message: None }
+    }
+
+    pub(super) fn of_message(message: &Message) -> Self {
+        Self { message: Some(message.clone()), ..Self::default() }
     }
 
     pub(super) fn take(&mut self) -> Self {
@@ -39,8 +46,16 @@ impl FirstPrompt {
                     blocks.push(json!({ "type": "resource", "resource": resource }));
                 }
                 (AttachmentKind::File, _) => {
-                    attachments::add_path(&mut text, path, media_type, std::mem::replace(&mut is_first, false));
+                    add_path(&mut text, path, media_type, std::mem::replace(&mut is_first, false));
                 }
+            }
+        }
+        if let Some(message) = self.message {
+            for Image { media_type, content } in &message.images {
+                blocks.push(json!({ "type": "image", "mimeType": media_type, "data": attachments::base64(content) }));
+            }
+            for (position, file) in message.files.iter().enumerate() {
+                add_path(&mut text, &file.path, &file.media_type, position == 0);
             }
         }
         blocks[0] = json!({ "type": "text", "text": text });
@@ -59,7 +74,7 @@ mod tests {
         let mut binary = replay::attachment(AttachmentKind::File, "d.bin");
         binary.content = vec![0xff].into();
         task.attachments.push(binary);
-        FirstPrompt::new(&task).into_blocks("Look.", embeds_files)
+        PromptParts::of_task(&task).into_blocks("Look.", embeds_files)
     }
 
     #[test]
@@ -75,9 +90,17 @@ mod tests {
     }
 
     #[test]
-    fn later_prompts_are_text_only() {
-        let mut first = FirstPrompt { attachments: vec![replay::attachment(AttachmentKind::Image, "a.png")], paths: vec!["/a".to_owned()] };
-        assert_eq!(first.take().into_blocks("one", false).len(), 2);
-        assert_eq!(first.take().into_blocks("two", false), [json!({ "type": "text", "text": "two" })]);
+    fn the_parts_of_a_prompt_are_sent_once_and_messages_have_their_own() {
+        let mut task = replay::task("agent");
+        task.attachments = vec![replay::attachment(AttachmentKind::Image, "a.png")];
+        let mut parts = PromptParts::of_task(&task);
+        assert_eq!(parts.take().into_blocks("one", false).len(), 2);
+        assert_eq!(parts.take().into_blocks("two", false), [json!({ "type": "text", "text": "two" })]);
+        let attached = [replay::attachment(AttachmentKind::Image, "a.png"), replay::attachment(AttachmentKind::File, "b.txt")];
+        let message = Message::new("three".to_owned(), Some(1), &attached, std::path::Path::new("/in"));
+        let image = json!({ "type": "image", "mimeType": "image/png", "data": "Y29udGVudA==" });
+        let text = "three\n\nFiles given with this task:\n- /in/b.txt (text/plain)";
+        let blocks = PromptParts::of_message(&message).into_blocks("three", true);
+        assert_eq!(blocks, [json!({ "type": "text", "text": text }), image]);
     }
 }

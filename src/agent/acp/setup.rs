@@ -34,6 +34,7 @@ pub struct SessionOptions {
 
 /// The session that a run needs.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, read by name")]
 pub(super) struct SessionSetup {
     pub(super) cwd: String,
     pub(super) model: Option<String>,
@@ -42,6 +43,8 @@ pub(super) struct SessionSetup {
     pub(super) options: SessionOptions,
     mcp_servers: Vec<McpServer>,
     has_images: bool,
+    /// Whether the agent takes images in prompts.
+    pub(super) takes_images: bool,
     /// Whether the agent takes the content of files with a prompt.
     pub(super) embeds_files: bool,
     /// The agent's login methods, for messages.
@@ -72,6 +75,7 @@ impl SessionSetup {
             options: SessionOptions::default(),
             mcp_servers: task.mcp_servers.clone(),
             has_images: attachments::images(task).next().is_some(),
+            takes_images: false,
             embeds_files: false,
             login_methods: String::new(),
             closes_sessions: false,
@@ -91,9 +95,9 @@ impl SessionSetup {
         };
         self.login_methods = methods.into_iter().flatten().filter_map(method).take(MAX_METHODS).collect::<Vec<_>>().join("; ");
         self.closes_sessions = initialized.pointer("/agentCapabilities/sessionCapabilities/close").is_some_and(Value::is_object);
-        let takes = |kind: &str| initialized.pointer(&format!("/agentCapabilities/promptCapabilities/{kind}")) == Some(&Value::Bool(true));
-        self.embeds_files = takes("embeddedContext");
-        if self.has_images && !takes("image") {
+        self.embeds_files = takes_parts(initialized, "embeddedContext");
+        self.takes_images = takes_parts(initialized, "image");
+        if self.has_images && !self.takes_images {
             return Err(Failure::new(Cause::BadArguments, "input.parts: the agent takes no images; put them into its working directory"));
         }
         unsupported_version(initialized).map_or(Ok(()), |problem| Err(Failure::new(Cause::Protocol, problem)))
@@ -249,6 +253,11 @@ pub(super) fn resume_method(initialized: &Value) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether the agent of this result of `initialize` takes parts of a kind in prompts.
+pub(super) fn takes_parts(initialized: &Value, kind: &str) -> bool {
+    initialized.pointer(&format!("/agentCapabilities/promptCapabilities/{kind}")) == Some(&Value::Bool(true))
 }
 
 /// Why the agent cannot be used, if its answer to `initialize` names another version of the protocol. One that names none uses this one.

@@ -16,6 +16,8 @@ pub(super) struct Turn {
     pub(super) interrupted: bool,
     /// Whether it has produced any output.
     pub(super) active: bool,
+    /// Whether a tool was called in it, so that it had several model calls.
+    pub(super) called_tools: bool,
     /// Whether a permission was denied in it.
     pub(super) denied: bool,
     /// Whether the agent's last status was an error (recording `acp/codex_error_429`).

@@ -40,7 +40,9 @@ impl Acp {
         if is_state {
             return self.handle_state(&kind, update, is_history, line, out);
         }
-        if !kind.starts_with("tool_call") {
+        if kind.starts_with("tool_call") {
+            self.turn.called_tools = true;
+        } else {
             self.calls.announce_complete(None, out);
         }
         let outcome = match &*kind {

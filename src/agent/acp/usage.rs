@@ -44,8 +44,8 @@ impl UsageTotals {
     }
 
     /// Adds the usage of a turn from its result, which covers only that turn (recording `acp/codex_text`), or else from its model calls.
-    /// Returns whether any was reported.
-    pub(super) fn add_turn(&mut self, result: &Value) -> bool {
+    /// `is_partial` states that the result covers a part of the turn's model calls only. Returns whether any was reported.
+    pub(super) fn add_turn(&mut self, result: &Value, is_partial: bool) -> bool {
         // Gemini and Grok report it in their metadata (recordings `acp/gemini_text`, `acp/grok_text`).
         let reported = ["/usage", "/_meta/usage", "/_meta/quota/token_count"];
         let of_result = reported.iter().find_map(|pointer| usage_in(result.pointer(pointer)?));
@@ -54,6 +54,7 @@ impl UsageTotals {
         let Some(usage) = of_result.or(of_calls) else { return false };
         add(&mut self.total, &usage);
         add_calls(&mut self.total, calls);
+        self.total.tokens_are_partial |= is_partial;
         self.known = true;
         true
     }
@@ -123,7 +124,7 @@ mod tests {
     #[expect(clippy::needless_pass_by_value, reason = "callers write a literal")]
     fn of_turn(usage: Value) -> Usage {
         let mut totals = UsageTotals::default();
-        assert!(totals.add_turn(&json!({ "usage": usage })));
+        assert!(totals.add_turn(&json!({ "usage": usage }), false));
         totals.total().unwrap()
     }
 
@@ -151,7 +152,7 @@ mod tests {
         let grok = json!({ "_meta": { "usage": { "inputTokens": 3, "outputTokens": 4, "reasoningTokens": 1 } } });
         for result in [gemini, grok] {
             let mut totals = UsageTotals::default();
-            assert!(totals.add_turn(&result), "{result}");
+            assert!(totals.add_turn(&result, false), "{result}");
             let total = totals.total().unwrap();
             assert_eq!((total.input_tokens, total.output_tokens), (3, 4));
         }
@@ -161,9 +162,9 @@ mod tests {
         }
         let during = totals.total().unwrap();
         assert_eq!((during.input_tokens, during.model_calls), (6, Some(2)), "known before the end of the turn");
-        assert!(totals.add_turn(&json!({ "stopReason": "end_turn" })));
+        assert!(totals.add_turn(&json!({ "stopReason": "end_turn" }), false));
         assert_eq!(totals.total(), Some(during));
-        assert!(!totals.add_turn(&json!({ "stopReason": "end_turn" })), "each call counts once");
+        assert!(!totals.add_turn(&json!({ "stopReason": "end_turn" }), false), "each call counts once");
     }
 
     #[test]
@@ -174,17 +175,31 @@ mod tests {
             let update = json!({ "cost": { "amount": amount, "currency": "USD" } });
             assert!(totals.update(&update));
             assert!(!totals.update(&update), "nothing has changed");
-            totals.add_turn(&json!({ "usage": { "inputTokens": 10, "outputTokens": u64::MAX, "totalTokens": 1 } }));
+            totals.add_turn(&json!({ "usage": { "inputTokens": 10, "outputTokens": u64::MAX, "totalTokens": 1 } }), false);
         }
         let total = totals.total().unwrap();
         assert_eq!((total.input_tokens, total.output_tokens, total.cost_usd), (20, u64::MAX, Some(0.75)));
     }
 
     #[test]
+    fn tokens_stay_partial_once_those_of_a_turn_were() {
+        let mut totals = UsageTotals::default();
+        let result = json!({ "usage": { "inputTokens": 3, "outputTokens": 4 } });
+        for (is_partial, expected) in [(false, false), (true, true), (false, true)] {
+            totals.add_turn(&result, is_partial);
+            assert_eq!(totals.total().unwrap().tokens_are_partial, expected);
+        }
+        let mut whole = crate::types::Usage::default();
+        whole.add(&totals.total().unwrap());
+        assert!(whole.tokens_are_partial);
+        assert_eq!(json!(crate::types::Usage::default()).get("tokens_are_partial"), None);
+    }
+
+    #[test]
     fn the_cost_of_a_resumed_session_is_unknown() {
         let mut totals = UsageTotals::new(true);
         totals.update(&json!({ "cost": { "amount": 5, "currency": "USD" } }));
-        totals.add_turn(&json!({ "usage": { "inputTokens": 1 } }));
+        totals.add_turn(&json!({ "usage": { "inputTokens": 1 } }), false);
         assert_eq!(totals.total().unwrap().cost_usd, None);
     }
 
@@ -197,7 +212,7 @@ mod tests {
             assert!(!totals.update(&odd), "{odd}");
         }
         for odd in [json!({ "usage": [1] }), json!({ "usage": { "inputTokens": "3" } }), json!({ "usage": null }), json!([])] {
-            assert!(!totals.add_turn(&odd), "{odd}");
+            assert!(!totals.add_turn(&odd, false), "{odd}");
         }
         assert_eq!(totals.total(), None);
     }

@@ -114,7 +114,7 @@ fn a_task_that_ends_during_the_turn_may_still_be_reported_in_another() {
 fn a_turn_without_work_in_the_background_ends_with_its_result() {
     let mut parser = opened();
     assert_eq!(turns(&mut *parser, &[RUNNING, INIT, &result("one")]), [Ok("one".to_owned())]);
-    assert!(parser.begin_turn("more", &mut Output::default()));
+    assert!(parser.begin_turn(&"more".into(), &mut Output::default()));
     let foreground = started("t", "local_agent").replace(r#""is_backgrounded":true"#, r#""is_backgrounded":false"#);
     let lines = [IDLE, RUNNING, INIT, &foreground, &ended("t", "completed"), &result("two")];
     assert_eq!(turns(&mut *parser, &lines), [Ok("two".to_owned())]);
@@ -133,9 +133,9 @@ fn watchers_and_tasks_on_other_machines_are_not_waited_for() {
 fn a_message_during_the_work_starts_a_turn_of_the_program_and_the_work_continues() {
     let mut parser = in_background("local_bash");
     let mut out = Output::default();
-    assert!(parser.steer("also this", &mut out));
+    assert!(parser.steer(&"also this".into(), &mut out));
     assert!(String::from_utf8_lossy(&out.send).contains("also this") && out.items.is_empty(), "{out:?}");
-    assert!(!parser.steer("and that", &mut Output::default()), "the program has not reported a result since");
+    assert!(!parser.steer(&"and that".into(), &mut Output::default()), "the program has not reported a result since");
     assert_eq!(turns(&mut *parser, &[IDLE, RUNNING, INIT, &result("also done"), IDLE]), []);
     assert_eq!(turns(&mut *parser, &[&ended("t", "completed"), &live(&[]), INIT, &result("REPORT"), IDLE]), [Ok("REPORT".to_owned())]);
 }
@@ -143,7 +143,7 @@ fn a_message_during_the_work_starts_a_turn_of_the_program_and_the_work_continues
 #[test]
 fn a_message_that_the_program_has_queued_is_waited_for() {
     let mut parser = in_background("local_agent");
-    assert!(parser.steer("also this", &mut Output::default()));
+    assert!(parser.steer(&"also this".into(), &mut Output::default()));
     // The task ends first, and its report precedes the message.
     let report = result("REPORT").replace(r#""result":"#, r#""queued_turn_count":1,"result":"#);
     assert_eq!(turns(&mut *parser, &[&ended("t", "completed"), &live(&[]), INIT, &report]), []);

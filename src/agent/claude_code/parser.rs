@@ -18,21 +18,19 @@ use super::usage::UsageTotals;
 use super::wire::{self, Block, LineHeader, MessageLine, StreamEventLine, Text};
 use super::{diff, failure, info, notices, tools};
 use crate::agent::common::{CallIds, Limit, Remembered, attachments};
-use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Started, Task};
+use crate::agent::{Image, Item, LineOutcome, Message, Mode, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::redact::redact_mcp_error;
 use crate::types::bounds::{MAX_KEPT_CALLS, MAX_STREAMED_MESSAGES, MAX_SUB_AGENTS};
 use crate::types::{
-    Answer, Attachment, Cause, Delta, Failure, Level, McpServer, McpTransport, NoticeCode, Role, StreamEvent, ToolCall, ToolStatus, TurnEnd,
+    Answer, Cause, Delta, Failure, Level, McpServer, McpTransport, NoticeCode, Role, StreamEvent, ToolCall, ToolStatus, TurnEnd,
 };
 
 /// The parser of one `claude` process.
 #[derive(Debug)]
 pub(super) struct ClaudeParser {
     mode: Mode,
-    prompt: String,
-    /// The images of the first message.
-    images: Vec<Attachment>,
+    prompt: Message,
     instructions: Option<String>,
     /// The schema of the answer, until it is sent.
     output_schema: Option<Value>,
@@ -102,15 +100,16 @@ struct TurnState {
 }
 
 /// The content of a message: its text, or blocks if it has images.
-fn with_images(text: &str, images: &[Attachment]) -> Value {
-    if images.is_empty() {
+fn content(message: &Message) -> Value {
+    let text = message.full_text();
+    if message.images.is_empty() {
         return text.into();
     }
-    let image = |image: &Attachment| {
-        let source = json!({ "type": "base64", "media_type": image.info.media_type, "data": attachments::base64(&image.content) });
+    let image = |image: &Image| {
+        let source = json!({ "type": "base64", "media_type": image.media_type, "data": attachments::base64(&image.content) });
         json!({ "type": "image", "source": source })
     };
-    std::iter::once(json!({ "type": "text", "text": text })).chain(images.iter().map(image)).collect()
+    std::iter::once(json!({ "type": "text", "text": text })).chain(message.images.iter().map(image)).collect()
 }
 
 /// The outcome of a line that may have produced items: `Emitted` if there are more than `before`.
@@ -124,8 +123,7 @@ impl ClaudeParser {
         let has_output_schema = output_schema.is_some();
         Self {
             mode,
-            prompt: attachments::prompt(task),
-            images: attachments::images(task).cloned().collect(),
+            prompt: task.message(),
             instructions: task.spec.instructions.clone(),
             has_output_schema,
             output_schema,
@@ -283,14 +281,10 @@ impl ClaudeParser {
         out.send_json(&json!({ "type": "control_request", "request_id": id, "request": request }));
     }
 
-    fn send_message(&mut self, text: &str, out: &mut Output) {
-        self.send_content(&text.into(), out);
-    }
-
-    fn send_content(&mut self, content: &Value, out: &mut Output) {
+    fn send_message(&mut self, message: &Message, out: &mut Output) {
         self.stage = Stage::MessageSent;
         self.interrupt = InterruptState::NotRequested;
-        out.send_json(&json!({ "type": "user", "message": { "role": "user", "content": content } }));
+        out.send_json(&json!({ "type": "user", "message": { "role": "user", "content": content(message) } }));
     }
 
     fn send_interrupt(&mut self, out: &mut Output) {
@@ -592,11 +586,10 @@ impl Parser for ClaudeParser {
                     let servers: serde_json::Map<String, Value> = self.mcp_servers.iter().map(mcp_server_config).collect();
                     self.send_request(&json!({ "subtype": "mcp_set_servers", "servers": servers }), out);
                 }
-                let images = std::mem::take(&mut self.images);
-                self.send_content(&with_images(&prompt, &images), out);
+                self.send_message(&prompt, out);
             }
             Mode::OneShot => {
-                out.send = prompt.into_bytes();
+                out.send = prompt.full_text().into_owned().into_bytes();
                 out.close_stdin = true;
             }
         }
@@ -618,21 +611,21 @@ impl Parser for ClaudeParser {
         self.permissions.answer(request, answer, out);
     }
 
-    fn begin_turn(&mut self, text: &str, out: &mut Output) -> bool {
+    fn begin_turn(&mut self, message: &Message, out: &mut Output) -> bool {
         if self.mode == Mode::OneShot {
             return false;
         }
-        self.send_message(text, out);
+        self.send_message(message, out);
         true
     }
 
-    fn steer(&mut self, text: &str, out: &mut Output) -> bool {
+    fn steer(&mut self, message: &Message, out: &mut Output) -> bool {
         // During its own turns the program would deliver it only after the next tool call.
         if self.mode == Mode::OneShot || self.stage != Stage::InBackground {
             return false;
         }
         self.steered = true;
-        self.send_message(text, out);
+        self.send_message(message, out);
         true
     }
 

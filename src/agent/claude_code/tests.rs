@@ -354,7 +354,7 @@ fn an_interrupt_before_the_turn_starts_is_sent_when_it_starts() {
     parser.handle_line(ABORTED, &mut out);
     assert!(matches!(out.items.last(), Some(Item::TurnEnded(Err(Failure { cause: Cause::Cancelled, .. })))), "{out:?}");
     assert!(!parser.interrupt(&mut Output::default()), "the turn has ended");
-    assert!(parser.begin_turn("and now?", &mut Output::default()));
+    assert!(parser.begin_turn(&"and now?".into(), &mut Output::default()));
     out = Output::default();
     parser.handle_line(INIT, &mut out);
     assert!(out.is_empty(), "the next turn is not interrupted: {out:?}");

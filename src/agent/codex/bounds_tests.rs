@@ -94,9 +94,9 @@ fn messages_that_codex_does_not_confirm_are_bounded() {
     let count = |name: &str| sent.iter().filter(|sent| sent["method"] == name || !sent[name].is_null()).count();
     assert_eq!((count("result"), count("turn/steer")), (2 * MAX_QUEUED_MESSAGES, MAX_QUEUED_MESSAGES), "each request is denied");
     assert_eq!(replay::limits_in(&out.items), [("queued_messages", MAX_QUEUED_MESSAGES)]);
-    assert!(!parser.steer("one more", &mut out), "the message is not accepted");
+    assert!(!parser.steer(&"one more".into(), &mut out), "the message is not accepted");
     parser.handle_line(&json!({ "id": 4, "result": {} }).to_string(), &mut out);
-    assert!(parser.steer("one more", &mut out));
+    assert!(parser.steer(&"one more".into(), &mut out));
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn images_are_part_of_the_first_turn_and_the_schema_of_every_turn() {
         answer(&mut *parser, &line);
     }
     let mut out = Output::default();
-    assert!(parser.begin_turn("again", &mut out));
+    assert!(parser.begin_turn(&"again".into(), &mut out));
     let next = requests(&out).remove(0);
     assert_eq!(next["params"]["input"], json!([{ "type": "text", "text": "again" }]));
     assert_eq!(next["params"]["outputSchema"], json!({ "type": "object" }));

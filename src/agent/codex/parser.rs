@@ -34,12 +34,12 @@ use super::threads::Threads;
 use super::turn::{InterruptState, Phase, TurnState};
 use super::usage::UsageTotals;
 use super::wire::{self, Line};
-use crate::agent::common::{Limit, attachments};
-use crate::agent::{Item, LineOutcome, Output, Parser, Started, Task};
+use crate::agent::common::Limit;
+use crate::agent::{Item, LineOutcome, Message, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::redact::redact_mcp_error;
 use crate::types::bounds::MAX_QUEUED_MESSAGES;
-use crate::types::{Answer, Attachment, Cause, Failure, Level, McpServer, NoticeCode, PermissionMode, PlanEntry, PlanStatus, StreamEvent};
+use crate::types::{Answer, Cause, Failure, Level, McpServer, NoticeCode, PermissionMode, PlanEntry, PlanStatus, StreamEvent};
 
 /// The purpose of a request to Codex.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) enum Request {
     AddInstructions,
     StartTurn,
     /// With the message to add to the turn.
-    Steer(String),
+    Steer(Message),
     Interrupt,
     Clean,
 }
@@ -83,9 +83,7 @@ const IGNORED_NOTIFICATIONS: [&str; 18] = [
 /// The parser of `codex app-server`.
 #[derive(Debug)]
 pub(super) struct AppServer {
-    prompt: String,
-    /// The images of the first turn.
-    pub(super) images: Vec<Attachment>,
+    prompt: Message,
     pub(super) turn_sandbox: Option<Value>,
     /// The schema of the last message of each turn.
     pub(super) output_schema: Option<Value>,
@@ -107,7 +105,7 @@ pub(super) struct AppServer {
     pub(super) limits: RateLimits,
     pub(super) turn: TurnState,
     /// Messages that Codex did not add to the turn, because it had ended.
-    pub(super) undelivered: Vec<String>,
+    pub(super) undelivered: Vec<Message>,
     denial_limit: Limit,
     pub(super) last_message: String,
 }
@@ -137,8 +135,7 @@ impl AppServer {
             None => ("thread/start", params),
         };
         Self {
-            prompt: attachments::prompt(task),
-            images: attachments::images(task).cloned().collect(),
+            prompt: task.message(),
             turn_sandbox: turn_sandbox(task.spec.permission_mode),
             output_schema: task.spec.output_schema.clone(),
             added_instructions: task.spec.instructions.clone().filter(|_| task.resume.is_some()),
@@ -192,9 +189,9 @@ impl AppServer {
             (Request::Initialize | Request::OpenThread | Request::AddInstructions | Request::StartTurn, Some(error)) => {
                 self.end_turn(Err(response_failure(error)), out);
             }
-            (Request::Steer(text), error) => {
+            (Request::Steer(message), error) => {
                 if error.is_some() {
-                    self.undelivered.push(text);
+                    self.undelivered.push(message);
                 }
                 return Some(self.handle_steer_response(out));
             }
@@ -424,35 +421,35 @@ impl Parser for AppServer {
         if let Some(message) = self.approvals.answer(request, answer, out)
             && let Phase::Running(turn) = &self.turn.phase
         {
-            if !self.has_room_for_message() {
+            let (turn, message) = (turn.clone(), Message::from(message));
+            if !self.has_room_for(&message) {
                 return self.denial_limit.report(out);
             }
-            let turn = turn.clone();
-            self.send_steer(&turn, message, out);
+            self.send_steer(&turn, &message, out);
         }
     }
 
-    fn begin_turn(&mut self, text: &str, out: &mut Output) -> bool {
+    fn begin_turn(&mut self, message: &Message, out: &mut Output) -> bool {
         let ready = matches!(self.turn.phase, Phase::Idle) && self.threads.own.is_some();
         if ready {
-            self.start_turn(text, out);
+            self.start_turn(message, out);
         }
         ready
     }
 
-    fn steer(&mut self, text: &str, out: &mut Output) -> bool {
-        if !self.has_room_for_message() {
+    fn steer(&mut self, message: &Message, out: &mut Output) -> bool {
+        if !self.has_room_for(message) {
             return false;
         }
         match (&self.turn.phase, self.turn.interrupt) {
             (Phase::Running(turn), InterruptState::NotRequested) => {
                 let turn = turn.clone();
-                self.send_steer(&turn, text, out);
+                self.send_steer(&turn, message, out);
             }
-            (Phase::InBackground { .. }, _) => self.start_turn(text, out),
-            (Phase::AwaitingSteers { .. }, InterruptState::NotRequested) => self.undelivered.push(text.to_owned()),
+            (Phase::InBackground { .. }, _) => self.start_turn(message, out),
+            (Phase::AwaitingSteers { .. }, InterruptState::NotRequested) => self.undelivered.push(message.clone()),
             (Phase::Opening | Phase::Starting, InterruptState::NotRequested) if !self.pending.is_empty() => {
-                self.turn.steers.push(text.to_owned());
+                self.turn.steers.push(message.clone());
             }
             _ => return false,
         }
@@ -482,10 +479,10 @@ impl Parser for AppServer {
     fn handle_end_of_output(&mut self, out: &mut Output) {
         // No response follows.
         let unanswered =
-            self.pending.drain().filter_map(|(id, request)| if let Request::Steer(text) = request { Some((id, text)) } else { None });
-        let mut unanswered: Vec<(u64, String)> = unanswered.collect();
-        unanswered.sort_unstable();
-        self.undelivered.extend(unanswered.into_iter().map(|(_, text)| text));
+            self.pending.drain().filter_map(|(id, request)| if let Request::Steer(message) = request { Some((id, message)) } else { None });
+        let mut unanswered: Vec<(u64, Message)> = unanswered.collect();
+        unanswered.sort_unstable_by_key(|(id, _)| *id);
+        self.undelivered.extend(unanswered.into_iter().map(|(_, message)| message));
         match std::mem::take(&mut self.turn.phase) {
             Phase::AwaitingSteers { end } => self.end_turn(end, out),
             phase => self.turn.phase = phase,

@@ -210,7 +210,7 @@ fn messages_and_interrupts_before_the_turn_starts_are_sent_when_it_starts() {
     let mut out = Output::default();
     parser.open(&mut out);
     out = Output::default();
-    assert!(parser.steer("and this", &mut out) && out.is_empty());
+    assert!(parser.steer(&"and this".into(), &mut out) && out.is_empty());
     for line in [
         json!({ "id": 1, "result": { "userAgent": "openrunner/0.169.0 (x)" } }),
         json!({ "id": 2, "result": { "thread": { "id": "t" }, "model": "m" } }),
@@ -223,7 +223,7 @@ fn messages_and_interrupts_before_the_turn_starts_are_sent_when_it_starts() {
     assert!(parser.interrupt(&mut out) && parser.interrupt(&mut out) && out.is_empty());
     parser.handle_line(r#"{"method":"turn/started","params":{"threadId":"t","turn":{"id":"u"}}}"#, &mut out);
     assert_eq!(sent_methods(out), ["turn/steer", "turn/interrupt"]);
-    assert!(!parser.steer("too late", &mut Output::default()));
+    assert!(!parser.steer(&"too late".into(), &mut Output::default()));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn an_interrupt_before_the_thread_is_open_ends_the_turn_before_it_starts() {
     assert!(matches!(&out.items[..], [Item::Started(_), Item::TurnEnded(Err(Failure { cause: Cause::Cancelled, .. }))]), "{out:?}");
     assert!(!parser.interrupt(&mut Output::default()));
     out = Output::default();
-    assert!(parser.begin_turn("now", &mut out));
+    assert!(parser.begin_turn(&"now".into(), &mut out));
     assert_eq!(sent_methods(out), ["turn/start"]);
 }
 
@@ -272,7 +272,7 @@ fn an_interrupted_turn_leaves_no_call_and_no_request_open() {
         parse(&mut *parser, &json!({ "method": "item/completed", "params": { "threadId": "t", "item": items[1].1 } })).0,
         LineOutcome::Ignored
     );
-    assert!(parser.begin_turn("go on", &mut Output::default()));
+    assert!(parser.begin_turn(&"go on".into(), &mut Output::default()));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The state of the current turn.
 
+use crate::agent::Message;
 use crate::types::TurnEnd;
 
 /// The current turn, or the last one.
@@ -8,7 +9,7 @@ pub(super) struct TurnState {
     pub(super) phase: Phase,
     pub(super) interrupt: InterruptState,
     /// Messages to add to the turn when it has started.
-    pub(super) steers: Vec<String>,
+    pub(super) steers: Vec<Message>,
     /// Whether Codex has reported its start.
     pub(super) started: bool,
 }

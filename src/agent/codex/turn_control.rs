@@ -13,24 +13,19 @@ use super::parser::{AppServer, Request, outcome_since};
 use super::turn::{InterruptState, Phase, TurnState};
 use super::wire;
 use crate::agent::common::attachments;
-use crate::agent::{Item, LineOutcome, Output};
-use crate::types::bounds::MAX_QUEUED_MESSAGES;
-use crate::types::{Attachment, Cause, Failure, Level, NoticeCode, StreamEvent, TurnEnd};
+use crate::agent::{Image, Item, LineOutcome, Message, Output};
+use crate::types::bounds::{MAX_KEPT_IMAGE_BYTES, MAX_QUEUED_MESSAGES};
+use crate::types::{Cause, Failure, Level, NoticeCode, StreamEvent, TurnEnd};
 
 /// How often Codex is asked to terminate commands that survived their turn. A parser has no clock, so the responses, which take about a
 /// millisecond each, bound the time to wait for the ends of these commands.
 const MAX_CLEANUP_ROUNDS: u8 = 20;
 
 impl AppServer {
-    pub(super) fn start_turn(&mut self, text: &str, out: &mut Output) {
+    pub(super) fn start_turn(&mut self, message: &Message, out: &mut Output) {
         self.turn = TurnState { phase: Phase::Starting, ..TurnState::default() };
         self.limits.start_turn();
-        let image = |image: &Attachment| {
-            let url = format!("data:{};base64,{}", image.info.media_type, attachments::base64(&image.content));
-            json!({ "type": "image", "url": url })
-        };
-        let images = std::mem::take(&mut self.images);
-        let input: Value = std::iter::once(json!({ "type": "text", "text": text })).chain(images.iter().map(image)).collect();
+        let input = input(message);
         let mut params = json!({ "threadId": self.threads.own, "input": input });
         if let Some(sandbox) = &self.turn_sandbox {
             params["sandboxPolicy"] = sandbox.clone();
@@ -41,19 +36,22 @@ impl AppServer {
         self.send_request(Request::StartTurn, "turn/start", &params, out);
     }
 
-    pub(super) fn send_steer(&mut self, turn: &str, text: &str, out: &mut Output) {
-        let input = json!([{ "type": "text", "text": text }]);
+    pub(super) fn send_steer(&mut self, turn: &str, message: &Message, out: &mut Output) {
         self.send_request(
-            Request::Steer(text.to_owned()),
+            Request::Steer(message.clone()),
             "turn/steer",
-            &json!({ "threadId": self.threads.own, "expectedTurnId": turn, "input": input }),
+            &json!({ "threadId": self.threads.own, "expectedTurnId": turn, "input": input(message) }),
             out,
         );
     }
 
     /// Whether another message can be kept until Codex has added it to the turn.
-    pub(super) fn has_room_for_message(&self) -> bool {
-        self.pending.len() + self.undelivered.len() + self.turn.steers.len() < MAX_QUEUED_MESSAGES
+    pub(super) fn has_room_for(&self, message: &Message) -> bool {
+        let steering = |request: &Request| if let Request::Steer(message) = request { message.image_bytes() } else { 0 };
+        let kept = self.undelivered.iter().chain(&self.turn.steers);
+        let bytes = self.pending.values().map(steering).chain(kept.map(Message::image_bytes)).sum::<usize>();
+        let has_room_for_images = bytes == 0 || bytes + message.image_bytes() <= MAX_KEPT_IMAGE_BYTES;
+        self.pending.len() + self.undelivered.len() + self.turn.steers.len() < MAX_QUEUED_MESSAGES && has_room_for_images
     }
 
     pub(super) fn send_interrupt(&mut self, turn: &str, out: &mut Output) {
@@ -74,8 +72,8 @@ impl AppServer {
         self.turn.started = true;
         self.turn.phase = Phase::Running(turn.clone());
         let before = out.send.len();
-        for text in &steers {
-            self.send_steer(&turn, text, out);
+        for message in &steers {
+            self.send_steer(&turn, message, out);
         }
         if self.turn.interrupt == InterruptState::Pending {
             self.send_interrupt(&turn, out);
@@ -161,7 +159,8 @@ impl AppServer {
         messages.append(&mut self.turn.steers);
         if !messages.is_empty() {
             let message = format!("{} messages were not delivered because the turn ended first", messages.len());
-            let data = Some(json!({ "messages": messages }));
+            let texts: Vec<&str> = messages.iter().map(|message| message.text.as_str()).collect();
+            let data = Some(json!({ "messages": texts }));
             out.emit(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Undelivered, message, data });
         }
     }
@@ -207,4 +206,10 @@ impl AppServer {
         self.turn = TurnState { phase: Phase::Idle, ..TurnState::default() };
         out.items.push(Item::TurnEnded(end));
     }
+}
+
+/// A message in the protocol's form.
+fn input(message: &Message) -> Value {
+    let image = |image: &Image| json!({ "type": "image", "url": format!("data:{};base64,{}", image.media_type, attachments::base64(&image.content)) });
+    std::iter::once(json!({ "type": "text", "text": message.full_text() })).chain(message.images.iter().map(image)).collect()
 }

@@ -90,8 +90,8 @@ fn undelivered(out: &Output) -> Vec<Value> {
 fn a_steering_message_that_meets_the_end_of_the_turn_starts_the_next_one() {
     let mut parser = parser_in_turn();
     feed(&mut *parser, &said("one"));
-    assert!(parser.steer("and this", &mut Output::default()));
-    assert!(parser.steer("and that", &mut Output::default()));
+    assert!(parser.steer(&"and this".into(), &mut Output::default()));
+    assert!(parser.steer(&"and that".into(), &mut Output::default()));
     assert_eq!(turns(&feed(&mut *parser, &completed("u", "completed"))), [], "the responses are not there yet");
     assert!(sent(&feed(&mut *parser, &no_active_turn(4))).is_empty());
     assert_eq!(sent(&feed(&mut *parser, &no_active_turn(5))), [request("turn/start", "and this")]);
@@ -105,7 +105,7 @@ fn a_steering_message_that_meets_the_end_of_the_turn_starts_the_next_one() {
 #[test]
 fn a_steering_message_that_is_refused_during_the_turn_starts_the_next_one() {
     let mut parser = parser_in_turn();
-    parser.steer("and this", &mut Output::default());
+    parser.steer(&"and this".into(), &mut Output::default());
     assert!(feed(&mut *parser, &no_active_turn(4)).is_empty());
     assert_eq!(sent(&feed(&mut *parser, &completed("u", "completed"))), [request("turn/start", "and this")]);
 }
@@ -113,9 +113,9 @@ fn a_steering_message_that_is_refused_during_the_turn_starts_the_next_one() {
 #[test]
 fn a_steering_message_after_the_end_of_the_turn_is_taken_as_long_as_the_turn_is_held_open() {
     let mut parser = parser_in_turn();
-    parser.steer("and this", &mut Output::default());
+    parser.steer(&"and this".into(), &mut Output::default());
     feed(&mut *parser, &completed("u", "completed"));
-    assert!(parser.steer("and that", &mut Output::default()));
+    assert!(parser.steer(&"and that".into(), &mut Output::default()));
     let out = feed(&mut *parser, &json!({ "id": 4, "result": {} }));
     assert_eq!(sent(&out), [request("turn/start", "and that")], "the first one was added to the turn");
 }
@@ -135,25 +135,25 @@ fn the_words_of_a_denial_take_the_same_path() {
 fn a_message_that_no_turn_can_follow_is_reported_as_undelivered() {
     // The turn failed.
     let mut parser = parser_in_turn();
-    parser.steer("and this", &mut Output::default());
+    parser.steer(&"and this".into(), &mut Output::default());
     feed(&mut *parser, &completed("u", "failed"));
     let out = feed(&mut *parser, &no_active_turn(4));
     assert_eq!((undelivered(&out), turns(&out)), (vec![json!("and this")], vec![Err(Cause::AgentError)]));
     // The run is being stopped.
     let mut parser = parser_in_turn();
-    parser.steer("and this", &mut Output::default());
+    parser.steer(&"and this".into(), &mut Output::default());
     feed(&mut *parser, &completed("u", "completed"));
     assert!(parser.interrupt(&mut Output::default()));
     assert_eq!(undelivered(&feed(&mut *parser, &no_active_turn(4))), [json!("and this")]);
     // The turn was interrupted, and the response arrives after its end.
     let mut parser = parser_in_turn();
-    parser.steer("and this", &mut Output::default());
+    parser.steer(&"and this".into(), &mut Output::default());
     parser.interrupt(&mut Output::default());
     assert_eq!(turns(&feed(&mut *parser, &completed("u", "interrupted"))), [Err(Cause::Cancelled)]);
     assert_eq!(undelivered(&feed(&mut *parser, &no_active_turn(4))), [json!("and this")]);
     // The program ended without a response.
     let mut parser = parser_in_turn();
-    parser.steer("and this", &mut Output::default());
+    parser.steer(&"and this".into(), &mut Output::default());
     feed(&mut *parser, &completed("u", "completed"));
     let mut out = Output::default();
     parser.handle_end_of_output(&mut out);
@@ -161,7 +161,7 @@ fn a_message_that_no_turn_can_follow_is_reported_as_undelivered() {
     // The turn never started.
     let mut parser = Codex::new(Mode::TwoWay, None).parser(&replay::task(AGENT), &installed());
     parser.open(&mut Output::default());
-    assert!(parser.steer("and this", &mut Output::default()));
+    assert!(parser.steer(&"and this".into(), &mut Output::default()));
     let out = feed(&mut *parser, &json!({ "id": 1, "error": { "code": -32600, "message": "no" } }));
     assert_eq!(undelivered(&out), [json!("and this")]);
 }
@@ -187,7 +187,7 @@ fn a_message_starts_a_turn_while_a_command_continues_and_the_last_result_counts(
         feed(&mut *parser, &line);
     }
     let mut out = Output::default();
-    assert!(parser.steer("and now?", &mut out));
+    assert!(parser.steer(&"and now?".into(), &mut out));
     assert_eq!(sent(&out), [request("turn/start", "and now?")]);
     for line in [json!({ "id": 4, "result": {} }), started("v"), said("two")] {
         feed(&mut *parser, &line);
@@ -277,7 +277,7 @@ fn a_reused_id_is_not_taken_for_a_call_that_ended_with_its_turn() {
     feed(&mut *parser, &patch("item/started", "inProgress"));
     parser.interrupt(&mut Output::default());
     feed(&mut *parser, &completed("u", "interrupted"));
-    assert!(parser.begin_turn("again", &mut Output::default()));
+    assert!(parser.begin_turn(&"again".into(), &mut Output::default()));
     feed(&mut *parser, &started("v"));
     feed(&mut *parser, &patch("item/started", "inProgress"));
     let out = feed(&mut *parser, &patch("item/completed", "completed"));

@@ -22,8 +22,10 @@ use crate::process::probe_command::ProbeError;
 use crate::redact::is_secret_name;
 use crate::types::{Cause, Failure, PermissionMode};
 
-/// The variant of a preset's program that states that it cannot continue a conversation.
+/// The variants of a preset's program, by what it states that it cannot do: continue a conversation, and take images.
 const WITHOUT_SESSIONS: &str = "without_sessions";
+const WITHOUT_IMAGES: &str = "without_images";
+const WITHOUT_BOTH: &str = "without_sessions_and_images";
 /// Maximum length of a conversation's id on a command line in bytes.
 const MAX_SESSION_ID: usize = 256;
 
@@ -176,7 +178,13 @@ impl Program for Configured {
 
     fn capabilities(&self, variant: &str) -> Capabilities {
         let known = self.info.capabilities;
-        Capabilities { resume: known.resume && variant != WITHOUT_SESSIONS, ..known }
+        let (resume, images) = match variant {
+            WITHOUT_SESSIONS => (false, known.images),
+            WITHOUT_IMAGES => (known.resume, false),
+            WITHOUT_BOTH => (false, false),
+            _ => (known.resume, known.images),
+        };
+        Capabilities { resume, images, ..known }
     }
 
     fn is_tested(&self, _variant: &str) -> bool {
@@ -274,7 +282,13 @@ async fn inspect_preset(definition: &Definition, preset: &Preset, binary: &Path,
         Err(ProbeError::TimedOut(_)) => (None, None),
         Err(error) => (None, Some(format!("it does not answer over the Agent Client Protocol: {error}"))),
     };
-    let variant = if stated.as_ref().is_some_and(|stated| !stated.resumes) { WITHOUT_SESSIONS } else { "" };
+    let variant = match stated.as_ref().map(|stated| (stated.resumes, stated.images)) {
+        // Without an answer it is known only when it starts.
+        None | Some((true, true)) => "",
+        Some((false, true)) => WITHOUT_SESSIONS,
+        Some((true, false)) => WITHOUT_IMAGES,
+        Some((false, false)) => WITHOUT_BOTH,
+    };
     Inspection { version: stated.and_then(|stated| stated.version), variant, authenticated, error }
 }
 

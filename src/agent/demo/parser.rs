@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde_json::json;
 
 use super::wire::{FromAgent, Report, ToAgent};
-use crate::agent::{Item, LineOutcome, Output, Parser, Started};
+use crate::agent::{Item, LineOutcome, Message, Output, Parser, Started};
 use crate::types::bounds::MAX_QUEUED_MESSAGES;
 use crate::types::{Answer, Cause, Failure, Level, NoticeCode, RunSpec, StreamEvent, TurnEnd};
 
@@ -99,18 +99,18 @@ impl Parser for DemoParser {
         send(&message, out);
     }
 
-    fn begin_turn(&mut self, text: &str, out: &mut Output) -> bool {
+    fn begin_turn(&mut self, message: &Message, out: &mut Output) -> bool {
         self.turn = Turn::Running;
-        send(&ToAgent::Prompt { text: text.to_owned(), conversation: None, instructions: None }, out);
+        send(&ToAgent::Prompt { text: message.text.clone(), conversation: None, instructions: None }, out);
         true
     }
 
-    fn steer(&mut self, text: &str, out: &mut Output) -> bool {
+    fn steer(&mut self, message: &Message, out: &mut Output) -> bool {
         if self.turn != Turn::Running || self.steers.len() >= MAX_QUEUED_MESSAGES {
             return false;
         }
-        self.steers.push_back(text.to_owned());
-        send(&ToAgent::Steer { text: text.to_owned() }, out);
+        self.steers.push_back(message.text.clone());
+        send(&ToAgent::Steer { text: message.text.clone() }, out);
         true
     }
 
@@ -169,20 +169,20 @@ mod tests {
     #[test]
     fn a_turn_that_ended_before_a_steering_message_arrived_continues_with_it() {
         let (mut parser, mut out) = (parser(), Output::default());
-        assert!(parser.steer("more", &mut out));
+        assert!(parser.steer(&"more".into(), &mut out));
         assert_eq!(parser.handle_line(ENDED, &mut out), LineOutcome::Buffered);
         assert_eq!(parser.handle_line(r#"{"type":"steered"}"#, &mut out), LineOutcome::Buffered);
         assert_eq!(out.items, []);
         parser.handle_line(&ENDED.replace("one", "two"), &mut out);
         assert_eq!(out.items, [Item::TurnEnded(Ok("two".into()))]);
-        assert!(!parser.steer("late", &mut out) && !parser.interrupt(&mut out), "no turn is running");
+        assert!(!parser.steer(&"late".into(), &mut out) && !parser.interrupt(&mut out), "no turn is running");
     }
 
     #[test]
     fn a_steering_message_that_the_agent_never_took_is_reported() {
         for end in [Some(r#"{"type":"turn_failed","cause":"rate_limited","message":"later"}"#), None] {
             let (mut parser, mut out) = (parser(), Output::default());
-            parser.steer("more", &mut out);
+            parser.steer(&"more".into(), &mut out);
             match end {
                 Some(line) => drop(parser.handle_line(line, &mut out)),
                 None => parser.handle_end_of_output(&mut out),
@@ -199,7 +199,7 @@ mod tests {
         for (interrupts, cause) in [(true, Cause::Cancelled), (false, Cause::AgentError)] {
             let (mut parser, mut out) = (parser(), Output::default());
             assert!(!interrupts || parser.interrupt(&mut out));
-            assert_eq!(parser.steer("more", &mut out), !interrupts, "an interrupted turn takes no message");
+            assert_eq!(parser.steer(&"more".into(), &mut out), !interrupts, "an interrupted turn takes no message");
             parser.handle_line(line, &mut out);
             assert_eq!(out.items.last(), Some(&Item::TurnEnded(Err(Failure::new(cause, "interrupted")))));
         }

@@ -60,7 +60,7 @@ impl User {
                 if self.act.as_ref().is_some_and(|(after, _)| self.events.len() == *after) {
                     self.acted = match self.act.take().unwrap().1 {
                         Act::Interrupt => self.parser.interrupt(&mut out),
-                        Act::Steer(text) => self.parser.steer(text, &mut out),
+                        Act::Steer(text) => self.parser.steer(&text.into(), &mut out),
                     };
                 }
                 match &event {
@@ -84,7 +84,7 @@ impl User {
                     self.sender = None;
                 } else {
                     let text = self.queue.remove(0);
-                    assert!(self.parser.begin_turn(text, &mut out));
+                    assert!(self.parser.begin_turn(&text.into(), &mut out));
                 }
             }
         }

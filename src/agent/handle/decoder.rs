@@ -83,13 +83,13 @@ impl OutputDecoder {
                 self.parser.answer(request, answer, &mut self.output);
                 true
             }
-            Command::Message { text } if self.turn_is_over() => {
-                let begun = self.parser.begin_turn(text, &mut self.output);
+            Command::Message(message) if self.turn_is_over() => {
+                let begun = self.parser.begin_turn(message, &mut self.output);
                 self.turn_ended &= !begun;
                 begun
             }
-            Command::Steer { text } if !self.turn_is_over() => self.parser.steer(text, &mut self.output),
-            Command::Message { .. } | Command::Steer { .. } => false,
+            Command::Steer(message) if !self.turn_is_over() => self.parser.steer(message, &mut self.output),
+            Command::Message(_) | Command::Steer(_) => false,
             Command::Interrupt => self.parser.interrupt(&mut self.output),
             Command::Silence => {
                 self.parser.handle_silence(&mut self.output);

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::agent::Item;
-use crate::types::{Answer, OutputCheckpoint, StreamEvent, TurnEnd};
+use crate::agent::{Item, Message};
+use crate::types::{Answer, OutputCheckpoint, StreamEvent, Timestamp, TurnEnd};
 
 /// A command to an agent. The shim journals it before the agent can see a byte of it, so that a later server can repeat it to a new
 /// parser at the same position in the output.
@@ -21,15 +21,9 @@ pub enum Command {
         answer: Answer,
     },
     /// Start another turn with this message.
-    Message {
-        /// Its text.
-        text: String,
-    },
+    Message(Message),
     /// Add this message to the current turn.
-    Steer {
-        /// Its text.
-        text: String,
-    },
+    Steer(Message),
     /// Interrupt the current turn.
     Interrupt,
     /// The agent has been silent for as long as its parser allows.
@@ -66,10 +60,12 @@ pub struct History {
     pub turn_is_over: bool,
     /// Whether the current turn was interrupted.
     pub interrupted: bool,
+    /// When a limit of the model's provider resets that was reported in the current or last turn.
+    pub resets_at: Option<Timestamp>,
     /// The messages that started turns, in order.
-    pub sent: Vec<TextDigest>,
+    pub sent: Vec<MessageDigest>,
     /// The messages that were added to turns, in order.
-    pub steered: Vec<TextDigest>,
+    pub steered: Vec<MessageDigest>,
     /// Whether the agent was told that no further message follows.
     pub finished: bool,
     /// Why the agent was told to end, if it was.
@@ -80,14 +76,16 @@ pub struct History {
     pub answers: HashMap<String, Answer>,
 }
 
-/// Stands for a text.
+/// Stands for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TextDigest([u8; 32]);
+pub struct MessageDigest([u8; 32]);
 
-impl TextDigest {
-    /// The digest of `text`.
-    pub fn of(text: &str) -> Self {
-        Self(Sha256::digest(text).into())
+impl MessageDigest {
+    /// The digest of a message with this text and, if it has attachments, this number.
+    pub fn of(text: &str, number: Option<u64>) -> Self {
+        // A text contains no NUL character.
+        let number = number.map(|number| format!("\0{number}")).unwrap_or_default();
+        Self(Sha256::new().chain_update(text).chain_update(number).finalize().into())
     }
 }
 
@@ -101,11 +99,11 @@ impl History {
                     self.answers.insert(request.clone(), answer.clone());
                 }
             }
-            Command::Message { text } => {
-                self.sent.push(TextDigest::of(text));
-                (self.turn_is_over, self.interrupted) = (false, false);
+            Command::Message(message) => {
+                self.sent.push(MessageDigest::of(&message.text, message.number));
+                (self.turn_is_over, self.interrupted, self.resets_at) = (false, false, None);
             }
-            Command::Steer { text } => self.steered.push(TextDigest::of(text)),
+            Command::Steer(message) => self.steered.push(MessageDigest::of(&message.text, message.number)),
             Command::Interrupt => self.interrupted = true,
             Command::Silence => {}
             Command::Finish => self.finished = true,
@@ -127,7 +125,8 @@ impl History {
                 let id = id.clone();
                 self.close(&id);
             }
-            Item::Event(_) | Item::Started(_) | Item::SessionChanged(_) => {}
+            Item::Event(event) => self.resets_at = event.limit_reset().or(self.resets_at),
+            Item::Started(_) | Item::SessionChanged(_) => {}
         }
         if !is_logged {
             self.new_items.push(item);
@@ -144,7 +143,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{DecidedBy, Decision, Question};
+    use crate::types::{DecidedBy, Decision, Level, NoticeCode, Question};
 
     fn question(id: usize) -> Item {
         Item::Event(StreamEvent::Question { id: id.to_string(), questions: vec![Question::default()] })
@@ -189,10 +188,17 @@ mod tests {
         history.apply_item(Item::Event(deny.clone()), true);
         history.apply_item(Item::TurnEnded(Ok("one".to_owned())), true);
         assert!(history.turn_is_over);
-        history.apply_command(&Command::Message { text: "more".to_owned() }, &HashSet::new());
+        history.apply_command(&Command::Message("more".into()), &HashSet::new());
         history.apply_command(&Command::Interrupt, &HashSet::new());
         assert!(!history.turn_is_over && history.interrupted);
-        assert_eq!(history.sent, [TextDigest::of("more")]);
+        assert_eq!(history.sent, [MessageDigest::of("more", None)]);
+        let resets_at = Timestamp::parse("2030-01-01T00:00:00Z");
+        let limit = |data| StreamEvent::Notice { level: Level::Warning, code: NoticeCode::RateLimited, message: "limited".into(), data };
+        history.apply_item(Item::Event(limit(Some(serde_json::json!({ "resets_at": resets_at })))), true);
+        history.apply_item(Item::Event(limit(None)), true);
+        assert!(resets_at.is_some() && history.resets_at == resets_at);
+        history.apply_command(&Command::Message("again".into()), &HashSet::new());
+        assert_eq!(history.resets_at, None, "the limit of an earlier turn");
         history.apply_item(Item::Event(deny.clone()), false);
         assert_eq!((history.new_items, history.turn), (vec![Item::Event(deny)], Some(Ok("one".to_owned()))));
     }

@@ -21,16 +21,20 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::Item;
+use super::common::attachments;
+use super::input_files::InputPlace;
+use super::{Item, Message, UserMessage};
 use crate::process::shim::StoppedBy;
 use crate::process::{Exit, Leftovers};
 use crate::types::{Answer, Cause, Failure, OutputCheckpoint, RunIsolation, RunLimits};
 
-pub use history::{Command, History, Logged, TextDigest};
+pub use history::{Command, History, Logged, MessageDigest};
 pub(super) use in_process::start as start_in_process;
 pub use program::GracePeriods;
 pub(super) use program::{RunningProgram, reattach, start};
@@ -103,6 +107,7 @@ pub struct AgentHandle {
     commands: mpsc::Sender<Control>,
     leftovers: Option<Leftovers>,
     restrictions: Restrictions,
+    inputs: Option<Arc<InputPlace>>,
     ended: bool,
 }
 
@@ -135,7 +140,7 @@ pub struct ReattachedAgent {
 #[derive(Debug)]
 enum Control {
     Answer { request: String, answer: Answer },
-    Message { text: String, delivery: Delivery, done: oneshot::Sender<bool> },
+    Message { message: Message, delivery: Delivery, done: oneshot::Sender<bool> },
     Interrupt { done: oneshot::Sender<bool> },
     SetTimeLimit(Option<Duration>),
     Finish,
@@ -179,11 +184,30 @@ impl AgentHandle {
         self.send(Control::Answer { request, answer }).await
     }
 
-    /// Gives the agent a further message. Returns `false`, without any effect, if it cannot be delivered in this way.
-    pub async fn send_message(&self, text: String, delivery: Delivery) -> bool {
+    /// Gives the agent a further message, whose files are written before. Returns `false` if it cannot be delivered in this way; the agent
+    /// does not know of it then.
+    ///
+    /// # Errors
+    /// If the files cannot be written.
+    pub async fn send_message(&self, message: UserMessage, delivery: Delivery) -> std::io::Result<bool> {
+        let message = self.write_files(message).await?;
         let (done, outcome) = oneshot::channel();
-        self.send(Control::Message { text, delivery, done }).await;
-        outcome.await.unwrap_or(false)
+        self.send(Control::Message { message, delivery, done }).await;
+        Ok(outcome.await.unwrap_or(false))
+    }
+
+    async fn write_files(&self, message: UserMessage) -> std::io::Result<Message> {
+        let UserMessage { text, number, attachments: attached } = message;
+        let files = attachments::files(&attached);
+        let dir = match (&self.inputs, number) {
+            _ if files.is_empty() => PathBuf::new(),
+            (Some(inputs), Some(number)) => {
+                let inputs = Arc::clone(inputs);
+                tokio::task::spawn_blocking(move || inputs.add(number, &files)).await.map_err(std::io::Error::other)??
+            }
+            _ => return Err(std::io::Error::other("the agent cannot be given files")),
+        };
+        Ok(Message::new(text, number, &attached, &dir))
     }
 
     /// Interrupts the current turn in the agent's own protocol. Returns `false`, without any effect, if that is not possible.
@@ -242,7 +266,10 @@ struct Link {
 fn link(leftovers: Option<Leftovers>, restrictions: Restrictions) -> (AgentHandle, Link) {
     let (updates_in, updates) = mpsc::channel(UPDATES);
     let (commands, commands_out) = mpsc::channel(COMMANDS);
-    (AgentHandle { updates, commands, leftovers, restrictions, ended: false }, Link { updates: updates_in, commands: commands_out })
+    (
+        AgentHandle { updates, commands, leftovers, restrictions, inputs: None, ended: false },
+        Link { updates: updates_in, commands: commands_out },
+    )
 }
 
 fn millis(duration: Duration) -> u64 {

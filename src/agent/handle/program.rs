@@ -2,6 +2,7 @@
 //!
 //! `ending` continues this module with everything that brings the program to its end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -15,6 +16,7 @@ use super::{
     AgentEnd, AgentHandle, Command, Control, Delivery, Link, Logged, OutputCheckpoint, ReattachedAgent, Restrictions, SLACK, Update, link,
     millis,
 };
+use crate::agent::input_files::InputPlace;
 use crate::agent::{Item, Parser};
 use crate::process::shim::{
     self, CommandSender, Found, ProcessDir, Report, ReportReceiver, ShimCommand, Spooled, StoppedBy, UNACKED_BYTES,
@@ -45,6 +47,8 @@ pub(in crate::agent) struct RunningProgram {
     pub(in crate::agent) grace: GracePeriods,
     /// What is enforced on it.
     pub(in crate::agent) restrictions: Restrictions,
+    /// Where it finds the files of further messages; `None` if it can be given none.
+    pub(in crate::agent) inputs: Option<Arc<InputPlace>>,
 }
 
 /// Spawns the task of a program whose shim has been sent a start command.
@@ -54,7 +58,8 @@ pub(in crate::agent) fn start(
     parser: Box<dyn Parser>,
     tasks: &TaskTracker,
 ) -> AgentHandle {
-    let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.restrictions.clone());
+    let (mut handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.restrictions.clone());
+    handle.inputs.clone_from(&program.inputs);
     let connection = Connection::new(program.dir.clone(), program.marker.clone(), Some(shim), 0);
     let mut supervisor = Supervisor::new(program, OutputDecoder::new(parser), connection, link);
     supervisor.decoder.open();
@@ -86,7 +91,8 @@ pub(in crate::agent) async fn reattach(
                        kept, are lost, so the rest of the output cannot be masked";
         return Err(Failure::new(Cause::NodeLost, message));
     }
-    let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.restrictions.clone());
+    let (mut handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.restrictions.clone());
+    handle.inputs.clone_from(&program.inputs);
     tasks.spawn(async move {
         let (dir, stored) = (program.dir.clone(), logged.checkpoint);
         // Off the runtime's threads, because a long output takes a while.
@@ -453,10 +459,10 @@ impl Supervisor {
             Control::Answer { request, answer } => {
                 self.carry_out(&Command::Answer { request, answer });
             }
-            Control::Message { text, delivery, done } => {
+            Control::Message { message, delivery, done } => {
                 let command = match delivery {
-                    Delivery::NextTurn => Command::Message { text },
-                    Delivery::IntoTurn => Command::Steer { text },
+                    Delivery::NextTurn => Command::Message(message),
+                    Delivery::IntoTurn => Command::Steer(message),
                 };
                 let _ = done.send(self.stdin_open && self.carry_out(&command));
             }

@@ -56,9 +56,9 @@ impl ScriptedAgent {
             return match self.link.commands.recv().await {
                 None => Received::Killed,
                 Some(Control::Answer { request, answer }) => Received::Answer(request, answer),
-                Some(Control::Message { text, delivery, done }) => {
+                Some(Control::Message { message, delivery, done }) => {
                     let _ = done.send(true);
-                    Received::Message(text, delivery)
+                    Received::Message(message.text, delivery)
                 }
                 Some(Control::Interrupt { done }) => {
                     let _ = done.send(true);

@@ -13,8 +13,8 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{Connection, Event};
 use super::program::{GracePeriods, RunningProgram, reattach, start};
-use super::{AgentEnd, AgentHandle, Delivery, Logged, Restrictions, TextDigest, Update};
-use crate::agent::{Item, LineOutcome, Output, Parser};
+use super::{AgentEnd, AgentHandle, Delivery, Logged, MessageDigest, Restrictions, Update};
+use crate::agent::{Item, LineOutcome, Message, Output, Parser};
 use crate::process::shim::{ExitRecord, Greeting, PROTOCOL, ProcessDir, ProcessRecord, Report, ShimCommand, Spooled};
 use crate::process::testing::sleeper;
 use crate::process::{Exit, Identity, Marker};
@@ -36,8 +36,8 @@ impl Parser for Lines {
         out.emit_raw(line)
     }
 
-    fn steer(&mut self, text: &str, out: &mut Output) -> bool {
-        out.send.extend_from_slice(format!("{text}\n").as_bytes());
+    fn steer(&mut self, message: &Message, out: &mut Output) -> bool {
+        out.send.extend_from_slice(format!("{}\n", message.text).as_bytes());
         true
     }
 }
@@ -55,6 +55,7 @@ fn program(dir: &Path) -> RunningProgram {
         marker,
         grace: GracePeriods { exit: second, stop: second },
         restrictions: Restrictions::default(),
+        inputs: None,
     }
 }
 
@@ -105,7 +106,7 @@ async fn updates(dir: &Path, stored: OutputCheckpoint) -> Option<(Vec<String>, u
     loop {
         match handle.next().await {
             Update::Restored { history, .. } => {
-                assert!(history.steered.iter().all(|text| *text == TextDigest::of("more")), "{history:?}");
+                assert!(history.steered.iter().all(|text| *text == MessageDigest::of("more", None)), "{history:?}");
                 commands += history.steered.len();
                 history.new_items.into_iter().for_each(&mut add);
             }
@@ -270,14 +271,14 @@ async fn a_broken_connection_is_re_established_without_losing_or_repeating_anyth
     shim.report(&Report::Spooled(spooled(4))).await;
     assert!(matches!(handle.next().await, Update::Items { checkpoint: OutputCheckpoint { out: 4, .. }, .. }));
     handle.set_time_limit(Some(Duration::from_secs(100))).await;
-    assert!(handle.send_message("recorded".to_owned(), Delivery::IntoTurn).await);
-    assert!(handle.send_message("sent".to_owned(), Delivery::IntoTurn).await);
+    assert!(handle.send_message("recorded".into(), Delivery::IntoTurn).await.unwrap());
+    assert!(handle.send_message("sent".into(), Delivery::IntoTurn).await.unwrap());
     assert_eq!((shim.input().await, shim.input().await), ("recorded\n".to_owned(), "sent\n".to_owned()));
     // The shim has recorded only the first message when the connection breaks, and the output grows meanwhile.
     append(&files.journal(), "{\"at\":4,\"call\":\"interrupt\",\"size\":9}\n");
     drop(shim);
     append(&files.out(), "two\n");
-    assert!(handle.send_message("unsent".to_owned(), Delivery::IntoTurn).await, "commands are accepted while it is broken");
+    assert!(handle.send_message("unsent".into(), Delivery::IntoTurn).await.unwrap(), "commands are accepted while it is broken");
     let mut shim = TestShim::new(listener.accept().await.unwrap().0);
     shim.greet(spooled(8)).await;
     assert_eq!(shim.command().await.0, ShimCommand::Ack { out: 4, err: 0 });

@@ -60,6 +60,7 @@ const DIALECT: Dialect = Dialect {
     failed: Some(tools::failed),
     sends_redundant_writes: true,
     silent_commands: &["compact"],
+    reports_last_call: true,
     diagnose: Some(diagnose::diagnose),
     ..Dialect::UNKNOWN
 };

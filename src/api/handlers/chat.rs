@@ -8,11 +8,12 @@ use utoipa::ToSchema;
 
 use super::super::audit_context::AuditContext;
 use super::super::error_mapping::RunFields;
-use super::super::extract::Traced;
+use super::super::extract::{ProfileHeader, Traced};
 use super::super::{ApiError, AppState, FaultCode, Json};
+use super::params::ProfileHeaderParam;
 use crate::auth::{ClientOrigin, Target};
 use crate::run::{MAX_TIMEOUT, NewRun};
-use crate::types::{AuditAction, Cause, RunId, RunStatus, SessionId, Usage};
+use crate::types::{AuditAction, Cause, ProfileName, RunId, RunStatus, SessionId, Usage};
 
 /// Short names of agents.
 const ALIASES: [(&str, &str); 1] = [("claude", "claude_code")];
@@ -31,6 +32,8 @@ pub(in crate::api) struct ChatRequest {
     model: Option<String>,
     /// The session to continue.
     session_id: Option<SessionId>,
+    /// Profile to use, one of `GET /api/profiles`. Default: that of the API key, else that of the server.
+    profile: Option<ProfileName>,
 }
 
 /// The result of the run.
@@ -58,8 +61,8 @@ pub(in crate::api) struct ChatResponse {
 ///
 /// This is an ordinary run: its events can be read, and it continues if the client disconnects. The response to a failed run is also 200;
 /// check `status` and `cause`.
-#[utoipa::path(post, path = "/api/chat", operation_id = "chat", tag = "runs", request_body = ChatRequest,
-    extensions(("x-error-codes" = json!(["unknown_model", "unknown_agent", "not_found", "working_dir_not_allowed", "bad_working_dir",
+#[utoipa::path(post, path = "/api/chat", operation_id = "chat", tag = "runs", params(ProfileHeaderParam), request_body = ChatRequest,
+    extensions(("x-error-codes" = json!(["unknown_model", "unknown_agent", "unknown_profile", "profile_conflict", "not_found", "working_dir_not_allowed", "bad_working_dir",
         "session_mismatch", "working_dir_gone", "cannot_resume", "budget_exceeded", "queue_full", "storage", "quota_exceeded", "storage_quota_exceeded"]))),
     responses((status = 200, description = "The run has ended.", body = ChatResponse)))]
 pub(in crate::api) async fn chat(
@@ -67,18 +70,22 @@ pub(in crate::api) async fn chat(
     audit_context: AuditContext,
     origin: ClientOrigin,
     Traced(trace_parent): Traced,
+    header: ProfileHeader,
     Json(request): Json<ChatRequest>,
 ) -> Result<Answer<ChatResponse>, ApiError> {
     let (agent_type, model) = agent_of(request.model.as_deref().unwrap_or("claude"), &app)?;
-    let new = NewRun {
+    let profile = app.profile_of(header.or(request.profile)?, &audit_context.principal);
+    let mut new = NewRun {
         agent_type: request.model.is_some().then_some(agent_type),
         prompt: request.message,
         model,
         session: request.session_id,
+        profile,
         trace_parent,
         is_local: origin.is_local,
         ..NewRun::default()
     };
+    new.default_passwords = new.profile.is_some() && app.auth.default_password_reaches(&audit_context.caller().user.name).await?;
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
     let creating = move |audit| async move {
         runs.create(&caller, new, None, Some(audit)).await.map_err(|error| ApiError::from_create(error, FIELDS))

@@ -85,7 +85,7 @@ pub(in crate::api) async fn create(
         Err(error) => return turn.abandon(error).await,
     };
     (new.agent_type, new.model, new.is_local) = (Some(agent_type), agents_model, origin.is_local);
-    (new.trace_parent, new.profile) = (trace_parent, headers.profile);
+    (new.trace_parent, new.profile) = (trace_parent, app.profile_of(headers.profile, &audit_context.principal));
     let may_ask = new.profile.is_some() || new.permission_mode.unwrap_or_default() != PermissionMode::Auto;
     new.default_passwords = may_ask && app.auth.default_password_reaches(&audit_context.caller().user.name).await?;
     // Before the run is created: without a stream the client could not follow it.

@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::audit_context::AuditContext;
-use super::super::{ApiError, AppState, Json, Path, Query};
+use super::super::{ApiError, AppState, FaultCode, Json, Path, Query};
 use super::created::Created;
 use super::pagination::{Page, page_size};
 use super::params::KeyPath;
 use crate::auth::{NewKey, Principal, Target};
+use crate::run::ProfileError;
 use crate::run::store::ApiKeyRecord;
-use crate::types::{AuditAction, KeyId, Scope, Timestamp, UserName};
+use crate::types::{AuditAction, Caller, KeyId, ProfileName, Scope, Timestamp, UserName, UserRole};
 
 /// An API key without its secret.
 #[derive(Serialize, ToSchema)]
@@ -38,12 +39,15 @@ pub(in crate::api) struct KeyView {
     /// When the key was last used, accurate to a minute; absent if never.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<Timestamp>,
+    /// Profile of the runs that name none; absent for that of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_profile: Option<ProfileName>,
 }
 
 impl From<ApiKeyRecord> for KeyView {
     fn from(key: ApiKeyRecord) -> Self {
-        let ApiKeyRecord { id, owner, name, hash: _, scopes, created_at, expires_at, last_used_at } = key;
-        Self { id, name, owner: owner.name, scopes, created_at, expires_at, last_used_at }
+        let ApiKeyRecord { id, owner, name, hash: _, scopes, created_at, expires_at, last_used_at, default_profile } = key;
+        Self { id, name, owner: owner.name, scopes, created_at, expires_at, last_used_at, default_profile }
     }
 }
 
@@ -90,6 +94,8 @@ pub(in crate::api) struct CreateKeyRequest {
     /// Lifetime in seconds, at most ten years. Default: until the key is revoked.
     #[schema(minimum = 1, maximum = 315_360_000)]
     expires_in: Option<u64>,
+    /// Profile of the runs that are created with this key and name none, one of `GET /api/profiles`. Default: that of the server.
+    default_profile: Option<ProfileName>,
 }
 
 /// A created API key. Only this response contains its secret.
@@ -104,7 +110,7 @@ pub(in crate::api) struct CreateKeyResponse {
 
 /// Creates an API key for the caller. Only this response contains the secret.
 #[utoipa::path(post, path = "/api/keys", operation_id = "create_key", tag = "keys", request_body = CreateKeyRequest,
-    extensions(("x-error-codes" = json!(["admin_only", "own_password_needed", "not_found", "storage", "quota_exceeded"]))),
+    extensions(("x-error-codes" = json!(["admin_only", "own_password_needed", "not_found", "unknown_profile", "storage", "quota_exceeded"]))),
     responses((status = 201, description = "The key was created.", body = CreateKeyResponse,
         headers(("Location" = String, description = "Path of the key.")))))]
 pub(in crate::api) async fn create(
@@ -112,14 +118,31 @@ pub(in crate::api) async fn create(
     audit_context: AuditContext,
     Json(request): Json<CreateKeyRequest>,
 ) -> Result<Created<CreateKeyResponse>, ApiError> {
-    let CreateKeyRequest { name, scopes, expires_in } = request;
+    let CreateKeyRequest { name, scopes, expires_in, default_profile } = request;
+    if let Some(profile) = &default_profile {
+        check_profile(&app, audit_context.caller(), profile, scopes.contains(&Scope::Admin)).await?;
+    }
     let names: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
     let event = audit_context.event(AuditAction::KeyCreate).detail(names.join(","));
-    let new = NewKey { name, scopes, expires_in: expires_in.map(Duration::from_secs) };
+    let new = NewKey { name, scopes, expires_in: expires_in.map(Duration::from_secs), default_profile };
     let (auth, owner) = (app.auth.clone(), audit_context.caller().user);
     let (key, record) = app.audited(event, move |audit| async move { Ok(auth.create_key(&owner, new, Some(audit)).await?) }).await?;
     let location = format!("/api/keys/{}", record.id);
     Ok(Created { location, body: CreateKeyResponse { key, view: record.into() } })
+}
+
+/// Checks that a key of `owner` may use a profile.
+async fn check_profile(app: &AppState, owner: Caller, profile: &ProfileName, is_for_admins: bool) -> Result<(), ApiError> {
+    // Without the scope a key of an admin has the rights of a plain user.
+    let caller = Caller { role: if is_for_admins { owner.role } else { UserRole::User }, ..owner };
+    match app.runs.profile(&caller, profile).await {
+        Ok(_) => Ok(()),
+        Err(error @ ProfileError::NotFound(_)) => {
+            let error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_profile", error.to_string());
+            Err(error.with_field("default_profile", FaultCode::NotFound))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Revokes an API key of the caller; for admins, of any user.

@@ -7,19 +7,25 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::audit_context::AuditContext;
+use super::super::body;
 use super::super::extract::Idempotent;
+use super::super::json_object::Object;
 use super::super::{ApiError, AppState, Path};
+use super::input_parts::{InputPart, encoded_size, into_content};
 use super::params::{IdempotencyHeader, RunPath};
 use crate::auth::Target;
+use crate::run::MessageInput;
 use crate::types::{AuditAction, MessageMode, RunId};
 
 /// A message to a live run.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct MessageRequest {
-    /// Text of the message.
+    /// Text of the message. May be absent if `parts` contains text.
     #[schema(min_length = 1, example = "Add a test, too.")]
-    text: String,
+    text: Option<String>,
+    /// Further parts of the message, as in `input.parts` of a new run. All images and files of the message together have at most 5 MiB.
+    parts: Option<Vec<Object<InputPart>>>,
     /// How the message is delivered.
     #[serde(default)]
     mode: MessageMode,
@@ -44,11 +50,14 @@ pub(in crate::api) async fn send(
     State(app): State<AppState>,
     audit_context: AuditContext,
     Path(run): Path<RunId>,
-    Idempotent { value, key, .. }: Idempotent<MessageRequest>,
+    Idempotent { value, key, size }: Idempotent<MessageRequest>,
 ) -> Result<(StatusCode, Answer<MessageResponse>), ApiError> {
-    let MessageRequest { text, mode } = value;
+    let MessageRequest { text, parts, mode } = value;
+    body::check_rest(size.saturating_sub(encoded_size(parts.as_deref())))?;
+    let (text, attachments) = into_content(text, parts, "parts")?;
+    let message = MessageInput { text, attachments, mode };
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
     let event = audit_context.event(AuditAction::RunMessage).to(Target::Run(run));
-    app.audited(event, move |audit| async move { Ok(runs.message(&caller, run, text, mode, key, Some(audit)).await?) }).await?;
+    app.audited(event, move |audit| async move { Ok(runs.message(&caller, run, message, key, Some(audit)).await?) }).await?;
     Ok((StatusCode::ACCEPTED, Answer(MessageResponse { run_id: run, mode })))
 }

@@ -49,6 +49,16 @@ pub(super) struct ProfilePath {
     profile: ProfileName,
 }
 
+/// The profile of a new run, in a header.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only described, not read")]
+pub(super) struct ProfileHeaderParam {
+    /// Profile to use, as in the body; for clients whose body has a fixed form.
+    #[param(rename = "OpenRunner-Profile")]
+    profile: Option<ProfileName>,
+}
+
 /// A permission request or question of a run.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]

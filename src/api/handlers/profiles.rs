@@ -12,10 +12,11 @@ use super::super::{ApiError, AppState, Json, Path};
 use super::created::Created;
 use super::pagination::Page;
 use super::params::ProfilePath;
+use super::profile_request::{ProfileRequest, with_names};
 use crate::auth::Principal;
 use crate::run::{NamedProfile, ProfileSource};
 use crate::types::{
-    Amount, AuditAction, IsolationLevel, Money, PermissionMode, Profile, ProfileName, RuleSpec, Timestamp, Tokens, UserName,
+    Amount, AuditAction, Caller, IsolationLevel, Money, PermissionMode, Profile, ProfileName, ProfileUser, RuleSpec, Timestamp, Tokens,
 };
 
 /// A profile without the settings of its MCP servers, which may contain secrets. Absent fields are left to the request.
@@ -67,17 +68,19 @@ pub(in crate::api) struct ProfileAnswer {
     /// Maximum number of model calls of a run, unless the request chooses a lower limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_turns: Option<Amount>,
-    /// The users who may use the profile, besides admins. Only for admins; absent for all users.
+    /// The users who may use the profile, besides admins: their names, and the ids of those who were removed. Only for admins; absent for all
+    /// users.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
-    users: Vec<UserName>,
+    users: Vec<ProfileUser>,
     /// When it was last changed; absent for one of the settings file.
     #[serde(skip_serializing_if = "Option::is_none")]
     updated_at: Option<Timestamp>,
 }
 
 impl ProfileAnswer {
-    fn new(named: NamedProfile, is_admin: bool) -> Self {
+    /// The view of a user who may use it.
+    async fn new(named: NamedProfile, caller: &Caller, app: &AppState) -> Result<Self, ApiError> {
         let NamedProfile { name, source, profile, updated_at } = named;
         let Profile {
             description,
@@ -95,7 +98,8 @@ impl ProfileAnswer {
             max_turns,
             users,
         } = profile;
-        Self {
+        let users = if caller.is_admin() { with_names(users, app).await? } else { Vec::new() };
+        Ok(Self {
             name,
             source,
             description,
@@ -111,9 +115,9 @@ impl ProfileAnswer {
             max_cost_usd,
             max_tokens,
             max_turns,
-            users: if is_admin { users } else { Vec::new() },
+            users,
             updated_at,
-        }
+        })
     }
 }
 
@@ -124,8 +128,11 @@ pub(in crate::api) type ProfilePage = Page<ProfileAnswer>;
 #[utoipa::path(get, path = "/api/profiles", operation_id = "list_profiles", tag = "profiles",
     responses((status = 200, description = "The profiles, by name. `next_cursor` is always null.", body = ProfilePage)))]
 pub(in crate::api) async fn list(State(app): State<AppState>, principal: Principal) -> Result<Answer<ProfilePage>, ApiError> {
-    let (found, is_admin) = (app.runs.profiles(&principal.caller).await?, principal.caller.is_admin());
-    Ok(Answer(Page::complete(found.into_iter().map(|named| ProfileAnswer::new(named, is_admin)).collect())))
+    let mut answers = Vec::new();
+    for named in app.runs.profiles(&principal.caller).await? {
+        answers.push(ProfileAnswer::new(named, &principal.caller, &app).await?);
+    }
+    Ok(Answer(Page::complete(answers)))
 }
 
 /// Returns a profile.
@@ -138,14 +145,15 @@ pub(in crate::api) async fn get(
     Path(name): Path<ProfileName>,
 ) -> Result<Answer<ProfileAnswer>, ApiError> {
     let found = app.runs.profile(&principal.caller, &name).await?;
-    Ok(Answer(ProfileAnswer::new(found, principal.caller.is_admin())))
+    Ok(Answer(ProfileAnswer::new(found, &principal.caller, &app).await?))
 }
 
 /// Creates a profile, or replaces the one of the same name. Admins only.
 ///
-/// Runs that exist keep what they have.
+/// Runs that exist keep what they have. The answer to a request for the profile can be sent back: an MCP server that is only named keeps its
+/// settings.
 #[utoipa::path(put, path = "/api/profiles/{profile}", operation_id = "set_profile", tag = "profiles", params(ProfilePath),
-    request_body = Profile,
+    request_body = ProfileRequest,
     extensions(("x-error-codes" = json!(["not_found", "profile_read_only", "too_many_profiles", "unknown_agent", "storage"]))),
     responses((status = 200, description = "The profile was replaced.", body = ProfileAnswer),
         (status = 201, description = "The profile was created.", body = ProfileAnswer, headers(("Location" = String, description = "Path of the profile.")))))]
@@ -153,12 +161,18 @@ pub(in crate::api) async fn set(
     State(app): State<AppState>,
     admin: AuditContext,
     Path(name): Path<ProfileName>,
-    Json(profile): Json<Profile>,
+    Json(request): Json<ProfileRequest>,
 ) -> Result<Response, ApiError> {
+    let caller = admin.caller();
     let event = admin.event(AuditAction::ProfileSet).detail(name.to_string());
+    let state = app.clone();
     let (runs, location) = (app.runs.clone(), format!("/api/profiles/{name}"));
-    let (named, is_new) = app.audited(event, move |audit| async move { Ok(runs.set_profile(name, profile, Some(audit)).await?) }).await?;
-    let body = ProfileAnswer::new(named, true);
+    let setting = move |audit| async move {
+        let profile = request.into_profile(&name, &caller, &state).await?;
+        Ok(runs.set_profile(name, profile, Some(audit)).await?)
+    };
+    let (named, is_new) = app.audited(event, setting).await?;
+    let body = ProfileAnswer::new(named, &admin.caller(), &app).await?;
     Ok(if is_new { Created { location, body }.into_response() } else { Answer(body).into_response() })
 }
 

@@ -7,8 +7,6 @@ use std::time::Duration;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -20,14 +18,15 @@ use super::super::extract::{Idempotent, Traced};
 use super::super::json_object::{Object, object, optional_object};
 use super::super::{ApiError, AppState, FaultCode, FieldError, Path, Query};
 use super::created::Created;
+use super::input_parts::{InputPart, encoded_size, into_content};
 use super::pagination::{Page, page_size};
 use super::params::{IdempotencyHeader, RunPath};
 use crate::auth::{ClientOrigin, Principal, Target};
 use crate::run::store::{OwnerFilter, RunFilter, SearchText};
-use crate::run::{NewAttachment, NewRun, OnBusy, RunView, WebhookRequest};
+use crate::run::{NewRun, OnBusy, RunView, WebhookRequest};
 use crate::types::{
-    Amount, Attachment, AttachmentInfo, AttachmentKind, AuditAction, IsolationLevel, McpServer, McpServerSpec, Money, OnRateLimit,
-    PermissionMode, ProfileName, ProjectConfig, RuleSpec, RunId, RunStatus, SessionId, SpendLimits, Timestamp, Tokens, UserName,
+    Amount, AuditAction, IsolationLevel, McpServer, McpServerSpec, Money, OnRateLimit, PermissionMode, ProfileName, ProjectConfig,
+    RuleSpec, RunId, RunStatus, SessionId, SpendLimits, Timestamp, Tokens, UserName,
 };
 
 const FIELDS: RunFields = RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
@@ -59,35 +58,6 @@ struct RunInput {
     /// Further parts of the input. The prompt is `text` and the texts of the parts, with blank lines between them; images and files follow it
     /// in this order. All images and files together have at most 5 MiB.
     parts: Option<Vec<Object<InputPart>>>,
-}
-
-/// A part of the input: a text, an image that the model sees, or a file that the agent can read.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct InputPart {
-    /// Kind of part.
-    r#type: PartType,
-    /// The text; required for `text`, and only there.
-    text: Option<String>,
-    /// Media type; required for images (`image/png`, `image/jpeg`, `image/gif`, `image/webp`) and files.
-    media_type: Option<String>,
-    /// The content in Base64; required for images and files.
-    data: Option<String>,
-    /// File name without directories. Default: `image-N` or `file-N`, with the position N of the part from 1.
-    #[schema(max_length = 128)]
-    name: Option<String>,
-}
-
-/// Kind of part.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum PartType {
-    /// Text of the prompt.
-    Text,
-    /// An image.
-    Image,
-    /// A file.
-    File,
 }
 
 /// Options of a run. Every field may be absent or null, which means its default.
@@ -140,7 +110,7 @@ struct RunMetadata {
     session_id: Option<SessionId>,
     /// What to do if that session has a live run.
     on_busy: Option<OnBusy>,
-    /// Profile to use, one of `GET /api/profiles`. The other fields may set what it leaves open, and narrow what it sets.
+    /// Profile to use, one of `GET /api/profiles`. Default: that of the API key, else that of the server. The other fields may set what it leaves open, and narrow what it sets.
     profile: Option<ProfileName>,
     /// How permission requests are decided. Default: that of the profile, or `auto`.
     permission_mode: Option<PermissionMode>,
@@ -226,9 +196,10 @@ pub(in crate::api) async fn create(
     Idempotent { value, key, size }: Idempotent<CreateRunRequest>,
 ) -> Result<Created<CreateRunResponse>, ApiError> {
     let request: CreateRunRequest = value;
-    body::check_rest(size.saturating_sub(request.input.encoded_size()))?;
+    body::check_rest(size.saturating_sub(encoded_size(request.input.parts.as_deref())))?;
     let mut new = request.into_new_run(origin.is_local)?;
     new.trace_parent = trace_parent;
+    new.profile = app.profile_of(new.profile, &audit_context.principal);
     let may_ask = new.profile.is_some() || new.permission_mode.unwrap_or_default() != PermissionMode::Auto;
     new.default_passwords = may_ask && app.auth.default_password_reaches(&audit_context.caller().user.name).await?;
     let (runs, caller, event) = (app.runs.clone(), audit_context.caller(), audit_context.event(AuditAction::RunCreate));
@@ -242,65 +213,9 @@ pub(in crate::api) async fn create(
     Ok(Created { location, body: CreateRunResponse { run_id: run.run_id, session_id: run.session_id, status, events_url } })
 }
 
-impl RunInput {
-    /// Size of the images and files as they are in the request, in bytes.
-    fn encoded_size(&self) -> usize {
-        let parts = self.parts.iter().flatten();
-        parts.filter_map(|Object(part)| part.data.as_ref()).map(String::len).sum()
-    }
-
-    /// The prompt, and the images and files.
-    fn into_prompt(self) -> Result<(String, Vec<NewAttachment>), ApiError> {
-        let (mut texts, mut attachments, mut faults) = (Vec::from_iter(self.text), Vec::new(), Vec::new());
-        for (index, Object(part)) in self.parts.unwrap_or_default().into_iter().enumerate() {
-            match part.into_content(index) {
-                Ok(PartContent::Text(text)) => texts.push(text),
-                Ok(PartContent::Attachment(attachment)) => attachments.push(NewAttachment { index, attachment }),
-                Err(fault) => faults.push(fault),
-            }
-        }
-        if faults.is_empty() { Ok((texts.join("\n\n"), attachments)) } else { Err(ApiError::invalid_fields(faults)) }
-    }
-}
-
-/// What a part contains.
-enum PartContent {
-    Text(String),
-    Attachment(Attachment),
-}
-
-impl InputPart {
-    fn into_content(self, index: usize) -> Result<PartContent, FieldError> {
-        let fault = |field: &str, code, detail: &str| FieldError::new(format!("input.parts[{index}].{field}"), code, detail);
-        let required = |field| fault(field, FaultCode::Required, "is required for this type of part");
-        let unexpected = |field| fault(field, FaultCode::Conflict, "does not belong to this type of part");
-        let kind = match self.r#type {
-            PartType::Text => {
-                let others = [("media_type", &self.media_type), ("data", &self.data), ("name", &self.name)];
-                return match (self.text, others.iter().find(|(_, value)| value.is_some())) {
-                    (_, Some((field, _))) => Err(unexpected(field)),
-                    (Some(text), None) => Ok(PartContent::Text(text)),
-                    (None, None) => Err(required("text")),
-                };
-            }
-            PartType::Image => AttachmentKind::Image,
-            PartType::File => AttachmentKind::File,
-        };
-        if self.text.is_some() {
-            return Err(unexpected("text"));
-        }
-        let media_type = self.media_type.ok_or_else(|| required("media_type"))?;
-        let data = self.data.ok_or_else(|| required("data"))?;
-        let content = STANDARD.decode(data).map_err(|_| fault("data", FaultCode::Invalid, "must be Base64 with padding"))?;
-        let name = self.name.unwrap_or_else(|| format!("{}-{}", kind.as_str(), index + 1));
-        let info = AttachmentInfo { kind, media_type, name, size: content.len() as u64 };
-        Ok(PartContent::Attachment(Attachment { info, content: content.into() }))
-    }
-}
-
 impl CreateRunRequest {
     fn into_new_run(self, is_local: bool) -> Result<NewRun, ApiError> {
-        let (prompt, attachments) = self.input.into_prompt()?;
+        let (prompt, attachments) = into_content(self.input.text, self.input.parts, "input.parts")?;
         let metadata = self.metadata;
         let working_dir = match (metadata.working_dir, metadata.cwd) {
             (Some(one), Some(other)) if one != other => {

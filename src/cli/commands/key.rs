@@ -12,7 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::format::field;
 use crate::cli::output::{print_json, print_line};
 use crate::cli::table;
-use crate::types::{KeyId, Scope, UserName};
+use crate::types::{KeyId, ProfileName, Scope, UserName};
 
 /// Commands on API keys. They work on the chosen server, or on a data directory with `--data-dir`.
 #[derive(Debug, Subcommand)]
@@ -52,6 +52,9 @@ pub(in crate::cli) struct KeyCreateArgs {
     /// Days until the key expires (default: never)
     #[arg(long, value_name = "DAYS", value_parser = days)]
     expires_in_days: Option<u32>,
+    /// Profile of the runs that are created with the key and name none (default: that of the server)
+    #[arg(long, value_name = "NAME")]
+    default_profile: Option<ProfileName>,
     #[command(flatten)]
     offline: OfflineArgs,
 }
@@ -94,7 +97,7 @@ async fn ls(context: &Context, args: KeyLsArgs) -> anyhow::Result<()> {
 async fn create(context: &Context, args: KeyCreateArgs) -> anyhow::Result<()> {
     let accounts = Accounts::open(context, args.offline).await?;
     let expires_in = args.expires_in_days.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60));
-    let created = accounts.create_key(args.owner.as_ref(), args.name, args.scopes, expires_in).await?;
+    let created = accounts.create_key(args.owner.as_ref(), args.name, args.scopes, expires_in, args.default_profile).await?;
     if context.output.json {
         return print_json(&created);
     }

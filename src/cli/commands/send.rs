@@ -1,8 +1,11 @@
 //! `openrunner run send`
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde_json::json;
 
+use crate::cli::attached;
 use crate::cli::client::resolve_run;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -18,6 +21,9 @@ pub(in crate::cli) struct SendArgs {
     /// Message; `-`, or no message if standard input is a pipe, reads it from there
     #[arg(value_name = "TEXT")]
     text: Option<String>,
+    /// Image (PNG, JPEG, GIF, WebP) or other file to give to the agent; may be repeated
+    #[arg(long, value_name = "FILE")]
+    attach: Vec<PathBuf>,
     /// Add the message to the current turn, if the agent supports it, instead of queuing it as the next turn
     #[arg(long, conflicts_with = "interrupt")]
     steer: bool,
@@ -36,7 +42,11 @@ pub(in crate::cli) async fn send(context: &Context, args: SendArgs) -> anyhow::R
     };
     let client = context.connect().await?;
     let id = resolve_run(&client, &args.run).await?;
-    let accepted = client.post(&format!("/api/runs/{id}/messages"), Some(&json!({ "text": text, "mode": mode }))).await?;
+    let mut message = json!({ "text": text, "mode": mode });
+    if !args.attach.is_empty() {
+        message["parts"] = attached::parts(&args.attach)?;
+    }
+    let accepted = client.post(&format!("/api/runs/{id}/messages"), Some(&message)).await?;
     context.output.confirm(&format!("Message {done} {id}"), &accepted)?;
     Ok(Exit::Success)
 }

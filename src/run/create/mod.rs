@@ -16,6 +16,7 @@ mod validate;
 use std::sync::Arc;
 
 use self::commit::NewRecord;
+pub use self::profile::MAX_USERS as MAX_PROFILE_USERS;
 pub(in crate::run) use self::profile::check_profile;
 use self::validate::{Checked, Granted, ValidationContext};
 use crate::agent::Capabilities;

@@ -14,7 +14,7 @@ use crate::types::{
 /// Maximum number of MCP servers of a profile.
 const MAX_SERVERS: usize = 32;
 /// Maximum number of users of a profile.
-const MAX_USERS: usize = 256;
+pub const MAX_USERS: usize = 256;
 /// Maximum length of a description in bytes.
 const MAX_DESCRIPTION: usize = 500;
 

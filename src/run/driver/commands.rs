@@ -28,10 +28,10 @@ impl Driver {
                 };
                 send_reply(reply, answered);
             }
-            Command::Message { text, mode, idempotency, audit, reply } => {
+            Command::Message { message, mode, idempotency, audit, reply } => {
                 let accepted = match &phase {
                     Phase::Closing(closing) => Err(closing.error.clone().map_or(MessageRejected::Ended, MessageRejected::Store)),
-                    phase => self.accept_message(text, mode, idempotency, audit, phase.agent()).await,
+                    phase => Box::pin(self.accept_message(message, mode, idempotency, audit, phase.agent())).await,
                 };
                 send_reply(reply, accepted);
             }

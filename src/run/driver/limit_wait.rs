@@ -13,11 +13,13 @@ use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use super::phase::{Admission, Phase};
-use super::{Batch, Driver, DriverExit};
+use super::timers::WallClock;
+use super::{Batch, Driver, DriverExit, millis};
 use crate::agent::handle::{AgentEnd, AgentHandle};
 use crate::process::shim::release;
 use crate::run::admission::Ticket;
 use crate::run::events::LogSummary;
+use crate::run::queued_message::QueuedMessage;
 use crate::run::sessions::SessionTurn;
 use crate::run::state::{Input, RunState};
 use crate::run::store::{RunChange, WaitChange};
@@ -39,6 +41,8 @@ pub(super) struct LimitWait {
     count: u32,
     /// Usage of the agents of this run before the present one.
     earlier_usage: Option<Usage>,
+    /// What was left of the run's time limit when an earlier server began to wait.
+    time_left: Option<Duration>,
 }
 
 impl LimitWait {
@@ -50,6 +54,7 @@ impl LimitWait {
             waited: summary.waited,
             count: summary.waits,
             earlier_usage: summary.earlier_usage.clone(),
+            time_left: summary.time_left,
         }
     }
 
@@ -61,6 +66,11 @@ impl LimitWait {
     /// Notes the start of a turn, in which a limit is reported again.
     pub(super) fn start_turn(&mut self) {
         self.resets_at = None;
+    }
+
+    /// Notes what the agent has reported in the present turn, which may not be the one of the last report in the log.
+    pub(super) fn set_resets_at(&mut self, resets_at: Option<Timestamp>) {
+        self.resets_at = resets_at;
     }
 
     /// Notes the launch of the agent that continues. `usage` is that of the run so far.
@@ -130,7 +140,7 @@ impl Driver {
         let change = RunChange { wait: self.limit_wait.until.map(WaitChange::Until), ..RunChange::default() };
         if self.store(&[notice], change, Some(agent)).await.is_err() {
             // What cannot be stored is not waited for: the run fails by the limit.
-            self.limit_wait.until = None;
+            self.abandon_wait();
             self.finishing = true;
         }
         // A stop that has arrived meanwhile ends the agent in its own way.
@@ -146,9 +156,7 @@ impl Driver {
         let until = match self.plan_wait(failure)? {
             Ok(until) => until,
             Err(reason) => {
-                if let Some(Err(failure)) = &mut self.last_turn {
-                    failure.message = format!("{}; {reason}", failure.message);
-                }
+                self.explain_failure(&reason);
                 return None;
             }
         };
@@ -160,8 +168,26 @@ impl Driver {
         self.timers.idle = None;
         let message = format!("the provider's limit was reached; the run waits until {until} and continues then");
         // A later server must not deliver again what the agent has received.
-        let data = json!({ "resets_at": resets_at, "resumes_at": until, "messages": self.queued_messages });
+        let mut data = json!({ "resets_at": resets_at, "resumes_at": until });
+        if let Some(left) = self.timers.limit.remaining() {
+            data["timeout_left_ms"] = millis(left).into();
+        }
+        QueuedMessage::describe(&self.queued_messages, &mut data);
         Some(StreamEvent::Notice { level: Level::Info, code: NoticeCode::WaitingForReset, message, data: Some(data) })
+    }
+
+    /// Ends a wait that cannot be stored: the run fails by the limit.
+    fn abandon_wait(&mut self) {
+        if self.limit_wait.until.take().is_some() {
+            self.explain_failure("the run did not wait, because that could not be stored");
+        }
+    }
+
+    /// Adds to the failure of the last turn why the run does not wait.
+    fn explain_failure(&mut self, reason: &str) {
+        if let Some(Err(failure)) = &mut self.last_turn {
+            failure.message = format!("{}; {reason}", failure.message);
+        }
     }
 
     /// Continues to wait for the exit of the agent of a run that an earlier server drove. Returns whether the run waits.
@@ -173,6 +199,7 @@ impl Driver {
             return false;
         }
         self.finishing = false;
+        self.restore_time_limit();
         self.transition(Input::LimitReached);
         self.timers.idle = None;
         let _ = self.store_status(Some(agent)).await;
@@ -185,7 +212,11 @@ impl Driver {
     /// Parks a run whose agent has ended, if the run waits: releases its slot and removes what was left of the agent. `batch` contains the
     /// agent's last items; it is empty afterwards. `None` if the run does not wait, or if that cannot be stored: it ends then.
     pub(super) async fn park(&mut self, end: &AgentEnd, batch: &mut Batch) -> Option<Phase> {
-        if end.lost.is_some() || !self.held.is_empty() {
+        if end.lost.is_some() {
+            return None;
+        }
+        if !self.held.is_empty() {
+            self.abandon_wait();
             return None;
         }
         // An agent may report the end of its turn only by its exit.
@@ -196,6 +227,8 @@ impl Driver {
         batch.change.wait = Some(WaitChange::Parked(until));
         if self.store(&batch.events, batch.change.clone(), None).await.is_err() {
             batch.events.truncate(reported);
+            batch.change.wait = None;
+            self.abandon_wait();
             return None;
         }
         *batch = Batch::default();
@@ -220,6 +253,7 @@ impl Driver {
             self.started = true;
         }
         self.limit_wait.until = Some(until);
+        self.restore_time_limit();
         self.transition(Input::LimitReached);
         let at = self.instant_of(until);
         let admission: Admission = Box::pin(async move {
@@ -227,7 +261,13 @@ impl Driver {
             sleep_until(at).await;
             (Some(session), ticket.admitted().await)
         });
-        self.drive(Phase::Waiting(admission)).await
+        Box::pin(self.drive(Phase::Waiting(admission))).await
+    }
+
+    /// Continues the time limit where an earlier server has announced the wait. A damaged log does not contain where that was.
+    fn restore_time_limit(&mut self) {
+        let left = self.limit_wait.time_left.unwrap_or(self.spec.timeout);
+        self.timers.limit = WallClock::Paused { remaining: left.min(self.spec.timeout) };
     }
 
     fn instant_of(&self, at: Timestamp) -> Instant {

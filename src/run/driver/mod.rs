@@ -50,6 +50,7 @@ use super::config::RunConfig;
 use super::events::LogWriter;
 use super::live::{Command, Inbox};
 use super::policy::Policy;
+use super::queued_message::QueuedMessage;
 use super::requests::Requests;
 use super::run_secrets::RunSecrets;
 use super::sessions::SessionTurn;
@@ -130,7 +131,11 @@ pub(super) struct Driver {
     /// The audit entry of the stop, until it is stored with the status that shows the stop.
     stop_audit: Option<Audited>,
     /// Messages for later turns.
-    queued_messages: VecDeque<String>,
+    queued_messages: VecDeque<QueuedMessage>,
+    /// Number of messages with attachments so far.
+    attached_messages: u64,
+    /// Why the next message could not be delivered.
+    delivery_problem: Option<String>,
     requests: Requests,
     usage: Option<Usage>,
     limit_wait: LimitWait,
@@ -236,6 +241,8 @@ impl Driver {
             finishing: false,
             stop_audit: None,
             queued_messages: VecDeque::new(),
+            attached_messages: 0,
+            delivery_problem: None,
             requests: Requests::default(),
             usage: None,
             limit_wait: LimitWait::default(),
@@ -259,7 +266,7 @@ impl Driver {
 
     /// Drives the run from the queue to its end, or until the server detaches.
     pub(super) async fn run(self, ticket: Ticket, session: SessionTurn) -> DriverExit {
-        self.drive(Phase::Queued(phase::admission(ticket, session))).await
+        Box::pin(self.drive(Phase::Queued(phase::admission(ticket, session)))).await
     }
 
     /// Drives a run whose agent was started by an earlier server. It does not wait for a slot or its session, but occupies both.
@@ -275,7 +282,7 @@ impl Driver {
         };
         self.permits = Some((guard, slot));
         self.begin_supervision(&agent);
-        self.drive(Phase::Running(agent)).await
+        Box::pin(self.drive(Phase::Running(agent))).await
     }
 
     async fn drive(mut self, mut phase: Phase) -> DriverExit {

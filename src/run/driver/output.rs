@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::Driver;
 use crate::agent::handle::AgentHandle;
 use crate::run::output_schema::OutputSchema;
+use crate::run::queued_message::QueuedMessage;
 use crate::run::store::RunChange;
 use crate::types::{Cause, Failure, Level, MessageMode, NoticeCode, StreamEvent, TurnEnd};
 
@@ -34,12 +35,12 @@ impl Driver {
             message: "the answer does not match output_schema; the agent is asked to correct it".to_owned(),
             data: Some(json!({ "problem": problem })),
         };
-        let events = [notice, StreamEvent::UserMessage { content: content.clone(), mode: MessageMode::Queue }];
+        let events = [notice, StreamEvent::UserMessage { content: content.clone(), mode: MessageMode::Queue, attachments: Vec::new() }];
         if self.store(&events, RunChange::default(), Some(agent)).await.is_err() {
             return checked;
         }
         self.emitted_notices.push(NoticeCode::BadOutput);
-        self.queued_messages.push_back(content);
+        self.queued_messages.push_back(QueuedMessage::text(content));
         turn
     }
 

@@ -13,8 +13,9 @@ use super::limit_wait::LimitWait;
 use super::timers::WallClock;
 use super::{Batch, Driver};
 use crate::agent::Item;
-use crate::agent::handle::{AgentHandle, History, TextDigest};
+use crate::agent::handle::{AgentHandle, History, MessageDigest};
 use crate::run::events::LogSummary;
+use crate::run::queued_message::QueuedMessage;
 use crate::run::requests::resolved_event;
 use crate::run::state::{Input, StopReason};
 use crate::types::{Answer, DecidedBy, MessageMode, OutputCheckpoint, StreamEvent};
@@ -22,9 +23,9 @@ use crate::types::{Answer, DecidedBy, MessageMode, OutputCheckpoint, StreamEvent
 /// Delay before the log is read again after that has failed.
 const READ_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Messages in the log that the agent may not have received: text, mode, and whether the agent was ready when the message arrived.
+/// Messages in the log that the agent may not have received, each with its mode, and whether the agent was ready when the message arrived.
 #[derive(Debug, Default)]
-pub(super) struct Unconfirmed(Vec<(String, MessageMode, bool)>);
+pub(super) struct Unconfirmed(Vec<(QueuedMessage, MessageMode, bool)>);
 
 impl Driver {
     /// Adds the state recorded in the log of an earlier server. `age` is the time since the run was created.
@@ -46,6 +47,7 @@ impl Driver {
             self.reopen_request(request, created_at);
         }
         self.emitted_notices = summary.notices;
+        self.attached_messages = summary.attached_messages;
         self.unconfirmed = Unconfirmed(summary.messages);
         self.queued_messages = self.unconfirmed.undelivered(&[], &[]);
         self
@@ -62,6 +64,9 @@ impl Driver {
         let unconfirmed = std::mem::take(&mut self.unconfirmed);
         let answer_deadline = self.requests.last_deadline();
         let mut batch = Batch::default();
+        if history.waiting.is_some() {
+            self.limit_wait.set_resets_at(history.resets_at);
+        }
         for item in std::mem::take(&mut history.new_items) {
             self.add_item(item, &mut batch);
         }
@@ -173,25 +178,25 @@ impl Driver {
         }
     }
 
-    fn is_queued(&self, text: &str) -> bool {
-        self.queued_messages.iter().any(|queued| queued == text)
+    fn is_queued(&self, message: &QueuedMessage) -> bool {
+        self.queued_messages.contains(message)
     }
 }
 
 impl Unconfirmed {
     /// The messages that are not among those that the agent has received, in delivery order (see [`Driver::accept_message`]).
-    fn undelivered(&self, sent: &[TextDigest], steered: &[TextDigest]) -> VecDeque<String> {
+    fn undelivered(&self, sent: &[MessageDigest], steered: &[MessageDigest]) -> VecDeque<QueuedMessage> {
         let mut queued = VecDeque::new();
         let mut steered = steered.to_vec();
-        for (text, mode, started) in &self.0 {
-            if *mode == MessageMode::Steer && remove_first(&mut steered, text) {
+        for (message, mode, started) in &self.0 {
+            if *mode == MessageMode::Steer && remove_first(&mut steered, message) {
                 continue;
             }
             // Before the agent was ready there was no turn to interrupt.
-            if *started && *mode != MessageMode::Queue { queued.push_front(text.clone()) } else { queued.push_back(text.clone()) }
+            if *started && *mode != MessageMode::Queue { queued.push_front(message.clone()) } else { queued.push_back(message.clone()) }
         }
         for sent in sent {
-            if let Some(index) = queued.iter().position(|text| TextDigest::of(text) == *sent) {
+            if let Some(index) = queued.iter().position(|message| message.digest() == *sent) {
                 queued.remove(index);
             }
         }
@@ -199,12 +204,12 @@ impl Unconfirmed {
     }
 }
 
-/// Removes the first occurrence of `text`. Returns whether there was one.
-fn remove_first(texts: &mut Vec<TextDigest>, text: &str) -> bool {
-    let digest = TextDigest::of(text);
-    let index = texts.iter().position(|other| *other == digest);
+/// Removes the first occurrence of `message`. Returns whether there was one.
+fn remove_first(digests: &mut Vec<MessageDigest>, message: &QueuedMessage) -> bool {
+    let digest = message.digest();
+    let index = digests.iter().position(|other| *other == digest);
     index.is_some_and(|index| {
-        texts.remove(index);
+        digests.remove(index);
         true
     })
 }
@@ -214,9 +219,10 @@ mod tests {
     use super::*;
 
     fn texts(messages: &[(&str, MessageMode, bool)], sent: &[&str], steered: &[&str]) -> Vec<String> {
-        let messages = messages.iter().map(|(text, mode, started)| ((*text).to_owned(), *mode, *started)).collect();
-        let digests = |texts: &[&str]| texts.iter().map(|text| TextDigest::of(text)).collect::<Vec<_>>();
-        Unconfirmed(messages).undelivered(&digests(sent), &digests(steered)).into()
+        let messages = messages.iter().map(|(text, mode, started)| (QueuedMessage::text(*text), *mode, *started)).collect();
+        let digests = |texts: &[&str]| texts.iter().map(|text| MessageDigest::of(text, None)).collect::<Vec<_>>();
+        let undelivered = Unconfirmed(messages).undelivered(&digests(sent), &digests(steered));
+        undelivered.into_iter().map(|message| message.text).collect()
     }
 
     #[test]

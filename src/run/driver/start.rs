@@ -29,7 +29,7 @@ impl Driver {
             self.context.metrics.record_admitted(&self.spec.agent_type, self.prior_age + self.created.elapsed());
             self.admitted_at = Some(Instant::now());
         }
-        // After a wait it continues, unless an earlier server knew how much was left.
+        // After a wait it goes on where it was.
         if matches!(self.timers.limit, WallClock::Off) {
             self.timers.limit = WallClock::start(self.spec.timeout);
         }

@@ -82,6 +82,15 @@ impl WallClock {
         }
     }
 
+    /// The remaining time; `None` if there is no limit.
+    pub(super) fn remaining(self) -> Option<Duration> {
+        match self {
+            Self::Off => None,
+            Self::Running { until } => Some(until.saturating_duration_since(Instant::now())),
+            Self::Paused { remaining } => Some(remaining),
+        }
+    }
+
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
             Self::Running { until } => Some(until),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::run::queued_message::QueuedMessage;
 use crate::types::bounds::{MAX_ANSWERED_REQUESTS, MAX_OPEN_REQUESTS, MAX_TIMED_CALLS};
 use crate::types::{Answer, MessageMode, NoticeCode, Recent, StreamEvent, Timestamp, Usage};
 
@@ -26,7 +27,9 @@ pub struct LogSummary {
     /// The last tool calls without a result, with their times.
     pub tool_calls: Recent<Timestamp>,
     /// Further messages in their order, except those reported as undelivered, each with whether the agent had started before.
-    pub messages: Vec<(String, MessageMode, bool)>,
+    pub messages: Vec<(QueuedMessage, MessageMode, bool)>,
+    /// Number of messages with attachments.
+    pub attached_messages: u64,
     /// The codes of all notices, each once.
     pub notices: Vec<NoticeCode>,
     /// When the last limit resets that the agent has reported.
@@ -39,6 +42,8 @@ pub struct LogSummary {
     pub waits: u32,
     /// Usage of its agents before the last wait.
     pub earlier_usage: Option<Usage>,
+    /// What was left of its time limit when the last wait began.
+    pub time_left: Option<Duration>,
 }
 
 #[derive(Deserialize)]
@@ -55,12 +60,14 @@ impl Default for LogSummary {
             answered: Recent::new(MAX_ANSWERED_REQUESTS),
             tool_calls: Recent::new(MAX_TIMED_CALLS),
             messages: Vec::new(),
+            attached_messages: 0,
             notices: Vec::new(),
             resets_at: None,
             waits_until: None,
             waited: Duration::ZERO,
             waits: 0,
             earlier_usage: None,
+            time_left: None,
         }
     }
 }
@@ -101,7 +108,11 @@ impl LogSummary {
             StreamEvent::ToolResult { id, .. } => {
                 self.tool_calls.remove(&id);
             }
-            StreamEvent::UserMessage { content, mode } => self.messages.push((content, mode, self.started)),
+            StreamEvent::UserMessage { content, mode, attachments } => {
+                let number = (!attachments.is_empty()).then_some(self.attached_messages + 1);
+                self.attached_messages = number.unwrap_or(self.attached_messages);
+                self.messages.push((QueuedMessage { text: content, number, attachments }, mode, self.started));
+            }
             StreamEvent::Notice { code, ref data, .. } => {
                 self.add_wait(&event, code, data.as_ref(), ts);
                 if !self.notices.contains(&code) {
@@ -125,9 +136,10 @@ impl LogSummary {
                 self.waited = self.waited.saturating_add(Duration::from_millis(u64::try_from(wait).unwrap_or(0)));
                 self.waits = self.waits.saturating_add(1);
                 self.waits_until = until;
+                self.time_left = data.and_then(|data| data.get("timeout_left_ms")?.as_u64()).map(Duration::from_millis);
                 // The agent that ended has received all others.
-                let queued = data.and_then(|data| data.get("messages")?.as_array()).into_iter().flatten().filter_map(Value::as_str);
-                self.messages = queued.map(|text| (text.to_owned(), MessageMode::Queue, true)).collect();
+                let queued = QueuedMessage::from_data(data).into_iter();
+                self.messages = queued.map(|message| (message, MessageMode::Queue, true)).collect();
             }
             NoticeCode::Resumed => (self.waits_until, self.resets_at, self.earlier_usage) = (None, None, self.usage.clone()),
             _ => {}
@@ -138,7 +150,7 @@ impl LogSummary {
     fn remove_undelivered(&mut self, data: Option<&Value>) {
         let texts = data.and_then(|data| data.get("messages")?.as_array());
         for text in texts.into_iter().flatten().filter_map(Value::as_str) {
-            if let Some(index) = self.messages.iter().position(|(message, ..)| message == text) {
+            if let Some(index) = self.messages.iter().position(|(message, ..)| message.text == text) {
                 self.messages.remove(index);
             }
         }

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::run::feed::ChangeNotifier;
+use crate::run::queued_message::NewMessage;
 use crate::run::requests::{BadAnswer, RequestView};
 use crate::run::state::StopReason;
 use crate::run::store::{Audited, Idempotency, StoreError};
@@ -43,7 +44,7 @@ pub(in crate::run) enum Command {
         reply: oneshot::Sender<Result<(), AnswerRejected>>,
     },
     Message {
-        text: String,
+        message: NewMessage,
         mode: MessageMode,
         idempotency: Option<Idempotency>,
         audit: Option<Audited>,
@@ -212,12 +213,12 @@ impl RunHandle {
     /// [`MessageRejected`], by cause.
     pub(in crate::run) async fn message(
         &self,
-        text: String,
+        message: NewMessage,
         mode: MessageMode,
         idempotency: Option<Idempotency>,
         audit: Option<Audited>,
     ) -> Result<(), MessageRejected> {
-        match self.call(|reply| Command::Message { text, mode, idempotency, audit, reply }).await {
+        match self.call(|reply| Command::Message { message, mode, idempotency, audit, reply }).await {
             Ok(accepted) => accepted,
             Err(NoReply::Ended) => Err(MessageRejected::Ended),
             Err(NoReply::TimedOut) => Err(NoReply::timeout().into()),

@@ -2,13 +2,15 @@
 
 use super::RunManager;
 use crate::process::remove_tree;
+use crate::run::attachments;
 use crate::run::errors::{AnswerError, DeleteError, FindError, MessageError, RetryError};
 use crate::run::idempotency::IdempotencyKey;
 use crate::run::live::{AnswerRejected, MessageRejected};
+use crate::run::queued_message::{MessageInput, NewMessage};
 use crate::run::state::StopReason;
 use crate::run::store::{Audited, Deleted, DeliveryRetry, StoreError, UsedKey};
 use crate::run::view::RunView;
-use crate::types::{Answer, Caller, MessageMode, RunId};
+use crate::types::{Answer, Caller, RunId};
 
 impl RunManager {
     /// Answers a request of the run's agent. On success the answer is stored, and the agent's task has it.
@@ -41,11 +43,11 @@ impl RunManager {
         &self,
         caller: &Caller,
         id: RunId,
-        text: String,
-        mode: MessageMode,
+        message: MessageInput,
         key: Option<IdempotencyKey>,
         audit: Option<Audited>,
     ) -> Result<(), MessageError> {
+        let MessageInput { text, attachments: attached, mode } = message;
         let run = self.find_visible_run(caller, id).await?;
         let fingerprint = key.as_ref().map(|key| key.fingerprint).unwrap_or_default();
         let check_reuse =
@@ -59,16 +61,22 @@ impl RunManager {
             return Err(MessageError::InvalidText);
         }
         // Without waiting: the program of a run that is starting may be under inspection.
-        if !self.inner.context.agents.known_capabilities(&run.spec.agent_type).messages {
+        let capabilities = self.inner.context.agents.known_capabilities(&run.spec.agent_type);
+        if !capabilities.messages {
             return Err(MessageError::NotSupported(run.spec.agent_type));
         }
+        let faults = attachments::check(&attached, &run.spec.agent_type, Some(capabilities));
+        if !faults.is_empty() {
+            return Err(MessageError::Attachments(faults));
+        }
+        let message = NewMessage { text, attachments: attached.into_iter().map(|new| new.attachment).collect() };
         // The run counts towards its owner's budget, also if an admin sends the message.
         self.inner.context.budgets.check(&run.owner).await?;
         self.inner.quotas.check_stored(run.owner.id).await.map_err(FindError::from)?;
         let key = key.map(|key| key.into_record(caller, self.inner.log.now()));
         let handle = self.inner.live.get(id);
         let accepted = match handle {
-            Some(handle) => handle.message(text, mode, key, audit).await,
+            Some(handle) => handle.message(message, mode, key, audit).await,
             None => Err(MessageRejected::Ended),
         };
         match accepted {

@@ -137,6 +137,7 @@ impl RunManager {
             default_quotas: crate::types::PerQuota::default(),
             permission_rules: vec![],
             profiles: BTreeMap::new(),
+            default_profile: None,
             user_env: vec![],
             secrets: Secrets::default(),
             retention: RetentionPolicy::default(),

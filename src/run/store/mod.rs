@@ -29,7 +29,8 @@ pub use profiles::{ProfileChange, ProfileRecord, ProfileStore};
 pub use quotas::{QuotaStore, QuotaUse};
 pub use retention::{FreshWorkspace, PendingRemoval, RetentionStep, RetentionStore, StoreSize};
 pub use runs::{
-    Chunk, Conversation, DamagedChunk, Deleted, LogTip, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, SessionUse, WaitChange,
+    Chunk, Conversation, DamagedChunk, Deleted, LogTip, MessageAttachments, RunChange, RunFilter, RunRecord, RunStore, SessionRecord,
+    SessionUse, WaitChange,
 };
 pub(super) use search::searchable;
 pub use search::{BadSearch, SearchText};

@@ -154,10 +154,29 @@ pub struct RunChange {
     pub changes: Option<Box<StoredChanges>>,
     /// The end of the run, with its time.
     pub done: Option<(RunDone, Timestamp)>,
+    /// The attachments of the message that the events contain. They count towards the stored bytes of the run.
+    pub attachments: Option<MessageAttachments>,
     /// The idempotency key of the request that caused the events.
     pub idempotency: Option<Idempotency>,
     /// The audit entries of the actions that caused the events or the status.
     pub audit: Vec<Audited>,
+}
+
+/// The attachments of a further message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MessageAttachments {
+    /// The number of the message among those of its run with attachments, from 1. Content under the same number is replaced: the log that
+    /// the number was derived from is damaged then.
+    pub message: u64,
+    /// Their content, in their order.
+    pub contents: Vec<Bytes>,
+}
+
+/// Without the content, which can be megabytes.
+impl std::fmt::Debug for MessageAttachments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MessageAttachments").field("message", &self.message).finish_non_exhaustive()
+    }
 }
 
 /// A stored session.
@@ -258,11 +277,12 @@ pub trait RunStore: ChatStore + WebhookStore + std::fmt::Debug + Send + Sync {
     /// [`StoreError`] if the store fails or the row is damaged.
     async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError>;
 
-    /// The content of the attachments of a run, in the order of its specification. Empty if the run does not exist.
+    /// The content of the attachments of a run's prompt (`message` 0) or of a further message ([`MessageAttachments::message`]), in their
+    /// order. Empty if there are none.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    async fn attachments(&self, run: RunId) -> Result<Vec<Bytes>, StoreError>;
+    async fn attachments(&self, run: RunId, message: u64) -> Result<Vec<Bytes>, StoreError>;
 
     /// The end of a run's log; `None` if the run does not exist. Reads nothing else of the run's row, so that the log of a run with a
     /// damaged row can be read.

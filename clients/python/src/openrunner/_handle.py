@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -34,6 +34,13 @@ class AsyncRunClient(AsyncCalls):
 
     @abstractmethod
     async def _bytes(self, method: str, path: str, *, query: dict[str, Any] | None = None, content: bytes | None = None) -> bytes: ...
+
+
+def _message(text: str, mode: models.MessageMode, parts: Sequence[dict[str, Any]]) -> models.MessageRequest:
+    message: models.MessageRequest = {"text": text, "mode": mode}
+    if parts:
+        message["parts"] = list(parts)
+    return message
 
 
 def _answer_request(decision: models.Decision | None, message: str | None, answers: list[models.OneOrMore] | None) -> models.AnswerRequest:
@@ -169,9 +176,9 @@ class RunHandle:
         """Reverts the working directory to its state after `turn`, or to a snapshot. Reverting to the `undo` of the result undoes it."""
         return self._client.revert_run(self.run_id, _revert_request(turn, snapshot, paths))
 
-    def send(self, text: str, mode: models.MessageMode = "queue") -> models.MessageResponse:
-        """Sends a further message to the live run."""
-        return self._client.send_message(self.run_id, {"text": text, "mode": mode})
+    def send(self, text: str, mode: models.MessageMode = "queue", parts: Sequence[dict[str, Any]] = ()) -> models.MessageResponse:
+        """Sends a further message to the live run, with images and files as `parts`."""
+        return self._client.send_message(self.run_id, _message(text, mode, parts))
 
     def answer(
         self,
@@ -224,9 +231,9 @@ class AsyncRunHandle:
         """Reverts the working directory to its state after `turn`, or to a snapshot. Reverting to the `undo` of the result undoes it."""
         return await self._client.revert_run(self.run_id, _revert_request(turn, snapshot, paths))
 
-    async def send(self, text: str, mode: models.MessageMode = "queue") -> models.MessageResponse:
-        """Sends a further message to the live run."""
-        return await self._client.send_message(self.run_id, {"text": text, "mode": mode})
+    async def send(self, text: str, mode: models.MessageMode = "queue", parts: Sequence[dict[str, Any]] = ()) -> models.MessageResponse:
+        """Sends a further message to the live run, with images and files as `parts`."""
+        return await self._client.send_message(self.run_id, _message(text, mode, parts))
 
     async def answer(
         self,

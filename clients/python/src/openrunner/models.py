@@ -446,8 +446,11 @@ class MessageRequest(TypedDict):
     A message to a live run.
     """
 
-    text: str
-    """Text of the message."""
+    text: NotRequired[str | None]
+    """Text of the message. May be absent if `parts` contains text."""
+
+    parts: NotRequired[list[dict[str, Any]] | None]
+    """Further parts of the message, as in `input.parts` of a new run. All images and files of the message together have at most 5 MiB."""
 
     mode: NotRequired[MessageMode]
     """How the message is delivered."""
@@ -721,6 +724,9 @@ ProfileName: TypeAlias = str
 
 
 ProfileSource: TypeAlias = Literal["settings", "api"]
+
+
+ProfileUser: TypeAlias = str
 
 
 ProjectConfig: TypeAlias = Literal["ignore", "trust"]
@@ -1040,6 +1046,9 @@ class Usage(TypedDict):
     model_calls: NotRequired[int]
     """Number of model calls, including those of sub-agents, if the agent reports them one by one."""
 
+    tokens_are_partial: NotRequired[bool]
+    """Whether the tokens are those of a part of the model calls only, because the agent reports no others. Absent if not."""
+
 
 class UsageEvent(Usage):
     """
@@ -1115,21 +1124,6 @@ class UsageTotals(TypedDict):
 
 
 UserId: TypeAlias = str
-
-
-class UserMessageEvent(TypedDict):
-    """
-    A further message from the user to a live run.
-    """
-
-    seq: Seq
-    ts: Timestamp
-    type: Literal["user_message"]
-    content: str
-    """Text of the message."""
-
-    mode: MessageMode
-    """How the message is delivered."""
 
 
 UserName: TypeAlias = str
@@ -1251,6 +1245,9 @@ class ApiKey(TypedDict):
 
     last_used_at: NotRequired[Timestamp]
     """When the key was last used, accurate to a minute; absent if never."""
+
+    default_profile: NotRequired[ProfileName]
+    """Profile of the runs that name none; absent for that of the server."""
 
 
 class ApiKeyPage(TypedDict):
@@ -1431,6 +1428,7 @@ class ChatRequest(TypedDict):
     """`agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. Default: the agent of the session, or `claude_code`."""
 
     session_id: NotRequired[SessionId | None]
+    profile: NotRequired[ProfileName | None]
 
 
 class ChatResponse(TypedDict):
@@ -1525,6 +1523,8 @@ class CreateKeyRequest(TypedDict):
 
     expires_in: NotRequired[int | None]
     """Lifetime in seconds, at most ten years. Default: until the key is revoked."""
+
+    default_profile: NotRequired[ProfileName | None]
 
 
 class CreateKeyResponse(ApiKey):
@@ -1937,6 +1937,9 @@ class PlanEvent(TypedDict):
     type: Literal["plan"]
     entries: list[PlanEntry]
     """Steps of the plan, in order."""
+
+
+ProfileMcpServer: TypeAlias = str | McpServer
 
 
 class Question(TypedDict):
@@ -2583,6 +2586,24 @@ class User(TypedDict):
     """Role of the user."""
 
 
+class UserMessageEvent(TypedDict):
+    """
+    A further message from the user to a live run.
+    """
+
+    seq: Seq
+    ts: Timestamp
+    type: Literal["user_message"]
+    content: str
+    """Text of the message."""
+
+    mode: MessageMode
+    """How the message is delivered."""
+
+    attachments: NotRequired[list[Attachment]]
+    """Its images and files."""
+
+
 Webhook: TypeAlias = str | WebhookObject
 
 
@@ -2952,6 +2973,9 @@ class Profile(TypedDict):
     A request may set what the profile leaves open, and may narrow what it sets: a stricter mode, a lower limit, a higher isolation level.
     """
 
+    name: NotRequired[ProfileName | None]
+    source: NotRequired[ProfileSource | None]
+    updated_at: NotRequired[Timestamp | None]
     description: NotRequired[str | None]
     """Description for people."""
 
@@ -2965,10 +2989,10 @@ class Profile(TypedDict):
     """Text that is added to the agent's system prompt. That of the request follows it."""
 
     permission_mode: NotRequired[PermissionMode | None]
-    permission_rules: NotRequired[list[RuleSpec]]
+    permission_rules: NotRequired[list[RuleSpec] | None]
     """Rules that precede those of the request."""
 
-    mcp_servers: NotRequired[list[McpServer]]
+    mcp_servers: NotRequired[list[ProfileMcpServer] | None]
     """MCP servers for the agent, also in runs of users who are no admins."""
 
     isolation: NotRequired[IsolationLevel | None]
@@ -2981,7 +3005,7 @@ class Profile(TypedDict):
     max_cost_usd: NotRequired[Money | None]
     max_tokens: NotRequired[Tokens | None]
     max_turns: NotRequired[Amount | None]
-    users: NotRequired[list[UserName]]
+    users: NotRequired[list[ProfileUser] | None]
     """The users who may use the profile, besides admins. Empty for all users."""
 
 
@@ -3035,8 +3059,11 @@ class ProfileView(TypedDict):
     max_turns: NotRequired[Amount]
     """Maximum number of model calls of a run, unless the request chooses a lower limit."""
 
-    users: NotRequired[list[UserName]]
-    """The users who may use the profile, besides admins. Only for admins; absent for all users."""
+    users: NotRequired[list[ProfileUser]]
+    """
+    The users who may use the profile, besides admins: their names, and the ids of those who were removed. Only for admins; absent for all
+    users.
+    """
 
     updated_at: NotRequired[Timestamp]
     """When it was last changed; absent for one of the settings file."""

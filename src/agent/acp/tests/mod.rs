@@ -245,9 +245,9 @@ fn an_interrupt_cancels_the_turn_closes_its_requests_once_and_keeps_the_session(
     assert!(!parser.interrupt(&mut Output::default()), "there is no turn to interrupt");
 
     let mut out = Output::default();
-    assert!(parser.begin_turn("go on", &mut out));
+    assert!(parser.begin_turn(&"go on".into(), &mut out));
     assert_eq!(sent_prompt(&out), json!("go on"));
-    assert!(!parser.begin_turn("and on", &mut Output::default()), "one turn at a time");
+    assert!(!parser.begin_turn(&"and on".into(), &mut Output::default()), "one turn at a time");
     assert_eq!(summarize(&end_turn(&mut parser, 4)).0, ["succeeded"]);
 }
 
@@ -265,7 +265,7 @@ fn after_an_early_interrupt_the_prompt_is_not_sent() {
     let (_, out) = send_line(&mut parser, &json!({ "id": 2, "result": { "sessionId": "s" } }));
     assert_eq!(summarize(&out), (vec!["started", "cancelled"], vec![]));
     let mut out = Output::default();
-    assert!(parser.begin_turn("after all", &mut out));
+    assert!(parser.begin_turn(&"after all".into(), &mut out));
     assert_eq!(sent_prompt(&out), json!("after all"));
 }
 

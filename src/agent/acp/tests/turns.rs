@@ -14,14 +14,14 @@ fn chunks_that_the_result_overtakes_belong_to_its_turn() {
     let mut out = Output::default();
     out.items.extend(update(&mut parser, &late_chunk("first ")).1.items);
     send_line(&mut parser, &json!({ "id": 3, "result": { "stopReason": "end_turn" } }));
-    assert!(!parser.begin_turn("next", &mut Output::default()), "the turn has not ended yet");
+    assert!(!parser.begin_turn(&"next".into(), &mut Output::default()), "the turn has not ended yet");
     for _ in 0..UPDATE_TIMES {
         out.items.extend(update(&mut parser, &late_chunk("late ")).1.items);
     }
     out.items.extend(settle(&mut parser).items);
     let text = "first late late late ";
     assert_eq!(texts(&out), (text.to_owned(), vec![text], text));
-    assert!(parser.begin_turn("next", &mut Output::default()));
+    assert!(parser.begin_turn(&"next".into(), &mut Output::default()));
 }
 
 #[test]

@@ -36,7 +36,7 @@ async fn requests_beyond_the_maximum_are_denied_with_one_notice() {
 async fn messages_beyond_the_maximum_are_rejected() {
     let (bench, agent) = Bench::running(|_| {}).await;
     for number in 0..MAX_QUEUED_MESSAGES {
-        bench.handle.message(number.to_string(), MessageMode::Queue, None, None).await.unwrap();
+        bench.handle.message(number.to_string().as_str().into(), MessageMode::Queue, None, None).await.unwrap();
     }
     let rejected = bench.handle.message("more".into(), MessageMode::Queue, None, None).await;
     assert_eq!(rejected, Err(MessageRejected::TooMany(MAX_QUEUED_MESSAGES)));

@@ -3,7 +3,7 @@
 use super::restore::started;
 use super::*;
 use crate::agent::handle::testing::Received;
-use crate::agent::handle::{Delivery, History};
+use crate::agent::handle::{Delivery, History, MessageDigest};
 use crate::run::live::MessageRejected;
 use crate::run::state::StopReason;
 use crate::run::store::testing::{Calls, Fault};
@@ -13,6 +13,13 @@ fn limit(secs: i64) -> Item {
     let resets_at = Timestamp::from_millis(SystemClock.now().as_millis() + secs * 1000);
     let data = Some(json!({ "resets_at": resets_at }));
     Item::Event(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::RateLimited, message: "limited".into(), data })
+}
+
+const NOT_STORED: &str = "the usage limit was reached; the run did not wait, because that could not be stored";
+
+/// Waits in paused time.
+async fn within_an_hour<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_hours(1), future).await.expect("it takes too long")
 }
 
 fn limited() -> TurnEnd {
@@ -171,7 +178,90 @@ async fn a_wait_that_cannot_be_stored_does_not_take_place() {
     assert_eq!(within(agent.receive()).await, Received::Finish);
     agent.end().await;
     let events = bench.end().await;
-    assert_eq!(events.last().unwrap()["cause"], "rate_limited");
+    let done = events.last().unwrap();
+    assert_eq!((&done["cause"], &done["message"]), (&json!("rate_limited"), &json!(NOT_STORED)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_cannot_be_parked_ends_with_the_reason() {
+    // The batch with the end of the turn and the wait are stored, but not that nothing of the agent is left.
+    let (bench, mut agent) = Bench::running(may_wait).await;
+    assert!(agent.send(vec![limit(10), Item::TurnEnded(limited())]).await);
+    assert_eq!(within(agent.receive()).await, Received::Finish);
+    bench.reaches(RunStatus::Waiting).await;
+    bench.store.fail_nth(Calls::Writes, 1, Fault::Before);
+    agent.end().await;
+    let events = bench.end().await;
+    let done = events.last().unwrap();
+    assert_eq!((&done["status"], &done["cause"]), (&json!("failed"), &json!("rate_limited")));
+    assert_eq!(done["message"], NOT_STORED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_limit_goes_on_after_a_wait_where_it_was_also_under_a_later_server() {
+    let limit_of = |spec: &mut RunSpec| {
+        may_wait(spec);
+        spec.timeout = Duration::from_secs(100);
+    };
+    let (mut bench, mut agent) = Bench::running(limit_of).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(agent.send(vec![limit(10), Item::TurnEnded(limited())]).await);
+    assert_eq!(within(agent.receive()).await, Received::Finish);
+    agent.end().await;
+    let mut second = within_an_hour(bench.agents.recv()).await.unwrap();
+    assert!(second.send(vec![ready("s")]).await);
+    within_an_hour(second.receive()).await;
+    second.end().await;
+    let events = bench.end().await;
+    let announced = events.iter().find(|event| event["code"] == "waiting_for_reset").unwrap();
+    let left = announced["data"]["timeout_left_ms"].as_u64().unwrap();
+    assert!((1_000..=40_000).contains(&left), "{announced}");
+    assert_eq!(events.last().unwrap()["status"], "timed_out");
+
+    // The next server reads it from the log.
+    let until = Timestamp::from_millis(SystemClock.now().as_millis() + 10_000);
+    let announced = StreamEvent::Notice {
+        level: Level::Info,
+        code: NoticeCode::WaitingForReset,
+        message: "waits".into(),
+        data: Some(json!({ "resumes_at": until, "timeout_left_ms": 5_000, "messages": [] })),
+    };
+    let log = [started(), announced];
+    for is_parked in [true, false] {
+        let mut bench = if is_parked {
+            Bench::parked_with(limit_of, &log, until).await
+        } else {
+            // The agent that was told to exit is alive when the next server starts.
+            let history = History { turn: Some(limited()), turn_is_over: true, finished: true, ..History::default() };
+            let (bench, mut first) = Bench::restored_with(limit_of, &log, history).await;
+            assert_eq!(within(first.receive()).await, Received::Finish);
+            first.end().await;
+            bench
+        };
+        let mut agent = within_an_hour(bench.agents.recv()).await.unwrap();
+        let continued = tokio::time::Instant::now();
+        assert!(agent.send(vec![ready("s")]).await);
+        assert_eq!(within_an_hour(agent.receive()).await, Received::Stop("timeout".into()));
+        assert!((4..=6).contains(&continued.elapsed().as_secs()), "not the 100 s of a new run: {:?}", continued.elapsed());
+        agent.end().await;
+        assert_eq!(bench.end().await.last().unwrap()["status"], "timed_out");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_server_does_not_wait_for_a_limit_of_an_earlier_turn() {
+    let Item::Event(reported) = limit(10) else { unreachable!("a notice is an event") };
+    let message = StreamEvent::UserMessage { content: "more".into(), mode: MessageMode::Queue, attachments: Vec::new() };
+    // The limit was reported in the first turn, which was good; the second one fails by another limit.
+    let history = History { sent: vec![MessageDigest::of("more", None)], waiting: Some(vec![]), ..History::default() };
+    let (bench, mut agent) = Bench::restored_with(may_wait, &[started(), reported, message], history).await;
+    assert!(agent.send(vec![Item::TurnEnded(limited())]).await);
+    assert_eq!(within(agent.receive()).await, Received::Finish);
+    agent.end().await;
+    let events = bench.end().await;
+    assert!(!codes(&events).contains(&"waiting_for_reset"));
+    let text = events.last().unwrap()["message"].as_str().unwrap();
+    assert!(text.ends_with("it is unknown when the limit resets"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -184,7 +274,7 @@ async fn a_later_server_waits_for_the_exit_of_the_agent_and_then_for_the_reset()
         message: "waits".into(),
         data: Some(json!({ "resets_at": until, "resumes_at": until, "messages": ["later"] })),
     };
-    let sent = StreamEvent::UserMessage { content: "delivered".into(), mode: MessageMode::Queue };
+    let sent = StreamEvent::UserMessage { content: "delivered".into(), mode: MessageMode::Queue, attachments: Vec::new() };
     for log in [vec![reported.clone()], vec![sent, reported, announced]] {
         let is_announced = log.len() > 1;
         let log: Vec<StreamEvent> = [StreamEvent::Token { content: "x".into() }].into_iter().chain(log).collect();

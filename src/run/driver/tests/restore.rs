@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::agent::handle::testing::Received;
-use crate::agent::handle::{History, TextDigest};
+use crate::agent::handle::{History, MessageDigest};
 use crate::run::policy::Policy;
 use crate::run::store::RunChange;
 use crate::run::store::testing::{Calls, Fault};
@@ -16,6 +16,29 @@ impl Bench {
 
     /// The same with this specification.
     pub(super) async fn restored_with(spec: impl FnOnce(&mut RunSpec), events: &[StreamEvent], history: History) -> (Self, ScriptedAgent) {
+        let (agent, mut scripted) = scripted_agent();
+        assert!(scripted.restore(history).await);
+        let drive = |driver: Driver, admission: Admission, record: &RunRecord| {
+            let slot = admission.admit_existing(record.id, record.owner.id, &record.spec.agent_type);
+            driver.reattach(agent, slot, Sessions::default().join(record.session))
+        };
+        (Self::of_earlier_server(spec, events, drive).await, scripted)
+    }
+
+    /// A run whose log contains `events`, and that an earlier server has parked until this time.
+    pub(super) async fn parked_with(spec: impl FnOnce(&mut RunSpec), events: &[StreamEvent], until: Timestamp) -> Self {
+        let drive = |driver: Driver, admission: Admission, record: &RunRecord| {
+            let ticket = admission.requeue(record.id, record.owner.id, &record.spec.agent_type, true);
+            driver.run_parked(ticket, Sessions::default().join(record.session), until)
+        };
+        Self::of_earlier_server(spec, events, drive).await
+    }
+
+    async fn of_earlier_server<F: Future<Output = DriverExit> + Send + 'static>(
+        spec: impl FnOnce(&mut RunSpec),
+        events: &[StreamEvent],
+        drive: impl FnOnce(Driver, Admission, &RunRecord) -> F,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let manager = RunManager::without_agents(dir.path());
         let store = FaultStore::in_memory();
@@ -43,20 +66,17 @@ impl Bench {
             ..manager.inner.context.clone()
         };
         let log = EventLog::new(Arc::new(store.clone()), Arc::new(SystemClock));
-        let (run, owner, spec, session) = (record.id, record.owner.clone(), record.spec.clone(), record.session);
-        let mut writer = log.create(record, SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None, None).await.unwrap();
+        let queued = [StreamEvent::RunQueued { position: 0 }];
+        let mut writer = log.create(record.clone(), SessionUse::Starts, &queued, None, None).await.unwrap();
         writer.append(events, RunChange { status: Some(RunStatus::Starting), ..RunChange::default() }).await.unwrap();
-        let summary = log.summarize(run).await.unwrap();
-        let (handle, inbox) = live::channel(session, spec.agent_type.clone(), Changes::new().notifier(run, owner.id));
+        let summary = log.summarize(record.id).await.unwrap();
+        let notifier = Changes::new().notifier(record.id, record.owner.id);
+        let (handle, inbox) = live::channel(record.session, record.spec.agent_type.clone(), notifier);
         let limits = Limits { total: 1, per_user: 1, queue: 1, queue_per_user: 1, ..Limits::default() };
-        let slot = Admission::new(limits).admit_existing(run, owner.id, &spec.agent_type);
-        let turn = Sessions::default().join(session);
-        let policy = Policy::new(spec.permission_mode, &[], vec![]);
-        let driver = Driver::new(&spec, session, RunSecrets::default(), writer, inbox, context).with_policy(policy);
-        let (agent, mut scripted) = scripted_agent();
-        assert!(scripted.restore(history).await);
-        let driver = tokio::spawn(driver.with_summary(summary, Duration::ZERO).reattach(agent, slot, turn));
-        (Self { _dir: dir, store, run, handle, driver, agents, preparing: Arc::default() }, scripted)
+        let policy = Policy::new(record.spec.permission_mode, &[], vec![]);
+        let driver = Driver::new(&record.spec, record.session, RunSecrets::default(), writer, inbox, context).with_policy(policy);
+        let driver = tokio::spawn(drive(driver.with_summary(summary, Duration::ZERO), Admission::new(limits), &record));
+        Self { _dir: dir, store, run: record.id, handle, driver, agents, preparing: Arc::default() }
     }
 }
 
@@ -166,8 +186,8 @@ async fn the_log_is_read_again_until_the_answers_that_the_agent_lacks_are_found(
 
 #[tokio::test(start_paused = true)]
 async fn messages_that_the_agent_has_not_received_are_delivered_in_their_turn() {
-    let message = |text: &str| StreamEvent::UserMessage { content: text.to_owned(), mode: MessageMode::Queue };
-    let history = History { sent: vec![TextDigest::of("one")], ..waiting_on(vec![]) };
+    let message = |text: &str| StreamEvent::UserMessage { content: text.to_owned(), mode: MessageMode::Queue, attachments: Vec::new() };
+    let history = History { sent: vec![MessageDigest::of("one", None)], ..waiting_on(vec![]) };
     let (bench, mut agent) = Bench::restored(&[started(), message("one"), message("two")], history).await;
     agent.send(vec![Item::TurnEnded(Ok("done".to_owned()))]).await;
     assert!(matches!(timed(agent.receive()).await, Received::Message(text, _) if text == "two"));

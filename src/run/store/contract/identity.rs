@@ -35,6 +35,7 @@ fn key(owner: &str, hash: u8, scopes: &[Scope]) -> ApiKeyRecord {
         created_at: at(1_000),
         expires_at: Some(at(9_000)),
         last_used_at: None,
+        default_profile: Some("team".parse().unwrap()),
     }
 }
 

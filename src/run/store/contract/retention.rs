@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::fixtures::{at, batch, contract, create, done, record, seq};
-use crate::run::store::{Chunk, Deleted, PendingRemoval, RetentionStore, RunChange, RunRecord, RunStore};
+use crate::run::store::{Chunk, Deleted, MessageAttachments, PendingRemoval, RetentionStore, RunChange, RunRecord, RunStore};
 use crate::types::{Lease, RunId, SessionId, UserRef};
 
 trait Store: RunStore + RetentionStore {}
@@ -172,16 +172,23 @@ async fn images_and_files_are_read_in_order_and_removed_with_the_log_or_the_run(
     let mut runs = Vec::new();
     for _ in 0..2 {
         let lease = create(store, &RunRecord { attachments: attachments(), ..record("ann", "demo", None) }).await;
-        assert_eq!(store.attachments(lease.run).await.unwrap(), attachments());
-        store.append(&lease, batch(2, 2), RunChange { done: Some((done(), at(1_000))), ..RunChange::default() }).await.unwrap();
+        assert_eq!(store.attachments(lease.run, 0).await.unwrap(), attachments());
+        let attached = MessageAttachments { message: 1, contents: vec![Bytes::from(vec![b'c'; 200_000])] };
+        let change = RunChange { attachments: Some(attached.clone()), ..RunChange::default() };
+        store.append(&lease, batch(2, 2), change).await.unwrap();
+        let of_messages = [store.attachments(lease.run, 1).await.unwrap(), store.attachments(lease.run, 2).await.unwrap()];
+        assert_eq!(of_messages, [attached.contents, vec![]]);
+        store.append(&lease, batch(3, 3), RunChange { done: Some((done(), at(1_000))), ..RunChange::default() }).await.unwrap();
         runs.push(lease.run);
     }
-    assert!(store.size().await.unwrap().used > before + 400_000);
+    assert!(store.size().await.unwrap().used > before + 800_000);
     store.begin_delete(runs[0], None).await.unwrap();
     while store.remove_deleted(UNLIMITED).await.unwrap().found {}
-    assert_eq!((store.attachments(runs[0]).await.unwrap(), store.attachments(runs[1]).await.unwrap()), (vec![], attachments()));
+    let of_deleted = [store.attachments(runs[0], 0).await.unwrap(), store.attachments(runs[0], 1).await.unwrap()];
+    assert_eq!((of_deleted, store.attachments(runs[1], 0).await.unwrap()), ([vec![], vec![]], attachments()));
     while store.trim_oldest(at(9_000), SMALL).await.unwrap().found {}
-    assert_eq!((store.attachments(runs[1]).await.unwrap(), remaining(store, runs[1]).await), (vec![], vec![2]));
+    let of_trimmed = [store.attachments(runs[1], 0).await.unwrap(), store.attachments(runs[1], 1).await.unwrap()];
+    assert_eq!((of_trimmed, remaining(store, runs[1]).await), ([vec![], vec![]], vec![3]));
     assert!(store.size().await.unwrap().used < before + 200_000);
 }
 

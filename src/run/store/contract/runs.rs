@@ -2,8 +2,8 @@
 
 use super::fixtures::{at, batch, contract, create, done, record, seq};
 use crate::run::store::{
-    Chunk, Conversation, DamagedChunk, Deleted, Idempotency, OwnerFilter, RunChange, RunFilter, RunRecord, RunStore, SessionUse,
-    StoreError, UsedKey, WaitChange,
+    Chunk, Conversation, DamagedChunk, Deleted, Idempotency, MessageAttachments, OwnerFilter, RunChange, RunFilter, RunRecord, RunStore,
+    SessionUse, StoreError, UsedKey, WaitChange,
 };
 use crate::types::{Epoch, Lease, NodeId, OutputCheckpoint, RunId, RunStatus, SessionId, Usage, UserRef, Withheld};
 
@@ -78,6 +78,7 @@ fn full_change() -> RunChange {
         withheld: Some(serde_json::from_value(one_withheld_text()).unwrap()),
         changes: Some(Box::new(super::changes::changes(1, Some(b"refused")))),
         done: Some((done(), at(10))),
+        attachments: Some(MessageAttachments { message: 1, contents: vec!["refused".into()] }),
         idempotency: Some(Idempotency { owner: UserRef::named("admin").id, key: "refused".into(), fingerprint: [1; 32], at: at(1) }),
         audit: vec![],
     }

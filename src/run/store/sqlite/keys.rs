@@ -14,7 +14,8 @@ use crate::run::store::{ApiKeyRecord, Audited, KeyStore, StoreError};
 use crate::types::{KeyId, Quota, Timestamp, UserId};
 
 /// The columns of a key, in the order in which [`decode`] reads them.
-const COLUMNS: &str = "id, owner, (SELECT name FROM users WHERE id = owner), name, hash, scopes, created_at, expires_at, last_used_at";
+const COLUMNS: &str =
+    "id, owner, (SELECT name FROM users WHERE id = owner), name, hash, scopes, created_at, expires_at, last_used_at, default_profile";
 
 #[async_trait]
 impl KeyStore for SqliteStore {
@@ -24,8 +25,8 @@ impl KeyStore for SqliteStore {
         self.write_audited(audit, identity, move |connection| {
             quotas::check(connection, &key.owner.id.to_string(), &[Quota::Keys], &quotas)?;
             // Selects from the owner's row, so that a user who is removed concurrently gets no key.
-            let sql = "INSERT INTO api_keys (id, owner, name, hash, scopes, created_at, expires_at, last_used_at)
-                           SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8 FROM users WHERE id = ?2";
+            let sql = "INSERT INTO api_keys (id, owner, name, hash, scopes, created_at, expires_at, last_used_at, default_profile)
+                           SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM users WHERE id = ?2";
             let values = params![
                 key.id.to_string(),
                 key.owner.id.to_string(),
@@ -35,6 +36,7 @@ impl KeyStore for SqliteStore {
                 key.created_at.as_millis(),
                 key.expires_at.map(Timestamp::as_millis),
                 key.last_used_at.map(Timestamp::as_millis),
+                key.default_profile.map(|profile| profile.to_string()),
             ];
             execute(connection, sql, values).map(|rows| rows == 1)
         })
@@ -100,5 +102,6 @@ fn decode(row: &Row<'_>) -> Result<ApiKeyRecord, StoreError> {
         created_at: columns.time(6)?,
         expires_at: columns.time_optional(7)?,
         last_used_at: columns.time_optional(8)?,
+        default_profile: columns.parse_optional(9)?,
     })
 }

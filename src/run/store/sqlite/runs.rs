@@ -99,7 +99,7 @@ impl RunStore for SqliteStore {
             search::insert(connection, run.id, run.owner.id, &run.spec)?;
             claim_key(connection, run.id, idempotency)?;
             webhooks::insert(connection, run.id, &run.webhooks)?;
-            insert_attachments(connection, run.id, &run.attachments)?;
+            insert_attachments(connection, run.id, 0, &run.attachments)?;
             insert_chunks(connection, run.id, &first)
         })
         .await?;
@@ -113,6 +113,7 @@ impl RunStore for SqliteStore {
             return Err(StoreError::NotNext { run, first: gap[1].first });
         }
         let (events, bytes) = batch_size(&batch);
+        let attached = change.attachments.iter().flat_map(|attached| &attached.contents).map(Bytes::len).sum::<usize>() as u64;
         let output = change.checkpoint.map(|checkpoint| integer(checkpoint.out.saturating_add(checkpoint.err)));
         let checkpoint = change.checkpoint.map(|checkpoint| to_json(&checkpoint)).transpose()?;
         let withheld = change.withheld.map(|withheld| to_json(&withheld)).transpose()?;
@@ -134,7 +135,7 @@ impl RunStore for SqliteStore {
                                checkpoint = coalesce(?9, checkpoint), withheld = coalesce(?10, withheld),
                                stored_bytes = stored_bytes + ?11, output_bytes = coalesce(?12, output_bytes)
                                WHERE id = ?1 AND node_id = ?2 AND epoch = ?3 AND last_seq = coalesce(?4, last_seq) AND ended_at IS NULL";
-                    let grown = integer(bytes);
+                    let grown = integer(bytes + attached);
                     let values =
                         params![id, node, epoch, before, last, status, launched_at, started_at, checkpoint, withheld, grown, output];
                     execute(connection, sql, values)?
@@ -146,7 +147,7 @@ impl RunStore for SqliteStore {
                                stored_bytes = stored_bytes + ?13, output_bytes = coalesce(?14, output_bytes)
                                WHERE id = ?1 AND node_id = ?2 AND epoch = ?3 AND last_seq = coalesce(?4, last_seq) AND ended_at IS NULL";
                     let patch = stored.as_ref().map_or(0, |(record, patch)| record.len() + patch.as_ref().map_or(0, Vec::len));
-                    let (at, grown) = (at.as_millis(), integer(bytes + (json.len() + patch) as u64));
+                    let (at, grown) = (at.as_millis(), integer(bytes + attached + (json.len() + patch) as u64));
                     let values = params![
                         id,
                         node,
@@ -204,6 +205,9 @@ impl RunStore for SqliteStore {
                 (None, Some((total, at))) => usage::record(connection, run, *at, Some(total), None)?,
                 (None, None) => {}
             }
+            if let Some(attached) = &change.attachments {
+                insert_attachments(connection, run, attached.message, &attached.contents)?;
+            }
             claim_key(connection, run, change.idempotency)?;
             insert_chunks(connection, run, &batch)
         })
@@ -241,11 +245,12 @@ impl RunStore for SqliteStore {
         .await
     }
 
-    async fn attachments(&self, run: RunId) -> Result<Vec<Bytes>, StoreError> {
+    async fn attachments(&self, run: RunId, message: u64) -> Result<Vec<Bytes>, StoreError> {
         self.read(move |connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT content FROM attachments WHERE run_id = ?1 ORDER BY position").map_err(read_error)?;
-            let contents = statement.query_map([run.to_string()], |row| row.get::<_, Vec<u8>>(0)).map_err(read_error)?;
+            let sql = "SELECT content FROM attachments WHERE run_id = ?1 AND message = ?2 ORDER BY position";
+            let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
+            let contents =
+                statement.query_map(params![run.to_string(), integer(message)], |row| row.get::<_, Vec<u8>>(0)).map_err(read_error)?;
             contents.map(|content| content.map(Bytes::from).map_err(read_error)).collect()
         })
         .await
@@ -400,10 +405,11 @@ fn used_key(connection: &Connection, owner: UserId, key: &str) -> Result<Option<
     Ok(used.flatten())
 }
 
-fn insert_attachments(connection: &Connection, run: RunId, contents: &[Bytes]) -> Result<(), StoreError> {
+fn insert_attachments(connection: &Connection, run: RunId, message: u64, contents: &[Bytes]) -> Result<(), StoreError> {
     for (position, content) in (0_i64..).zip(contents) {
-        let sql = "INSERT INTO attachments (run_id, position, content) VALUES (?1, ?2, ?3)";
-        execute(connection, sql, params![run.to_string(), position, &content[..]])?;
+        let sql = "INSERT INTO attachments (run_id, message, position, content) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (run_id, message, position) DO UPDATE SET content = excluded.content";
+        execute(connection, sql, params![run.to_string(), integer(message), position, &content[..]])?;
     }
     Ok(())
 }

@@ -206,8 +206,8 @@ impl RunStore for FaultStore {
         self.read("run", self.inner.run(id)).await
     }
 
-    async fn attachments(&self, run: RunId) -> Result<Vec<Bytes>, StoreError> {
-        self.read("attachments", self.inner.attachments(run)).await
+    async fn attachments(&self, run: RunId, message: u64) -> Result<Vec<Bytes>, StoreError> {
+        self.read("attachments", self.inner.attachments(run, message)).await
     }
 
     async fn log_tip(&self, run: RunId) -> Result<Option<LogTip>, StoreError> {
