@@ -17,6 +17,7 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod egress;
+pub mod mcp;
 pub mod metrics;
 pub mod ownership;
 pub mod process;

@@ -3,12 +3,12 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::handler::Handler;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
+use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::HttpMethod;
 
@@ -88,6 +88,7 @@ routes! {
     chat_completions::create;
     webhooks::list;
     webhooks::retry;
+    mcp::serve;
 }
 
 /// A handler with the path and the methods of its description `D`.
@@ -116,14 +117,25 @@ pub fn router(state: AppState, policy: HostPolicy) -> Router {
     base_path.wrap(build(table(), state, policy))
 }
 
+/// The API for requests that come from within another request, as which they must be authenticated again.
+fn in_process(state: AppState) -> Router {
+    routes(table())
+        .layer(from_fn_with_state(state.clone(), body::read_whole))
+        .layer(from_fn_with_state(state.clone(), authn::require_auth))
+        .with_state(state)
+}
+
+/// The routes of `table`, without layers.
+fn routes(table: Vec<(String, MethodRouter<AppState>)>) -> Router<AppState> {
+    let routes = table.into_iter().fold(Router::new(), |router, (path, methods)| router.route(&path, methods));
+    routes.fallback(unknown_route).method_not_allowed_fallback(other_method)
+}
+
 /// A router for `table`, with all layers.
 pub(super) fn build(table: Vec<(String, MethodRouter<AppState>)>, state: AppState, policy: HostPolicy) -> Router {
     let policy = Arc::new(policy);
-    let routes = table.into_iter().chain(handlers::page_aliases::table());
-    let routes = routes.fold(Router::new(), |router, (path, methods)| router.route(&path, methods));
-    routes
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(other_method)
+    routes(table.into_iter().chain(handlers::page_aliases::table()).collect())
+        .layer(Extension(handlers::mcp::InProcessRoutes(in_process)))
         // The last layer is the outermost.
         .layer(from_fn_with_state(state.clone(), body::read_whole))
         .layer(from_fn_with_state(state.clone(), authn::require_auth))

@@ -78,6 +78,8 @@ pub(super) const REQUIRED: &[(Method, &str, Permission)] = &[
     (Method::POST, "/v1/chat/completions", WRITE),
     (Method::GET, "/api/webhooks/deliveries", READ),
     (Method::POST, "/api/webhooks/deliveries/{delivery}/retry", WRITE),
+    // Its tools are requests to the other routes.
+    (Method::POST, "/mcp", Permission::Any),
 ];
 
 /// The permission that a route requires; `None` for routes that are public or do not exist.

@@ -28,7 +28,7 @@ use anyhow::Context as _;
 
 use self::commands::{
     agent_check, agent_install, agent_logout, agent_ls, answer, apply, attach, audit, backup, budget, cancel, changes, completions, config,
-    demo, doctor, files, health, key, login, logout, logs, ls, man, password as auth_password, profile, requests, restore, retry, revert,
+    demo, doctor, files, health, key, login, logout, logs, ls, man, mcp, password as auth_password, profile, requests, restore, retry, revert,
     rm, run, send, serve, server, session, show, status, usage, user, wait, webhook,
 };
 use self::context::Context;
@@ -90,6 +90,7 @@ async fn client_command(context: &Context, command: Command) -> anyhow::Result<E
         Command::Apply(args) => apply::apply(context, args).await,
         Command::Revert(args) => revert::revert(context, args).await,
         Command::Files(args) => files::files(context, args).await,
+        Command::Mcp(args) => mcp::mcp(context, args).await,
         Command::Send(args) => send::send(context, args).await,
         Command::Wait(args) => wait::wait(context, args).await,
         Command::Retry(args) => retry::retry(context, args).await,

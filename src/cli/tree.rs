@@ -5,7 +5,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use super::args::{OutputArgs, ServerArgs};
 use super::commands::{
     agent_check, agent_install, agent_logout, answer, apply, attach, audit, backup, budget, cancel, changes, completions, config, demo,
-    doctor, files, key, login, logout, logs, ls, man, password, profile, requests, restore, retry, revert, rm, run, send, session, show,
+    doctor, files, key, login, logout, logs, ls, man, mcp, password, profile, requests, restore, retry, revert, rm, run, send, session, show,
     usage, user, wait, webhook,
 };
 use super::exit::exit_codes;
@@ -112,6 +112,8 @@ pub(super) enum Command {
     Restore(restore::RestoreArgs),
     /// Try a run with the built-in agent; needs no server and no installation
     Demo(demo::DemoArgs),
+    /// Serve MCP on standard input and output, for agents that start and supervise runs
+    Mcp(mcp::McpArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write one page per command

@@ -38,6 +38,7 @@ mod isolation;
 mod layers;
 mod limit_wait;
 mod limits;
+mod mcp;
 mod messages;
 mod metrics;
 mod network;

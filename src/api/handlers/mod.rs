@@ -17,6 +17,7 @@ pub(super) mod files;
 pub(super) mod health;
 mod input_parts;
 pub(super) mod keys;
+pub(super) mod mcp;
 pub(super) mod messages;
 pub(super) mod metrics;
 pub(super) mod models;

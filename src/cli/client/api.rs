@@ -240,6 +240,14 @@ impl Client {
         self.send_authorized(request).await
     }
 
+    /// Opens the body of `GET path` in the form `accept`, a media type.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(in crate::cli) async fn open(&self, path: &str, accept: &str) -> Result<Response, ClientError> {
+        self.send_authorized(|| self.request(Method::GET, path).header("Accept", accept)).await
+    }
+
     async fn with_body(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ClientError> {
         let request = || {
             let request = self.request(method.clone(), path);

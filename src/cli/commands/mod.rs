@@ -24,6 +24,7 @@ pub(super) mod logout;
 pub(super) mod logs;
 pub(super) mod ls;
 pub(super) mod man;
+pub(super) mod mcp;
 pub(super) mod password;
 pub(super) mod profile;
 mod quota;
