@@ -1,6 +1,5 @@
 //! The requests of an MCP client.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use rmcp::model::{
@@ -12,6 +11,7 @@ use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 
 use super::backend::{Backend, BackendError, Call};
+use super::path::{encode, run_segment};
 use super::wait::state;
 use super::{input_requests, resources, tasks, tools};
 
@@ -70,7 +70,7 @@ impl ServerHandler for McpServer {
         _page: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        resources::list(&*self.backend).await.map_err(|error| internal(error.to_string()))
+        resources::list(&*self.backend).await.map_err(|error| ErrorData::internal_error(error.to_string(), None))
     }
 
     async fn list_resource_templates(
@@ -114,39 +114,13 @@ impl ServerHandler for McpServer {
     }
 }
 
-/// A run's ID as a segment of a path.
-///
-/// # Errors
-/// If it is none. Models make mistakes with IDs, and one that contains `/` would be another route.
-pub(super) fn run_segment(id: &str) -> Result<String, String> {
-    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if is_id { Ok(id.to_owned()) } else { Err(format!("`{id}` is not the ID of a run: use the `run_id` of a result")) }
-}
-
 fn task_segment(id: &str) -> Result<String, ErrorData> {
     run_segment(id).map_err(|reason| ErrorData::invalid_params(reason, None))
-}
-
-/// `text` as a part of a path or query.
-pub(super) fn encode(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
-}
-
-pub(super) fn internal(reason: String) -> ErrorData {
-    ErrorData::internal_error(reason, None)
 }
 
 fn refused(error: BackendError) -> ErrorData {
     match error {
         BackendError::Refused(reason) => ErrorData::invalid_params(reason, None),
-        BackendError::Unavailable(reason) => internal(reason),
+        BackendError::Unavailable(reason) => ErrorData::internal_error(reason, None),
     }
 }

@@ -14,6 +14,7 @@ mod bounded_input;
 mod events;
 mod handler;
 mod input_requests;
+mod path;
 mod resources;
 mod summary;
 mod tasks;

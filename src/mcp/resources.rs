@@ -7,11 +7,9 @@ use rmcp::model::{
 use serde_json::json;
 
 use super::backend::{Backend, BackendError, Call};
-use super::handler::{internal, run_segment};
+use super::path::{RESOURCES, run_segment, uri_of_run};
 use super::{events, summary};
 
-/// Beginning of the URI of each resource.
-const PREFIX: &str = "openrunner://runs/";
 /// Number of runs whose resources are listed.
 const LISTED: usize = 20;
 /// Maximum number of bytes of a log in one resource.
@@ -32,11 +30,6 @@ enum Part {
     Changes,
 }
 
-/// The URI of a run.
-pub(super) fn uri_of_run(run: &str) -> String {
-    format!("{PREFIX}{run}")
-}
-
 /// The resources of the newest runs.
 ///
 /// # Errors
@@ -50,8 +43,8 @@ pub(super) async fn list(backend: &dyn Backend) -> Result<ListResourcesResult, B
         };
         [
             described(uri_of_run(&id), "run", JSON),
-            described(format!("{PREFIX}{id}/events"), "log", NDJSON),
-            described(format!("{PREFIX}{id}/changes.patch"), "changes", PATCH),
+            described(format!("{RESOURCES}{id}/events"), "log", NDJSON),
+            described(format!("{RESOURCES}{id}/changes.patch"), "changes", PATCH),
         ]
     });
     Ok(ListResourcesResult::with_all_items(resources.collect()))
@@ -60,7 +53,7 @@ pub(super) async fn list(backend: &dyn Backend) -> Result<ListResourcesResult, B
 /// The forms of their URIs.
 pub(super) fn templates() -> ListResourceTemplatesResult {
     let template = |uri: &str, name: &str, description: &str, kind: &str| {
-        ResourceTemplate::new(format!("{PREFIX}{uri}"), name).with_description(description).with_mime_type(kind)
+        ResourceTemplate::new(format!("{RESOURCES}{uri}"), name).with_description(description).with_mime_type(kind)
     };
     ListResourceTemplatesResult::with_all_items(vec![
         template("{run_id}", "run", "A run, with its whole answer", JSON),
@@ -78,7 +71,7 @@ pub(super) async fn read(backend: &dyn Backend, uri: &str) -> Result<ReadResourc
         parse(uri).ok_or_else(|| not_found(uri, "resources are openrunner://runs/{run_id}, with /events or /changes.patch"))?;
     let failed = |error: BackendError| match error {
         BackendError::Refused(reason) => not_found(uri, &reason),
-        BackendError::Unavailable(reason) => internal(reason),
+        BackendError::Unavailable(reason) => ErrorData::internal_error(reason, None),
     };
     let contents = match part {
         Part::Run => {
@@ -113,7 +106,7 @@ pub(super) async fn patch(backend: &dyn Backend, run: &str, turn: Option<u64>) -
 }
 
 fn parse(uri: &str) -> Option<(String, Part)> {
-    let rest = uri.strip_prefix(PREFIX)?;
+    let rest = uri.strip_prefix(RESOURCES)?;
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (run, part) = path.split_once('/').unwrap_or((path, ""));
     let after = match query {

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::path::uri_of_run;
+
 /// The fields of a run that a result contains, in their order. Absent and null ones are left out.
 const FIELDS: [&str; 18] = [
     "run_id",
@@ -46,7 +48,7 @@ pub(super) fn of_run(run: &Value, requests: &[Value]) -> Value {
             None => summary["result"] = answer.into(),
             Some((end, _next)) => {
                 summary["result"] = answer[..end].into();
-                summary["result_is_cut"] = format!("all of it is in the resource {}", super::resources::uri_of_run(&id(run))).into();
+                summary["result_is_cut"] = format!("all of it is in the resource {}", uri_of_run(&id(run))).into();
             }
         }
     }

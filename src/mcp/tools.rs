@@ -15,7 +15,7 @@ use super::arguments::{
     RunArguments, StartArguments, WaitArguments,
 };
 use super::backend::{Backend, BackendError, Call};
-use super::handler::{encode, run_segment};
+use super::path::{encode, run_segment, uri_of_run};
 use super::wait::{Progress, state, wait};
 use super::{events, resources, summary, tasks};
 
@@ -242,7 +242,7 @@ async fn get_changes(backend: &dyn Backend, arguments: ChangesArguments) -> Resu
         let end = patch.floor_char_boundary(MAX_BYTES);
         changes["patch"] = patch[..end].into();
         if end < patch.len() {
-            changes["patch_is_cut"] = format!("all of it is in the resource {}/changes.patch", resources::uri_of_run(&run)).into();
+            changes["patch_is_cut"] = format!("all of it is in the resource {}/changes.patch", uri_of_run(&run)).into();
         }
     }
     Ok(CallToolResult::structured(changes))

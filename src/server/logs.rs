@@ -31,7 +31,9 @@ pub enum LogsError {
 /// # Errors
 /// [`LogsError`], by cause.
 pub fn init_logging(settings: &Settings) -> Result<(), LogsError> {
-    let filter = EnvFilter::try_new(&settings.log).map_err(|_error| LogsError::Filter { filter: settings.log.clone() })?;
+    // The MCP library writes several lines for each request; a filter that names it counts.
+    let filter =
+        EnvFilter::try_new(format!("rmcp=warn,{}", settings.log)).map_err(|_error| LogsError::Filter { filter: settings.log.clone() })?;
     // Without ANSI colors, every control character in a line comes from logged data, so the writer can escape all of them.
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

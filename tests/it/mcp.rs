@@ -7,15 +7,29 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
 
-use crate::support::{Client, Frames, Server, live};
+use crate::support::{Client, Server, live};
 
-/// Sends a request as a client of protocol version 2025-11-25, and returns all messages of the response.
-async fn messages(user: &Client, method: &str, params: Value) -> Vec<Value> {
+/// Sends a request in a version of the protocol, and returns all messages of the response.
+async fn exchange(user: &Client, version: &str, method: &str, params: Value) -> Vec<Value> {
+    let mut request = user.request(reqwest::Method::POST, "/mcp").header("Accept", "application/json, text/event-stream");
+    request = request.header("MCP-Protocol-Version", version).header("Mcp-Method", method);
+    if let Some(name) = ["name", "taskId", "uri"].iter().find_map(|name| params[name].as_str()) {
+        request = request.header("Mcp-Name", name);
+    }
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    let request = user.request(reqwest::Method::POST, "/mcp").header("Accept", "application/json, text/event-stream");
-    let response = request.header("MCP-Protocol-Version", "2025-11-25").json(&body).send().await.expect("an answer");
-    assert_eq!(response.status(), 200);
-    Frames::of(response).rest().await.into_iter().map(|frame| frame.data).filter(Value::is_object).collect()
+    let response = request.json(&body).send().await.expect("an answer");
+    let (status, text) = (response.status(), response.text().await.expect("a body"));
+    assert_eq!(status, 200, "{text}");
+    if let Ok(whole) = serde_json::from_str(&text) {
+        return vec![whole];
+    }
+    let data = text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim).filter(|data| !data.is_empty());
+    data.map(|data| serde_json::from_str(data).expect("JSON")).collect()
+}
+
+/// Sends a request as a client of protocol version 2025-11-25.
+async fn messages(user: &Client, method: &str, params: Value) -> Vec<Value> {
+    exchange(user, "2025-11-25", method, params).await
 }
 
 async fn request(user: &Client, method: &str, params: Value) -> Value {
@@ -45,17 +59,7 @@ async fn modern(user: &Client, method: &str, mut params: Value) -> Value {
         "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
         "io.modelcontextprotocol/clientCapabilities": { "extensions": { "io.modelcontextprotocol/tasks": {} }, "elicitation": { "form": {} } },
     });
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    let mut request = user.request(reqwest::Method::POST, "/mcp").header("Accept", "application/json, text/event-stream");
-    request = request.header("MCP-Protocol-Version", "2026-07-28").header("Mcp-Method", method);
-    if let Some(name) = params["name"].as_str().or(params["taskId"].as_str()).or(params["uri"].as_str()) {
-        request = request.header("Mcp-Name", name);
-    }
-    let response = request.json(&body).send().await.expect("an answer");
-    let (status, text) = (response.status(), response.text().await.expect("a body"));
-    assert_eq!(status, 200, "{text}");
-    let data = text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim).filter(|data| data.starts_with('{')).last();
-    serde_json::from_str(data.unwrap_or(&text)).expect("JSON")
+    exchange(user, "2026-07-28", method, params).await.pop().expect("an answer")
 }
 
 #[test]
@@ -284,7 +288,7 @@ fn tools_have_the_permissions_of_the_token_and_wrong_arguments_are_explained() {
             ("get_run", json!({}), "missing field `run_id`"),
             ("get_run", json!({ "run_id": "x/../../users" }), "`x/../../users` is not the ID of a run"),
             ("get_run", json!({ "run_id": "run_1", "other": 1 }), "unknown field `other`"),
-            ("start_run", json!({ "prompt": "x", "agent_type": "nobody" }), "metadata.agent_type: "),
+            ("start_run", json!({ "prompt": "x", "agent_type": "none_such" }), "metadata.agent_type: "),
             ("start_run", json!({ "prompt": "" }), "input.text: "),
         ] {
             let wrong = call(&user, tool, arguments).await;
