@@ -22,7 +22,7 @@ use super::{events, resources, summary, tasks};
 /// For how long `run_agent` and `wait_for_run` wait unless they are told otherwise: less than the minute after which most clients give up.
 const WAIT: Duration = Duration::from_secs(50);
 /// For how long `wait_for_run` waits at most.
-const MAX_WAIT: Duration = Duration::from_secs(600);
+const MAX_WAIT: Duration = Duration::from_mins(10);
 /// Number of events in a result, unless requested otherwise, and at most.
 const EVENTS: usize = 100;
 const MAX_EVENTS: usize = 500;

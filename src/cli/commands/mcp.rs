@@ -26,8 +26,7 @@ pub(in crate::cli) struct McpArgs {}
 pub(in crate::cli) async fn mcp(context: &Context, _args: McpArgs) -> anyhow::Result<Exit> {
     let server = McpServer::new(Arc::new(Remote(context.connect().await?)));
     let transport = (BoundedInput::new(tokio::io::stdin()), tokio::io::stdout());
-    let served = server.serve(transport).await?;
-    served.waiting().await?;
+    server.serve(transport).await?.waiting().await?;
     Ok(Exit::Success)
 }
 
@@ -51,7 +50,6 @@ impl Backend for Remote {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failed(error: ClientError) -> BackendError {
     match error {
         ClientError::Refused(problem) => BackendError::Refused(problem.to_string()),
