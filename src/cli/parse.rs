@@ -257,6 +257,7 @@ mod tests {
         &["backup", "x", "--server", "office"],
         &["restore"],
         &["demo", "a", "b"],
+        &["mcp", "stdio"],
         &["completions", "tcsh"],
         &["man", "ls"],
     ];

@@ -39,6 +39,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for BoundedInput<R> {
         }
         self.line = line;
         if line > self.max {
+            buffer.set_filled(before);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, format!("a line is longer than {} bytes", self.max))));
         }
         Poll::Ready(Ok(()))

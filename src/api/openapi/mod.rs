@@ -77,6 +77,7 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
         ("keys", "API keys for programs"),
         ("audit", "The audit log (admins only)"),
         ("openai", "OpenAI-compatible API"),
+        ("mcp", "Model Context Protocol"),
         ("webhooks", "Webhook deliveries"),
         ("usage", "Usage and budgets"),
         ("server", "Health, metrics, settings and documentation"),
