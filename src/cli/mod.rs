@@ -28,8 +28,8 @@ use anyhow::Context as _;
 
 use self::commands::{
     agent_check, agent_install, agent_logout, agent_ls, answer, apply, attach, audit, backup, budget, cancel, changes, completions, config,
-    demo, doctor, files, health, key, login, logout, logs, ls, man, mcp, password as auth_password, profile, requests, restore, retry, revert,
-    rm, run, send, serve, server, session, show, status, usage, user, wait, webhook,
+    demo, doctor, files, health, key, login, logout, logs, ls, man, mcp, password as auth_password, profile, requests, restore, retry,
+    revert, rm, run, send, serve, server, session, show, status, usage, user, wait, webhook,
 };
 use self::context::Context;
 use self::error::Report;

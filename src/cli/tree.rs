@@ -5,8 +5,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use super::args::{OutputArgs, ServerArgs};
 use super::commands::{
     agent_check, agent_install, agent_logout, answer, apply, attach, audit, backup, budget, cancel, changes, completions, config, demo,
-    doctor, files, key, login, logout, logs, ls, man, mcp, password, profile, requests, restore, retry, revert, rm, run, send, session, show,
-    usage, user, wait, webhook,
+    doctor, files, key, login, logout, logs, ls, man, mcp, password, profile, requests, restore, retry, revert, rm, run, send, session,
+    show, usage, user, wait, webhook,
 };
 use super::exit::exit_codes;
 use crate::config::Flags;

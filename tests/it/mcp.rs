@@ -165,7 +165,7 @@ fn an_agent_that_asks_is_answered_and_one_that_hangs_gets_a_message_or_is_cancel
 
         let hangs = done(&user, "start_run", json!({ "prompt": "fast hang", "agent_type": "demo" })).await;
         let sent = json!({ "run_id": hangs["run_id"], "text": "fast say awake" });
-        user.follow(hangs["run_id"].as_str().unwrap()).await.until("started").await;
+        user.follow(hangs["run_id"].as_str().unwrap()).await.until("run_started").await;
         done(&user, "send_message", sent).await;
         assert_eq!(done(&user, "wait_for_run", json!({ "run_id": hangs["run_id"] })).await["result"], "awake");
 
