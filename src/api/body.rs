@@ -238,10 +238,10 @@ mod tests {
 
     /// What the receiver gets of an upload: the number of bytes, and whether it is complete.
     async fn uploaded(body: Body) -> (Result<(), ApiError>, u64, bool) {
-        let (sender, mut receiver) = upload_channel();
+        let (sender, mut pieces) = upload_channel();
         let counting = async {
             let (mut size, mut is_complete) = (0, false);
-            while let Some(piece) = receiver.recv().await {
+            while let Some(piece) = pieces.recv().await {
                 match piece {
                     Piece::Data(data) => size += data.len() as u64,
                     Piece::End => is_complete = true,

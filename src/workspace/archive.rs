@@ -204,7 +204,7 @@ impl Archive {
     /// with zeros. Returns the number of bytes.
     fn copy_content(&mut self) -> io::Result<usize> {
         let (Some(Current { file, size, left }), Some(output)) = (&mut self.current, &mut self.output) else { return Ok(0) };
-        let mut buffer = [0; READ];
+        let mut buffer = vec![0; READ];
         let wanted = usize::try_from(*left).unwrap_or(READ).min(READ);
         let read = match file.read(&mut buffer[..wanted]) {
             Ok(0) | Err(_) => wanted,

@@ -114,10 +114,9 @@ pub enum FileError {
 impl From<io::Error> for FileError {
     fn from(error: io::Error) -> Self {
         match Errno::from_io_error(&error) {
-            Some(Errno::NOENT | Errno::NAMETOOLONG | Errno::INVAL | Errno::NXIO) => Self::NotFound,
+            // `NOTDIR`: a file on the way to it.
+            Some(Errno::NOENT | Errno::NAMETOOLONG | Errno::INVAL | Errno::NXIO | Errno::NOTDIR) => Self::NotFound,
             Some(Errno::LOOP | Errno::XDEV | Errno::MLINK) => Self::Link,
-            // A file on the way to it.
-            Some(Errno::NOTDIR) => Self::NotFound,
             Some(Errno::ISDIR) => Self::Kind(FileKind::Directory),
             Some(Errno::ACCESS | Errno::PERM) => Self::Denied,
             _ if is_resource_exhausted(&error) => Self::Exhausted(error),
@@ -327,7 +326,7 @@ fn create_directory(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd>
     match mkdirat(parent, name, Mode::RWXU) {
         // The agent has created it at the same time.
         Err(Errno::EXIST) => return Ok(openat(parent, name, DIRECTORY, Mode::empty())?),
-        made => made?,
+        other => other?,
     }
     let created = openat(parent, name, DIRECTORY, Mode::empty())?;
     inherit_owner(created.as_fd(), parent)?;

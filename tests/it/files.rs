@@ -302,6 +302,7 @@ fn a_revert_survives_the_death_of_the_server_by_being_repeated() {
         user.end_of(&id).await;
         let interrupted = {
             let (user, id) = (user.clone().without_pool(), id.clone());
+            #[expect(clippy::disallowed_methods, reason = "it ends with the server, and is awaited")]
             tokio::spawn(
                 async move { user.request(Method::POST, &format!("/api/runs/{id}/revert")).json(&json!({ "turn": 0 })).send().await },
             )

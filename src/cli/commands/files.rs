@@ -48,10 +48,10 @@ pub(in crate::cli) async fn files(context: &Context, args: FilesArgs) -> anyhow:
     let query = [("path", args.path.clone()), ("turn", turn.clone()), ("limit", Some("200".to_owned()))];
     let list = match (client.list(&format!("/api/runs/{id}/files"), &query, true).await, &args.path) {
         (Err(error), Some(path)) if error.code() == "wrong_file_type" => {
-            let content = client.bytes(&format!("/api/runs/{id}/files/{}", encode(path)), &[("turn", turn)]).await?;
+            let file = client.bytes(&format!("/api/runs/{id}/files/{}", encode(path)), &[("turn", turn)]).await?;
             return match &args.output {
-                Some(output) => save(context, output, &content),
-                None => print(&content),
+                Some(output) => save(context, output, &file),
+                None => print(&file),
             };
         }
         (list, _) => list?,
@@ -83,10 +83,10 @@ fn print(content: &[u8]) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn save(context: &Context, output: &Path, content: &[u8]) -> anyhow::Result<Exit> {
-    std::fs::write(output, content).with_context(|| format!("cannot write --output {}", output.display()))?;
-    let document = json!({ "output": output.display().to_string(), "size": content.len() });
-    context.output.confirm(&format!("Wrote {} ({} bytes)", output.display(), content.len()), &document)?;
+fn save(context: &Context, output: &Path, file: &[u8]) -> anyhow::Result<Exit> {
+    std::fs::write(output, file).with_context(|| format!("cannot write --output {}", output.display()))?;
+    let document = json!({ "output": output.display().to_string(), "size": file.len() });
+    context.output.confirm(&format!("Wrote {} ({} bytes)", output.display(), file.len()), &document)?;
     Ok(Exit::Success)
 }
 

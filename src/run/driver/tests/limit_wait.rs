@@ -204,7 +204,7 @@ async fn the_time_limit_goes_on_after_a_wait_where_it_was_also_under_a_later_ser
         spec.timeout = Duration::from_secs(100);
     };
     let (mut bench, mut agent) = Bench::running(limit_of).await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert!(agent.send(vec![limit(10), Item::TurnEnded(limited())]).await);
     assert_eq!(within(agent.receive()).await, Received::Finish);
     agent.end().await;

@@ -170,16 +170,7 @@ impl RunStore for SqliteStore {
             if changed == 0 {
                 return Err(refusal(connection, &lease, batch.first().map(|chunk| chunk.first))?);
             }
-            if let Some(wait) = change.wait {
-                let (sql, until) = match wait {
-                    WaitChange::Until(until) => ("UPDATE runs SET waits_until = ?2 WHERE id = ?1", Some(until)),
-                    WaitChange::Parked(until) => {
-                        ("UPDATE runs SET waits_until = ?2, launched_at = NULL, checkpoint = NULL WHERE id = ?1", Some(until))
-                    }
-                    WaitChange::Over => ("UPDATE runs SET waits_until = ?2 WHERE id = ?1", None),
-                };
-                execute(connection, sql, params![run.to_string(), until.map(Timestamp::as_millis)])?;
-            }
+            write_wait(connection, run, change.wait)?;
             changes::write(connection, run, stored.as_ref())?;
             if let Some(agent_session) = change.agent_session {
                 let sql = "UPDATE sessions SET agent_session = ?2 WHERE id = (SELECT session_id FROM runs WHERE id = ?1)";
@@ -350,6 +341,20 @@ impl RunStore for SqliteStore {
     async fn changes(&self, run: RunId) -> Result<Option<StoredChanges>, StoreError> {
         self.read(move |connection| changes::read(connection, run)).await
     }
+}
+
+/// Stores that a run waits for a usage limit, or no longer does.
+fn write_wait(connection: &Connection, run: RunId, change: Option<WaitChange>) -> Result<(), StoreError> {
+    let (sql, until) = match change {
+        None => return Ok(()),
+        Some(WaitChange::Until(until)) => ("UPDATE runs SET waits_until = ?2 WHERE id = ?1", Some(until)),
+        Some(WaitChange::Parked(until)) => {
+            ("UPDATE runs SET waits_until = ?2, launched_at = NULL, checkpoint = NULL WHERE id = ?1", Some(until))
+        }
+        Some(WaitChange::Over) => ("UPDATE runs SET waits_until = ?2 WHERE id = ?1", None),
+    };
+    execute(connection, sql, params![run.to_string(), until.map(Timestamp::as_millis)])?;
+    Ok(())
 }
 
 /// Why a batch that begins with event `first` was refused, or a change without events.
