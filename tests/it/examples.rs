@@ -109,6 +109,10 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/webhooks.md", "python", "standardwebhooks", Elsewhere("scripts/test-webhooks.sh, in a receiver")),
     ("docs/webhooks.md", "typescript", "standardwebhooks", NotRun("the same library as in Python, where it is run")),
     ("docs/workspaces.md", "bash", "openrunner changes", Elsewhere("tests/it/changes.rs, on a run that changes files")),
+    ("docs/api.md", "bash", "curl -T report.txt", Elsewhere("tests/it/files.rs, which writes files")),
+    ("docs/workspaces.md", "bash", "files?path=src", Elsewhere("tests/it/files.rs, which lists, reads and writes files")),
+    ("docs/workspaces.md", "bash", "openrunner apply", Elsewhere("tests/it/files.rs, on a run that changes files")),
+    ("docs/workspaces.md", "bash", "openrunner files last", Elsewhere("tests/it/files.rs, on a run that changes files")),
     ("docs/workspaces.md", "bash", "git apply", Elsewhere("tests/it/changes.rs, which applies the patch")),
 ];
 
