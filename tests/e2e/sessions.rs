@@ -74,7 +74,7 @@ fn claude_code_and_codex_continue_a_session_in_another_directory() {
 #[test]
 fn a_session_continues_the_newest_conversation_of_the_agent() {
     let Some(server) = Server::shared() else { return };
-    let run = server.create(Agent::ClaudeCode, "One [[mock:history id=a]] [[mock:slow n=2 delay=0.5]]", &json!({}));
+    let run = server.create(Agent::ClaudeCode, "One [[mock:history id=a]] [[mock:slow n=6 delay=0.5]]", &json!({}));
     let mut follow = server.follow(&run);
     follow.until("token");
     for message in ["/clear", "Two [[mock:history id=b]]", "Three [[mock:history id=c]]"] {

@@ -164,7 +164,7 @@ fn an_agent_that_asks_is_answered_and_one_that_hangs_gets_a_message_or_is_cancel
         assert_eq!(done(&user, "get_changes", json!({ "run_id": id })).await["files"], 0, "nothing was written");
 
         let hangs = done(&user, "start_run", json!({ "prompt": "fast hang", "agent_type": "demo" })).await;
-        let sent = json!({ "run_id": hangs["run_id"], "text": "fast say awake" });
+        let sent = json!({ "run_id": hangs["run_id"], "text": "fast say awake", "mode": "steer" });
         user.follow(hangs["run_id"].as_str().unwrap()).await.until("run_started").await;
         done(&user, "send_message", sent).await;
         assert_eq!(done(&user, "wait_for_run", json!({ "run_id": hangs["run_id"] })).await["result"], "awake");
@@ -277,9 +277,11 @@ fn tools_have_the_permissions_of_the_token_and_wrong_arguments_are_explained() {
             assert_eq!(refused["isError"], true, "{tool}");
             assert!(!refused.to_string().contains("secret"));
         }
-        let key =
-            user.post("/api/keys", &json!({ "name": "reader", "scopes": ["runs:read"] })).await.body["key"].as_str().unwrap().to_owned();
-        let reader = server.guest().with_token(&key);
+        let change = json!({ "current_password": "user", "new_password": "better than before" });
+        assert_eq!(user.post("/api/auth/password", &change).await.status, 200);
+        let user = server.guest().login("user", "better than before").await;
+        let key = user.post("/api/keys", &json!({ "name": "reader", "scopes": ["runs:read"] })).await.body["key"].clone();
+        let reader = server.guest().with_token(key.as_str().unwrap());
         let refused = call(&reader, "start_run", json!({ "prompt": "fast say x", "agent_type": "demo" })).await;
         assert_eq!(refused["content"][0]["text"], "requires an API key with the scope runs:write");
         assert_eq!(done(&reader, "list_runs", json!({})).await["items"], json!([]));

@@ -179,6 +179,9 @@ const COMMANDS: &[(&[&str], i32, &[&str])] = &[
     (&["show", "RUN"], 0, &["completed", "claude_code", "RUN"]),
     (&["logs", "RUN"], 0, &["hello there", "done  completed"]),
     (&["changes", "RUN"], 0, &["0 files changed"]),
+    (&["apply", "RUN"], 0, &["has changed nothing"]),
+    (&["files", "RUN"], 0, &["modified"]),
+    (&["revert", "RUN", "--turn", "0"], 0, &["Reverted 0 files"]),
     (&["attach", "RUN"], 0, &["hello there", "done  completed"]),
     (&["cancel", "RUN"], 0, &["completed"]),
     (&["send", "RUN", "more"], 1, &["has ended"]),
@@ -242,7 +245,8 @@ fn every_command_works_in_a_terminal() {
             wrong.extend(words.filter(|word| !screen.contains(word)).map(|word| format!("{args:?} does not show {word:?}: {screen}")));
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        let elsewhere = ["run", "ls", "serve", "login"];
+        // `mcp` speaks to programs: see mcp.rs.
+        let elsewhere = ["run", "ls", "serve", "login", "mcp"];
         for command in crate::cli::commands(&server.home()).await {
             let is_tested = COMMANDS.iter().any(|(args, _code, _words)| args[0] == command);
             assert!(is_tested || elsewhere.contains(&command.as_str()), "{command} is not tested in a terminal");
