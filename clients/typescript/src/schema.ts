@@ -902,8 +902,8 @@ export interface paths {
         put?: never;
         /**
          * Creates a chat completion in OpenAI's format.
-         * @description This is an ordinary run, so its events can be read. If the client disconnects before the end, the run is cancelled, unless the request has
-         *     `openrunner.on_disconnect: continue` or an `Idempotency-Key`. A run without a result is an error.
+         * @description This is an ordinary run, so its events can be read. If the client disconnects before the end of a stream, the run is cancelled, unless the
+         *     request has `openrunner.on_disconnect: continue` or an `Idempotency-Key`. A run without a result is an error.
          */
         post: operations["create_chat_completion"];
         delete?: never;
@@ -923,6 +923,47 @@ export interface paths {
         get: operations["list_deliveries"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/deliveries/{delivery}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Attempts a failed delivery again.
+         * @description The attempt is made at once, with the usual retries. After it the following events of the run are sent to the endpoint as well.
+         */
+        post: operations["retry_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Serves one message of an MCP client.
+         * @description The Streamable HTTP transport of the Model Context Protocol, without sessions: every request stands for itself, and a task is a run. The
+         *     tools are requests to this API, with the token of this request.
+         */
+        post: operations["mcp"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1193,7 +1234,7 @@ export interface components {
          * @description An action that was performed or attempted.
          * @enum {string}
          */
-        AuditAction: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "profile.set" | "profile.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer" | "run.write" | "run.revert";
+        AuditAction: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "profile.set" | "profile.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer" | "webhook.retry" | "run.write" | "run.revert";
         /** @description An action, successful or rejected. */
         AuditEntry: {
             /**
@@ -1407,8 +1448,8 @@ export interface components {
         /**
          * @description A request for a completion.
          *
-         *     Parameters that change the format of the result and that agents do not support are rejected: tools, several choices, log probabilities,
-         *     response formats, anything but text. Preferences such as `temperature` and unknown parameters are ignored.
+         *     Parameters that change the result and that agents do not support are rejected: a required tool call, several choices, log probabilities,
+         *     anything but text. Preferences such as `temperature`, offered `tools` and unknown parameters are ignored.
          * @example {
          *       "model": "demo",
          *       "messages": [
@@ -1422,7 +1463,7 @@ export interface components {
         ChatCompletionRequest: {
             /** @description `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. */
             model: string;
-            /** @description The conversation. The last message must have the role `user`. */
+            /** @description The conversation. The last message should have the role `user`; otherwise the agent continues the conversation. */
             messages: components["schemas"]["ChatMessage"][];
             /** @description Whether to stream the response. */
             stream?: boolean | null;
@@ -1433,15 +1474,40 @@ export interface components {
             metadata?: {
                 [key: string]: string;
             } | null;
+            response_format?: components["schemas"]["ResponseFormat"] | null;
+            /** @description `auto` or `none`: agents use their own tools, never those of the request. A required tool is rejected. */
+            tool_choice?: string | null;
             openrunner?: components["schemas"]["RunOptions"] | null;
         };
         /** @description The content of a message. */
         ChatContent: string | components["schemas"]["ContentPart"][];
+        /** @description A file. */
+        ChatFile: {
+            /** @description File name without directories. */
+            filename?: string | null;
+            /** @description The file as a data URL: `data:application/pdf;base64,…`. */
+            file_data?: string | null;
+        };
+        /** @description A called function. */
+        ChatFunctionCall: {
+            /** @description Its name. */
+            name?: string | null;
+            /** @description Its arguments as JSON. */
+            arguments?: string | null;
+        };
+        /** @description An image. */
+        ChatImage: {
+            /** @description The image as a data URL: `data:image/png;base64,…`. The server fetches no other URLs. */
+            url: string;
+        };
         /** @description A message of the conversation. */
         ChatMessage: {
             /** @description Role of the author. */
             role: components["schemas"]["ChatRole"];
             content?: components["schemas"]["ChatContent"] | null;
+            /** @description Tool calls of an earlier message of the assistant. Agents have none, so they come from the history of another model. */
+            tool_calls?: components["schemas"]["ChatToolCall"][] | null;
+            function_call?: components["schemas"]["ChatFunctionCall"] | null;
         };
         /** @description A prompt. */
         ChatRequest: {
@@ -1479,7 +1545,11 @@ export interface components {
          * @description Role of the author of a message.
          * @enum {string}
          */
-        ChatRole: "system" | "developer" | "user" | "assistant";
+        ChatRole: "system" | "developer" | "user" | "assistant" | "tool" | "function";
+        /** @description A call of a tool. */
+        ChatToolCall: {
+            function?: components["schemas"]["ChatFunctionCall"] | null;
+        };
         /** @description The only choice of a chunk. */
         ChunkChoice: {
             /**
@@ -1544,10 +1614,14 @@ export interface components {
         };
         /** @description A part of a message. */
         ContentPart: {
-            /** @description Always `text`; images, audio and files are not supported. */
+            /** @description `text`, `image_url`, `file` or, in messages of the assistant, `refusal`. Audio is not supported. */
             type: string;
-            /** @description The text. */
+            /** @description The text of a `text` part. */
             text?: string | null;
+            /** @description The text of a `refusal` part. */
+            refusal?: string | null;
+            image_url?: components["schemas"]["ChatImage"] | null;
+            file?: components["schemas"]["ChatFile"] | null;
         };
         /** @description Use of a model's context window. */
         ContextUse: {
@@ -1887,6 +1961,13 @@ export interface components {
          * @enum {string}
          */
         IsolationLevel: "none" | "files" | "guard" | "sandbox";
+        /** @description A schema of the answer. `name`, `description` and `strict` have no effect: the answer is always checked. */
+        JsonSchemaFormat: {
+            /** @description The JSON Schema, at most 64 KiB. Default: any object. */
+            schema?: {
+                [key: string]: unknown;
+            } | null;
+        };
         /** @example key_0198a8f0c0de7000800000000000000a */
         KeyId: string;
         /**
@@ -2380,7 +2461,7 @@ export interface components {
              * @description Stable code for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "cancelled" | "changes_unavailable" | "wrong_file_type" | "file_inaccessible" | "run_read_only" | "user_exists" | "last_admin" | "profile_read_only" | "too_many_profiles" | "body_too_large" | "not_json" | "range_not_satisfiable" | "host_not_served" | "invalid_field" | "unknown_agent" | "unknown_profile" | "profile_conflict" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "spend_limit" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "bad_output" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
+            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "delivery_not_failed" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "cancelled" | "changes_unavailable" | "wrong_file_type" | "file_inaccessible" | "run_read_only" | "user_exists" | "last_admin" | "profile_read_only" | "too_many_profiles" | "body_too_large" | "not_json" | "range_not_satisfiable" | "host_not_served" | "invalid_field" | "unknown_agent" | "unknown_profile" | "profile_conflict" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "spend_limit" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "bad_output" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
             /** @description All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault. */
             errors?: components["schemas"]["FieldError"][];
         };
@@ -2657,6 +2738,12 @@ export interface components {
             questions: components["schemas"]["Question"][];
             /** @enum {string} */
             type: "question";
+        };
+        /** @description The format of the answer. */
+        ResponseFormat: {
+            /** @description `text`, `json_object`, or `json_schema`. With the latter two the answer is JSON and nothing else, or the run fails with `bad_output`. */
+            type: string;
+            json_schema?: components["schemas"]["JsonSchemaFormat"] | null;
         };
         /** @description The state to which a working directory is reverted: after a turn, or that of a snapshot. */
         RevertRequest: {
@@ -3006,8 +3093,7 @@ export interface components {
             cwd?: string | null;
             /**
              * Format: u-int64
-             * @description Time limit in seconds. Time spent waiting for answers does not count.
-             * @default 300
+             * @description Time limit in seconds. Default: 300. Time spent waiting for answers does not count.
              */
             timeout_secs?: number | null;
             /**
@@ -3065,8 +3151,7 @@ export interface components {
             project_config?: components["schemas"]["ProjectConfig"] | null;
             /**
              * Format: u-int64
-             * @description Time limit in seconds. Time spent waiting for answers does not count.
-             * @default 300
+             * @description Time limit in seconds. Default: 300. Time spent waiting for answers does not count.
              */
             timeout_secs?: number | null;
             /**
@@ -3806,7 +3891,10 @@ export interface components {
         WebhookObject: {
             /** @description The URL: http or https, not in a private network unless the operator allows it. */
             url: string;
-            /** @description Event types; `*` selects all that can be sent. Default: `run_started`, `permission_request`, `question` and `done`. */
+            /**
+             * @description Event types; `*` selects all that can be sent. Default: `run_started`, `needs_input` (requests that wait for a
+             *     person) and `done`.
+             */
             events?: string[] | null;
             /** @description Signing secret: `whsec_` followed by Base64. Default: the server's secret. */
             secret?: string | null;
@@ -4374,8 +4462,8 @@ export interface operations {
     list_usage: {
         parameters: {
             query?: {
-                /** @description What to group by. Days, sessions and runs are listed newest first, everything else by name. */
-                group_by?: ("day" | "owner" | "agent_type" | "model" | "session" | "run") & Record<string, never>;
+                /** @description What to group by. Default: `day`. Days, sessions and runs are listed newest first, everything else by name. */
+                group_by?: "day" | "owner" | "agent_type" | "model" | "session" | "run";
                 /** @description Only this day (UTC) and later ones. */
                 since?: components["schemas"]["Day"];
                 /** @description Only this day (UTC) and earlier ones. */
@@ -5241,7 +5329,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Name of the model, with `/` encoded as `%2F`. */
+                /** @description Name of the model. Its slashes need no encoding. */
                 model: string;
             };
             cookie?: never;
@@ -5265,6 +5353,15 @@ export interface operations {
             header?: {
                 /** @description A repeated request with the same key and body returns the same response and creates nothing. */
                 "Idempotency-Key"?: string;
+                /**
+                 * @description The session to continue: its id, or any name of the chat, which finds the session that was created with the same name. `new` for a new
+                 *     session. Default: the session in which the last answer of the history was given.
+                 */
+                "OpenRunner-Session"?: string;
+                /** @description Working directory, as `openrunner.working_dir`. */
+                "OpenRunner-Directory"?: string;
+                /** @description Profile to use, one of `GET /api/profiles`. */
+                "OpenRunner-Profile"?: components["schemas"]["ProfileName"];
             };
             path?: never;
             cookie?: never;
@@ -5280,6 +5377,8 @@ export interface operations {
                 headers: {
                     /** @description The run of the completion. */
                     "x-openrunner-run-id"?: string;
+                    /** @description Its session. */
+                    "x-openrunner-session-id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5317,6 +5416,59 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["DeliveryPage"];
                 };
+            };
+        };
+    };
+    retry_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `id` of the delivery. */
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery is pending. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    mcp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A message of JSON-RPC 2.0. */
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description The answer, or a stream of notifications and the answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The notification was received. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -89,6 +89,7 @@ export default {
   'problem.internal': 'Internal server error: {detail}',
   'problem.invalid_field': 'Invalid input: {detail}',
   'problem.last_admin': 'The last admin cannot be removed or demoted.',
+  'problem.delivery_not_failed': 'Only a delivery that failed can be repeated.',
   'problem.profile_read_only': 'The profile is defined in the settings file and cannot be changed here.',
   'problem.too_many_profiles': 'There are too many profiles.',
   'problem.unknown_profile': 'There is no such profile, or you may not use it.',

@@ -88,6 +88,7 @@ export default {
   'problem.internal': '服务器内部错误：{detail}',
   'problem.invalid_field': '输入无效：{detail}',
   'problem.last_admin': '不能删除最后一个管理员，也不能取消其管理员角色。',
+  'problem.delivery_not_failed': '只有失败的投递才能重试。',
   'problem.profile_read_only': '该配置方案在设置文件中定义，不能在这里修改。',
   'problem.too_many_profiles': '配置方案过多。',
   'problem.unknown_profile': '没有这个配置方案，或你无权使用它。',

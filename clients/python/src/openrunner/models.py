@@ -110,6 +110,7 @@ AuditAction: TypeAlias = Literal[
     "run.delete",
     "run.message",
     "run.answer",
+    "webhook.retry",
     "run.write",
     "run.revert",
 ]
@@ -162,7 +163,48 @@ class ChatChoice(TypedDict):
     """Always `stop`; incomplete runs are errors."""
 
 
-ChatRole: TypeAlias = Literal["system", "developer", "user", "assistant"]
+class ChatFile(TypedDict):
+    """
+    A file.
+    """
+
+    filename: NotRequired[str | None]
+    """File name without directories."""
+
+    file_data: NotRequired[str | None]
+    """The file as a data URL: `data:application/pdf;base64,…`."""
+
+
+class ChatFunctionCall(TypedDict):
+    """
+    A called function.
+    """
+
+    name: NotRequired[str | None]
+    """Its name."""
+
+    arguments: NotRequired[str | None]
+    """Its arguments as JSON."""
+
+
+class ChatImage(TypedDict):
+    """
+    An image.
+    """
+
+    url: str
+    """The image as a data URL: `data:image/png;base64,…`. The server fetches no other URLs."""
+
+
+ChatRole: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
+
+
+class ChatToolCall(TypedDict):
+    """
+    A call of a tool.
+    """
+
+    function: NotRequired[ChatFunctionCall | None]
 
 
 class ChunkDelta(TypedDict):
@@ -195,10 +237,16 @@ class ContentPart(TypedDict):
     """
 
     type: str
-    """Always `text`; images, audio and files are not supported."""
+    """`text`, `image_url`, `file` or, in messages of the assistant, `refusal`. Audio is not supported."""
 
     text: NotRequired[str | None]
-    """The text."""
+    """The text of a `text` part."""
+
+    refusal: NotRequired[str | None]
+    """The text of a `refusal` part."""
+
+    image_url: NotRequired[ChatImage | None]
+    file: NotRequired[ChatFile | None]
 
 
 class ContextUse(TypedDict):
@@ -412,6 +460,15 @@ class HttpServer(TypedDict):
 
 
 IsolationLevel: TypeAlias = Literal["none", "files", "guard", "sandbox"]
+
+
+class JsonSchemaFormat(TypedDict):
+    """
+    A schema of the answer. `name`, `description` and `strict` have no effect: the answer is always checked.
+    """
+
+    schema: NotRequired[dict[str, Any]]
+    """The JSON Schema, at most 64 KiB. Default: any object."""
 
 
 KeyId: TypeAlias = str
@@ -657,6 +714,7 @@ class Problem(TypedDict):
         "method_not_allowed",
         "body_timeout",
         "run_active",
+        "delivery_not_failed",
         "run_ended",
         "already_answered",
         "session_busy",
@@ -757,6 +815,17 @@ class QuestionOption(TypedDict):
 
 
 ReportInterval: TypeAlias = Literal["never", "turn", "call"]
+
+
+class ResponseFormat(TypedDict):
+    """
+    The format of the answer.
+    """
+
+    type: str
+    """`text`, `json_object`, or `json_schema`. With the latter two the answer is JSON and nothing else, or the run fails with `bad_output`."""
+
+    json_schema: NotRequired[JsonSchemaFormat | None]
 
 
 class RevertRequest(TypedDict):
@@ -1141,7 +1210,10 @@ class WebhookObject(TypedDict):
     """The URL: http or https, not in a private network unless the operator allows it."""
 
     events: NotRequired[list[str] | None]
-    """Event types; `*` selects all that can be sent. Default: `run_started`, `permission_request`, `question` and `done`."""
+    """
+    Event types; `*` selects all that can be sent. Default: `run_started`, `needs_input` (requests that wait for a
+    person) and `done`.
+    """
 
     secret: NotRequired[str | None]
     """Signing secret: `whsec_` followed by Base64. Default: the server's secret."""
@@ -1414,6 +1486,10 @@ class ChatMessage(TypedDict):
     """Role of the author."""
 
     content: NotRequired[ChatContent | None]
+    tool_calls: NotRequired[list[ChatToolCall] | None]
+    """Tool calls of an earlier message of the assistant. Agents have none, so they come from the history of another model."""
+
+    function_call: NotRequired[ChatFunctionCall | None]
 
 
 class ChatRequest(TypedDict):
@@ -2274,7 +2350,7 @@ class RunOptions(TypedDict):
     isolation: NotRequired[IsolationLevel | None]
     project_config: NotRequired[ProjectConfig | None]
     timeout_secs: NotRequired[int | None]
-    """Time limit in seconds. Time spent waiting for answers does not count."""
+    """Time limit in seconds. Default: 300. Time spent waiting for answers does not count."""
 
     idle_timeout_secs: NotRequired[int | None]
     """Time limit in seconds without any output of the agent."""
@@ -2834,15 +2910,15 @@ class ChatCompletionRequest(TypedDict):
     """
     A request for a completion.
 
-    Parameters that change the format of the result and that agents do not support are rejected: tools, several choices, log probabilities,
-    response formats, anything but text. Preferences such as `temperature` and unknown parameters are ignored.
+    Parameters that change the result and that agents do not support are rejected: a required tool call, several choices, log probabilities,
+    anything but text. Preferences such as `temperature`, offered `tools` and unknown parameters are ignored.
     """
 
     model: str
     """`agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`."""
 
     messages: list[ChatMessage]
-    """The conversation. The last message must have the role `user`."""
+    """The conversation. The last message should have the role `user`; otherwise the agent continues the conversation."""
 
     stream: NotRequired[bool | None]
     """Whether to stream the response."""
@@ -2853,6 +2929,10 @@ class ChatCompletionRequest(TypedDict):
 
     metadata: NotRequired[dict[str, str]]
     """Becomes the labels of the run."""
+
+    response_format: NotRequired[ResponseFormat | None]
+    tool_choice: NotRequired[str | None]
+    """`auto` or `none`: agents use their own tools, never those of the request. A required tool is rejected."""
 
     openrunner: NotRequired[RunOptions | None]
 
@@ -3219,7 +3299,7 @@ class RunMetadata(TypedDict):
     """Alias of `working_dir`."""
 
     timeout_secs: NotRequired[int | None]
-    """Time limit in seconds. Time spent waiting for answers does not count."""
+    """Time limit in seconds. Default: 300. Time spent waiting for answers does not count."""
 
     idle_timeout_secs: NotRequired[int | None]
     """Time limit in seconds without any output of the agent."""
