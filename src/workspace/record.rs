@@ -97,7 +97,7 @@ impl ChangeRecord {
     }
 }
 
-/// Compresses a patch. `None` if it is larger than [`MAX_STORED_PATCH`].
+/// Compresses a patch. `None` if it is larger than 4 MiB.
 pub fn compress(patch: &[u8]) -> Option<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     // Writing to memory does not fail.
