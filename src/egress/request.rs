@@ -3,6 +3,7 @@
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING};
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Uri};
+use percent_encoding::percent_decode_str;
 
 use crate::types::HostPort;
 
@@ -128,28 +129,9 @@ fn has_dot_segment(path: &str) -> bool {
     let mut decoded = path.to_owned();
     // Twice, since a server behind another one may decode what is left.
     for _ in 0..2 {
-        decoded = percent_decode(&decoded);
+        decoded = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
     }
     decoded.split(['/', '\\']).any(|segment| segment == "." || segment == "..")
-}
-
-fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let decoded = match tail {
-            [high, low, ..] if *first == b'%' => char::from(*high).to_digit(16).zip(char::from(*low).to_digit(16)),
-            _ => None,
-        };
-        if let Some(byte) = decoded.and_then(|(high, low)| u8::try_from(high * 16 + low).ok()) {
-            bytes.push(byte);
-            rest = &tail[2..];
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Whether a request is part of git's protocol over HTTP, or of git LFS: the credential is not for the host's other services.

@@ -11,9 +11,10 @@ use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 
 use super::backend::{Backend, BackendError, Call};
-use super::path::{encode, run_segment};
+use super::path::run_segment;
 use super::wait::state;
 use super::{input_requests, resources, tasks, tools};
+use crate::types::encode_segment;
 
 /// What a model reads about this server.
 const INSTRUCTIONS: &str = "OpenRunner runs coding agents. Give an agent a task with `run_agent`, or with `start_run` to let several work at \
@@ -102,7 +103,7 @@ impl ServerHandler for McpServer {
             let Some(asked) = open.iter().find(|asked| asked["id"] == id.as_str()) else { continue };
             let body =
                 input_requests::answer(asked, response).map_err(|reason| ErrorData::invalid_params(format!("{id}: {reason}"), None))?;
-            self.backend.json(Call::post(format!("/api/runs/{run}/requests/{}", encode(id)), body)).await.map_err(refused)?;
+            self.backend.json(Call::post(format!("/api/runs/{run}/requests/{}", encode_segment(id)), body)).await.map_err(refused)?;
         }
         Ok(())
     }

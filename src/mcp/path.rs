@@ -1,7 +1,5 @@
 //! Parts of the API's paths, and the URIs of resources.
 
-use std::fmt::Write as _;
-
 /// Beginning of the URI of each resource.
 pub(super) const RESOURCES: &str = "openrunner://runs/";
 
@@ -19,19 +17,6 @@ pub(super) fn run_segment(id: &str) -> Result<String, String> {
     if is_id { Ok(id.to_owned()) } else { Err(format!("`{id}` is not the ID of a run: use the `run_id` of a result")) }
 }
 
-/// `text` as a part of a path or query.
-pub(super) fn encode(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +27,5 @@ mod tests {
         for id in ["", "..", "a/b", "a?b", "a#b", "a%2fb", "é"] {
             assert!(run_segment(id).is_err(), "{id}");
         }
-        assert_eq!(encode("a b/..&é~"), "a%20b%2F..%26%C3%A9~");
     }
 }

@@ -15,9 +15,10 @@ use super::arguments::{
     RunArguments, StartArguments, WaitArguments,
 };
 use super::backend::{Backend, BackendError, Call};
-use super::path::{encode, run_segment, uri_of_run};
+use super::path::{run_segment, uri_of_run};
 use super::wait::{Progress, state, wait};
 use super::{events, resources, summary, tasks};
+use crate::types::encode_segment;
 
 /// For how long `run_agent` and `wait_for_run` wait unless they are told otherwise: less than the minute after which most clients give up.
 const WAIT: Duration = Duration::from_secs(50);
@@ -168,7 +169,7 @@ async fn dispatch(
         }
         "answer_request" => {
             let arguments: AnswerArguments = parse(arguments)?;
-            let path = format!("/api/runs/{}/requests/{}", run_segment(&arguments.run_id)?, encode(&arguments.request_id));
+            let path = format!("/api/runs/{}/requests/{}", run_segment(&arguments.run_id)?, encode_segment(&arguments.request_id));
             CallToolResult::structured(backend.json(Call::post(path, arguments.to_body())).await?)
         }
         "cancel_run" => {
@@ -261,6 +262,7 @@ fn items(limit: Option<usize>) -> String {
 
 /// The query with those parameters that have a value.
 fn query<const N: usize>(parameters: [(&str, Option<String>); N]) -> String {
-    let pairs: Vec<String> = parameters.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encode(&value?)))).collect();
+    let pairs: Vec<String> =
+        parameters.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encode_segment(&value?)))).collect();
     if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }

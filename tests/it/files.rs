@@ -372,13 +372,13 @@ fn the_commands_list_print_download_revert_and_apply() {
         let script = format!("say up\nwait {}\nresult done", go.display());
         let id = user.create(&script, json!({ "agent_type": "claude_code", "cwd": project })).await;
         user.follow(&id).await.until_text("up").await;
-        fs::write(project.join("src/main.rs"), "fn main() { todo!() }\n").unwrap();
+        fs::write(project.join("src/main.rs"), "fn main() { run() }\n").unwrap();
         fs::write(&go, "").unwrap();
         user.end_of(&id).await;
         let listed = server.typed(&["files", "--quiet"]).done().await;
         assert_eq!((listed.code, listed.out.as_str()), (0, "README.md\nsrc\n"), "{listed:?}");
         let file = server.typed(&["files", &id, "src/main.rs"]).done().await;
-        assert_eq!(file.out, "fn main() { todo!() }\n", "{file:?}");
+        assert_eq!(file.out, "fn main() { run() }\n", "{file:?}");
         let before = server.typed(&["run", "files", &id, "src/main.rs", "--turn", "0"]).done().await;
         assert_eq!(before.out, "fn main() {}\n", "{before:?}");
         let archive = server.directory().join("a.tar.gz");
@@ -390,7 +390,7 @@ fn the_commands_list_print_download_revert_and_apply() {
         let apply = ["apply", &id, "--dir", copy.to_str().unwrap()];
         let applied = server.typed(&apply).done().await;
         assert_eq!(applied.code, 0, "{applied:?}");
-        assert_eq!(fs::read_to_string(copy.join("src/main.rs")).unwrap(), "fn main() { todo!() }\n");
+        assert_eq!(fs::read_to_string(copy.join("src/main.rs")).unwrap(), "fn main() { run() }\n");
         let twice = server.typed(&apply).done().await;
         assert!(twice.code == 1 && twice.err.contains("nothing was changed"), "{twice:?}");
         let reverted = server.typed(&["revert", &id, "--turn", "0"]).done().await;

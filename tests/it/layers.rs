@@ -25,7 +25,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     // `run` for the stores of users, keys and the audit log.
     ("auth", &["config", "ownership", "run", "types"]),
     // Its tools are requests to the API, which the modules above it carry out.
-    ("mcp", &[]),
+    ("mcp", &["types"]),
     // `config` for the allowed hosts.
     ("api", &["auth", "config", "mcp", "metrics", "run", "types", "workspace"]),
     ("server", &["agent", "api", "auth", "config", "egress", "metrics", "ownership", "process", "redact", "run", "types", "workspace"]),

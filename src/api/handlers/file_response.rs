@@ -3,7 +3,6 @@
 //! An agent, or a stranger's repository, wrote the file. So a browser shows it only if it is an image or text, never as a page, and runs
 //! nothing in it (rule W7).
 
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use axum::body::Body;
@@ -12,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::super::ApiError;
 use super::static_files::is_cached;
+use crate::types::encode_segment;
 
 /// Number of bytes at the beginning of a file that decide whether it is text.
 pub(super) const SAMPLE: usize = 8 * 1024;
@@ -85,7 +85,7 @@ impl FileResponse<'_> {
         ];
         headers.extend(fixed);
         let disposition = if kind == Kind::Other { "attachment" } else { "inline" };
-        let disposition = format!("{disposition}; filename*=UTF-8''{}", encode(&self.name));
+        let disposition = format!("{disposition}; filename*=UTF-8''{}", encode_segment(&self.name));
         headers.extend(HeaderValue::try_from(disposition).ok().map(|value| (header::CONTENT_DISPOSITION, value)));
         let (status, range) = match self.part(request, &etag) {
             Part::Whole => (StatusCode::OK, 0..self.size),
@@ -150,18 +150,6 @@ fn is_text(sample: &[u8]) -> bool {
     is_utf8 && !sample.contains(&0)
 }
 
-/// Percent-encodes a file name for a header (RFC 8187).
-fn encode(name: &str) -> String {
-    name.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
-}
-
 #[cfg(test)]
 mod tests {
     //! Rules: W7.
@@ -223,6 +211,6 @@ mod tests {
 
     #[test]
     fn a_name_cannot_leave_its_header() {
-        assert_eq!(encode("a\"b\r\nX: y/ü.txt"), "a%22b%0D%0AX%3A%20y%2F%C3%BC.txt");
+        assert_eq!(encode_segment("a\"b\r\nX: y/ü.txt"), "a%22b%0D%0AX%3A%20y%2F%C3%BC.txt");
     }
 }

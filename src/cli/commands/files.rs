@@ -1,6 +1,5 @@
 //! `openrunner run files`
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,7 @@ use crate::cli::exit::Exit;
 use crate::cli::format::field;
 use crate::cli::output::print_json;
 use crate::cli::{sanitize, table, terminal};
+use crate::types::encode_path;
 
 /// Arguments of `run files`.
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ pub(in crate::cli) async fn files(context: &Context, args: FilesArgs) -> anyhow:
     let query = [("path", args.path.clone()), ("turn", turn.clone()), ("limit", Some("200".to_owned()))];
     let list = match (client.list(&format!("/api/runs/{id}/files"), &query, true).await, &args.path) {
         (Err(error), Some(path)) if error.code() == "wrong_file_type" => {
-            let file = client.bytes(&format!("/api/runs/{id}/files/{}", encode(path)), &[("turn", turn)]).await?;
+            let file = client.bytes(&format!("/api/runs/{id}/files/{}", encode_path(path)), &[("turn", turn)]).await?;
             return match &args.output {
                 Some(output) => save(context, output, &file),
                 None => print(&file),
@@ -60,7 +60,7 @@ pub(in crate::cli) async fn files(context: &Context, args: FilesArgs) -> anyhow:
         if args.turn.is_some() {
             return Err(CliError::usage("--turn: earlier states of directories cannot be archived; omit it, or give a file").into());
         }
-        return save(context, output, &client.bytes(&archive, &[("path", args.path.as_deref().map(encode))]).await?);
+        return save(context, output, &client.bytes(&archive, &[("path", args.path.as_deref().map(encode_path))]).await?);
     }
     if context.output.json {
         return print_json(&list.to_json()).map(|()| Exit::Success);
@@ -88,27 +88,4 @@ fn save(context: &Context, output: &Path, file: &[u8]) -> anyhow::Result<Exit> {
     let document = json!({ "output": output.display().to_string(), "size": file.len() });
     context.output.confirm(&format!("Wrote {} ({} bytes)", output.display(), file.len()), &document)?;
     Ok(Exit::Success)
-}
-
-/// Percent-encodes a path for a URL. Slashes stay.
-fn encode(path: &str) -> String {
-    path.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to memory does not fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_encoded_as_part_of_a_url() {
-        assert_eq!(encode("src/a b?#%ü.txt"), "src/a%20b%3F%23%25%C3%BC.txt");
-    }
 }

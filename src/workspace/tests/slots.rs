@@ -23,11 +23,11 @@ async fn one_users_differences_do_not_delay_those_of_others() {
     let tree = |digit: &str| digit.repeat(40).parse::<TreeId>().unwrap();
     let mut waiting = tokio::task::JoinSet::new();
     for directory in 0..20 {
-        let store = snapshots.of(Path::new(&format!("/work/{directory}")), "greedy").unwrap();
+        let store = snapshots.of(Path::new(&format!("/srv/{directory}")), "greedy").unwrap();
         std::fs::create_dir_all(store.repository()).unwrap();
         waiting.spawn(async move { store.patch(tree("1"), tree("2"), None).await });
     }
-    let other = snapshots.of(Path::new("/work/other"), "other").unwrap();
+    let other = snapshots.of(Path::new("/srv/other"), "other").unwrap();
     std::fs::create_dir_all(other.repository()).unwrap();
     tokio::task::yield_now().await;
     let answered = tokio::time::timeout(Duration::from_secs(20), other.patch(tree("3"), tree("4"), None)).await;
