@@ -482,8 +482,8 @@ impl From<NewKeyError> for ApiError {
             NewKeyError::Invalid(faults) => Self::invalid_fields(faults.into_iter().map(FieldError::from).collect()),
             NewKeyError::AdminScope => Self::new(StatusCode::FORBIDDEN, "admin_only", detail).with_field("scopes", FaultCode::NotAllowed),
             NewKeyError::DefaultPassword(_) => Self::new(StatusCode::FORBIDDEN, "own_password_needed", detail),
-            // Only if the owner was removed during this request.
             NewKeyError::NoOwner(_) => Self::not_found(detail),
+            NewKeyError::OtherOwner => Self::new(StatusCode::FORBIDDEN, "admin_only", detail).with_field("owner", FaultCode::NotAllowed),
             NewKeyError::Random(_) => Self::internal(&error),
             NewKeyError::Store(error) => error.into(),
         }

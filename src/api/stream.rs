@@ -90,7 +90,7 @@ pub(super) struct Access {
 
 impl Access {
     /// The access of `principal`, which `check` checks: at first, after every change of users, tokens and keys, and once per keep-alive
-    /// interval, because a change in the data directory by another process is not reported.
+    /// interval, in case a report is missing.
     pub(super) fn new(app: &AppState, principal: &Principal, check: CheckAccess) -> Self {
         let until = principal.expires_in.and_then(|left| Instant::now().checked_add(left));
         Self { until, changes: app.auth.access_changes(), check, is_announced: true }

@@ -69,6 +69,9 @@ pub enum NewKeyError {
     /// The owner does not exist.
     #[error("user {0} not found")]
     NoOwner(UserName),
+    /// The caller is no admin and names another owner.
+    #[error("only admins create keys for other users")]
+    OtherOwner,
     /// The operating system returned no random bytes.
     #[error("the operating system returned no random bytes: {0}")]
     Random(String),
@@ -155,6 +158,22 @@ impl Auth {
             },
         };
         self.store.keys(owner, before, limit).await
+    }
+
+    /// The owner of a key that `caller` creates for the user `name`; `None` for the caller. Others than admins learn nothing about other users.
+    ///
+    /// # Errors
+    /// [`NewKeyError::OtherOwner`], [`NewKeyError::NoOwner`], or if the store fails.
+    pub async fn key_owner(&self, caller: &Caller, name: Option<UserName>) -> Result<Caller, NewKeyError> {
+        match name {
+            None => Ok(caller.clone()),
+            Some(name) if name == caller.user.name => Ok(caller.clone()),
+            Some(_) if !caller.is_admin() => Err(NewKeyError::OtherOwner),
+            Some(name) => {
+                let user = self.store.user(&name).await?.ok_or(NewKeyError::NoOwner(name))?;
+                Ok(Caller { user: user.reference(), role: user.role })
+            }
+        }
     }
 
     /// Revokes a key. Requests with it are rejected from now on, and its streams end.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::digest::{DigestKey, KeyedDigest};
 use super::jwt::{BadToken, LIFETIME_SECS, Tokens};
@@ -13,7 +13,7 @@ use super::principal::{Credential, Principal, TokenFacts};
 use super::{ClientAccount, ClientOrigin, HashError, NotServerAccount, SigningKey};
 use crate::config::Secret;
 use crate::run::store::{Audited, KeyStore, StoreError, TokenStore, UserRecord, UserStore};
-use crate::types::{Budget, Caller, Clock, Timestamp, UserId, UserName, UserRole};
+use crate::types::{Budget, Caller, Clock, PerQuota, Timestamp, UserId, UserName, UserRole};
 
 /// The documented users of a fresh server. Their passwords equal their names.
 const DEFAULT_USERS: [(&str, UserRole); 2] = [("admin", UserRole::Admin), ("user", UserRole::User)];
@@ -126,6 +126,8 @@ pub struct Auth {
     pub(super) passwords: Passwords,
     /// Notified after changes that may end the access of someone.
     pub(super) changes: watch::Sender<()>,
+    /// Notified of each subscriber of `changes`.
+    pub(super) subscribed: Notify,
 }
 
 impl Auth {
@@ -147,6 +149,7 @@ impl Auth {
             digests: DigestKey::new(key),
             passwords: Passwords::new()?,
             changes: watch::Sender::new(()),
+            subscribed: Notify::new(),
         };
         auth.set_up(admin_password).await?;
         Ok(auth)
@@ -171,6 +174,7 @@ impl Auth {
                     default_password: true,
                     generation: 1,
                     budget: Budget::default(),
+                    quotas: PerQuota::default(),
                 };
                 self.store.add_user(user, None).await?;
             }
@@ -295,9 +299,11 @@ impl Auth {
 
     /// Notifies of every change that may end someone's access: a logout, a new password or role, a removed user, a revoked key. Work
     /// that outlasts its request subscribes, and then calls [`Auth::recheck`], first and after each notification. Changes by other processes, which
-    /// use the data directory, are not notified.
+    /// use the data directory, are notified by [`Auth::report_offline_changes`].
     pub fn access_changes(&self) -> watch::Receiver<()> {
-        self.changes.subscribe()
+        let changes = self.changes.subscribe();
+        self.subscribed.notify_one();
+        changes
     }
 
     /// Revokes the token of `principal`. Requests with it are rejected from now on, and its streams end.
@@ -368,6 +374,12 @@ impl Principal {
     }
 }
 
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth").finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for LoginResult {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LoginResult").field("caller", &self.caller).finish_non_exhaustive()
@@ -413,6 +425,7 @@ pub(crate) mod tests {
             digests: DigestKey::new(&key),
             passwords: Passwords::cheap(),
             changes: watch::Sender::new(()),
+            subscribed: Notify::new(),
         };
         auth.set_up(admin_password.map(|password| Secret::new(password.to_owned())).as_ref()).await?;
         Ok((auth, clock))

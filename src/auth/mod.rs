@@ -14,6 +14,7 @@ mod jwt;
 mod key;
 mod key_format;
 mod login;
+mod offline_changes;
 mod password;
 mod principal;
 mod tickets;

@@ -3,7 +3,7 @@
 use super::password::BadPassword;
 use super::{Auth, HashError, LoginError, LoginResult, Principal};
 use crate::run::store::{Audited, StoreError, UserChange, UserEdit, UserRecord};
-use crate::types::{Budget, BudgetChange, QuotaChange, UserId, UserName, UserRef, UserRole};
+use crate::types::{Budget, BudgetChange, PerQuota, QuotaChange, UserId, UserName, UserRef, UserRole};
 
 /// Why a user was not created, changed or removed. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,8 @@ impl Auth {
         }
         let password_hash = self.passwords.hash(password).await?;
         let (id, budget) = (UserId::new(), Budget::default());
-        let user = UserRecord { id, name: name.clone(), role, password_hash, default_password: false, generation: 1, budget };
+        let quotas = PerQuota::default();
+        let user = UserRecord { id, name: name.clone(), role, password_hash, default_password: false, generation: 1, budget, quotas };
         let audit = audit.map(|audit| audit.on_user(id));
         if self.store.add_user(user, audit).await? { Ok(id) } else { Err(UserError::Exists(name)) }
     }

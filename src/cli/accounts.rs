@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use super::args::{MAX_PAGE, OfflineArgs};
 use super::client::Client;
 use super::context::Context;
-use super::error::CliError;
 use super::local_store::LocalStore;
 use crate::auth::NewKey;
 use crate::types::{BudgetChange, KeyId, LimitChange, ProfileName, QuotaChange, Scope, UserName, UserRole};
@@ -134,7 +133,7 @@ impl Accounts {
         }
     }
 
-    /// Creates a key. The answer holds the secret as `key`. A server creates keys for the caller only.
+    /// Creates a key. The answer holds the secret as `key`.
     pub(super) async fn create_key(
         &self,
         owner: Option<&UserName>,
@@ -145,15 +144,10 @@ impl Accounts {
     ) -> anyhow::Result<Value> {
         match self {
             Self::Server(client) => {
-                if let Some(owner) = owner {
-                    let me = client.get("/api/auth/me").await?;
-                    if me["username"] != owner.as_str() {
-                        return Err(CliError::usage(format!("--owner {owner}: a server creates keys for the user who is logged in"))
-                            .hint(format!("log in with `openrunner login --username {owner}`, or use --data-dir on the server's machine"))
-                            .into());
-                    }
-                }
                 let mut body = json!({ "name": name, "scopes": scopes });
+                if let Some(owner) = owner {
+                    body["owner"] = json!(owner);
+                }
                 if let Some(expires_in) = expires_in {
                     body["expires_in"] = json!(expires_in.as_secs());
                 }

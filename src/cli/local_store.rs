@@ -10,7 +10,9 @@ use super::error::CliError;
 use crate::auth::{Audit, AuditEvent, Auth, NewKey, NewKeyError, RevokeError, SigningKey, Target, UserError};
 use crate::config::{self, Flags};
 use crate::run::store::{ApiKeyRecord, Audited, SqliteStore, UserRecord};
-use crate::types::{AuditAction, BudgetChange, Caller, Clock, KeyId, QuotaChange, SystemClock, UserId, UserName, UserRef, UserRole};
+use crate::types::{
+    AuditAction, BudgetChange, Caller, Clock, KeyId, OwnQuotas, QuotaChange, SystemClock, UserId, UserName, UserRef, UserRole,
+};
 
 /// Items per page of a query.
 const PAGE: usize = 200;
@@ -165,7 +167,12 @@ fn user_error(error: UserError) -> anyhow::Error {
 
 /// A user as the API shows it.
 fn user_json(user: &UserRecord) -> Value {
-    json!({ "username": user.name, "user_id": user.id, "role": user.role, "default_password": user.default_password, "budget": user.budget })
+    let (budget, quotas) = (user.budget, OwnQuotas::from(user.quotas));
+    let mut shown = json!({ "username": user.name, "user_id": user.id, "role": user.role, "default_password": user.default_password, "budget": budget });
+    if !quotas.is_default() {
+        shown["quotas"] = json!(quotas);
+    }
+    shown
 }
 
 /// A key as the API shows it.

@@ -36,6 +36,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     router: axum::Router,
+    auth: Arc<Auth>,
     runs: RunManager,
     limits: Arc<RateLimits>,
     retention: Retention,
@@ -118,8 +119,9 @@ impl Server {
             requests_per_minute: settings.requests_per_minute,
             streams_per_user: settings.max_streams_per_user,
         }));
+        let auth = Arc::new(auth);
         let state = AppState {
-            auth: Arc::new(auth),
+            auth: Arc::clone(&auth),
             audit: audit.clone(),
             runs: runs.clone(),
             health: Arc::new(health),
@@ -141,6 +143,7 @@ impl Server {
             listener,
             address,
             router,
+            auth,
             runs,
             limits,
             retention,
@@ -163,7 +166,7 @@ impl Server {
     pub async fn run(self, stop: Stop) {
         #[cfg(feature = "otel")]
         let traces = self.traces;
-        let Self { listener, address, router, runs, limits, retention, audit, keep_audit, tasks, listening, .. } = self;
+        let Self { listener, address, router, auth, runs, limits, retention, audit, keep_audit, tasks, listening, .. } = self;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "openrunner is ready");
         let shutdown = listening.drain;
         let (closing, drained) = (CancellationToken::new(), CancellationToken::new());
@@ -196,7 +199,9 @@ impl Server {
             drained
         };
         let keep_audit = audit.run(keep_audit, &served);
-        let (drained, (), _, _, (), ()) = tokio::join!(serve, drain, prune_limits, enforce_retention, keep_audit, traces);
+        let report_changes = served.run_until_cancelled(auth.report_offline_changes(&audit));
+        let (drained, (), _, _, (), _, ()) =
+            tokio::join!(serve, drain, prune_limits, enforce_retention, keep_audit, report_changes, traces);
         limits.log_digest();
         if let Drained::Cut(connections) = drained {
             tracing::warn!(connections, "closed connections that did not finish in time");

@@ -74,7 +74,7 @@ pub use profile_name::{BadProfileName, ProfileName};
 pub use profile_user::{BadProfileUser, ProfileUser};
 pub use project_config::ProjectConfig;
 pub use question::{Question, QuestionOption};
-pub use quota::{PerQuota, Quota, QuotaChange};
+pub use quota::{OwnQuotas, PerQuota, Quota, QuotaChange};
 pub use rate_limit::OnRateLimit;
 pub use recent::Recent;
 pub use scope::{BadScope, Scope};

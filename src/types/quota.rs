@@ -3,9 +3,10 @@
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Amount, LimitChange, string_enum};
+use super::{Amount, Limit, LimitChange, string_enum};
 
 string_enum! {
     /// What a quota limits, per user.
@@ -61,6 +62,45 @@ impl<T> IndexMut<Quota> for PerQuota<T> {
     }
 }
 
+/// The quotas that a user has instead of the server's defaults. Those that are absent default to the server's settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OwnQuotas {
+    /// Runs with their events, and the output of their agents, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored_bytes: Option<Limit<Amount>>,
+    /// Content of fresh working directories, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspace_bytes: Option<Limit<Amount>>,
+    /// Runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs: Option<Limit<Amount>>,
+    /// Sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessions: Option<Limit<Amount>>,
+    /// API keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<Limit<Amount>>,
+}
+
+impl OwnQuotas {
+    /// Whether all quotas are the server's.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<PerQuota<Option<Limit<Amount>>>> for OwnQuotas {
+    fn from(own: PerQuota<Option<Limit<Amount>>>) -> Self {
+        Self {
+            stored_bytes: own[Quota::StoredBytes],
+            workspace_bytes: own[Quota::WorkspaceBytes],
+            runs: own[Quota::Runs],
+            sessions: own[Quota::Sessions],
+            keys: own[Quota::Keys],
+        }
+    }
+}
+
 /// Changes of a user's quotas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuotaChange(pub PerQuota<LimitChange<Amount>>);
@@ -86,7 +126,6 @@ impl fmt::Display for QuotaChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Limit;
 
     #[test]
     fn each_quota_has_a_value_of_its_own() {
@@ -94,6 +133,16 @@ mod tests {
         assert!(names.iter().all(|(quota, name)| quota.as_str() == *name && names[quota] == *name));
         names[Quota::Keys] = "changed";
         assert_eq!(names.iter().filter(|(_, name)| **name == "changed").count(), 1);
+    }
+
+    #[test]
+    fn own_quotas_are_shown_by_the_names_of_the_quotas() {
+        let own = OwnQuotas::from(PerQuota::new(|quota| Some(Limit::At(Amount::new(quota as u64)))));
+        let shown = serde_json::to_value(own).unwrap();
+        assert_eq!(shown.as_object().unwrap().len(), Quota::ALL.len());
+        assert!(Quota::ALL.iter().all(|quota| shown[quota.as_str()] == *quota as u64), "{shown}");
+        assert!(OwnQuotas::from(PerQuota::default()).is_default());
+        assert_eq!(serde_json::to_value(OwnQuotas::default()).unwrap(), serde_json::json!({}));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Frame, Frames, Server, live};
+use crate::support::{Client, Frame, Frames, Server, live, typed};
 
 /// Less than the keep-alive interval, after which access is checked anyway. The streams end within milliseconds; the rest is for slow machines.
 const SOON: Duration = Duration::from_secs(10);
@@ -102,6 +102,29 @@ fn the_streams_of_a_removed_user_end_and_those_of_others_continue() {
             assert_eq!(frames.rest().await.pop().expect("an event").event, "done");
         }
         admins.until_match(|frame| frame.data["run"]["status"] == "cancelled").await;
+    });
+}
+
+#[test]
+fn streams_end_at_once_if_access_is_lost_by_a_command_on_the_data_directory() {
+    live(async {
+        let server = Server::start().await;
+        let admin = server.client("admin").await;
+        let data = server.data().display().to_string();
+        let offline = async |args: &[&str]| {
+            let printed = typed(&server.home(), &[args, &["--data-dir", &data]].concat()).done().await;
+            assert_eq!(printed.code, 0, "{printed:?}");
+        };
+        let carol = add(&admin, "carol", "user").await;
+        let deputy = add(&admin, "deputy", "admin").await;
+        let (run, stream) = held(&carol).await;
+        let watched = following(&deputy, &run).await;
+
+        offline(&["user", "set", "deputy", "--role", "user"]).await;
+        assert_eq!(reason(watched).await, "forbidden");
+        offline(&["user", "rm", "carol"]).await;
+        assert_eq!(reason(stream).await, "revoked");
+        admin.cancel(&run).await;
     });
 }
 

@@ -479,12 +479,18 @@ fn users_keys_and_budgets_are_managed_on_the_server() {
         assert!(key.code == 0 && key.out.starts_with("orn_") && key.err.contains("shown only once"), "{key:?}");
         let keys = server.typed(&["key", "ls", "--json"]).json().await;
         assert_eq!((&keys["items"][0]["owner"], &keys["items"][0]["name"]), (&json!("carol"), &json!("ci")));
-        let other = server.typed(&["key", "create", "--owner", "user", "--name", "x", "--scope", "runs:read"]).done().await;
-        assert!(other.code == 2 && other.err.contains("--owner user"), "{other:?}");
+        let of_other = async |owner| server.typed(&["key", "create", "--owner", owner, "--name", "x", "--scope", "runs:read"]).done().await;
+        let refused = of_other("user").await;
+        assert!(refused.code != 0 && refused.err.contains("default password"), "{refused:?}");
+        assert_eq!(server.typed(&["user", "create", "dave"]).input("correct horse\n").done().await.code, 0);
+        let key = of_other("dave").await;
+        assert!(key.code == 0 && key.out.starts_with("orn_") && key.err.contains("for dave"), "{key:?}");
+        assert_eq!(server.typed(&["user", "rm", "dave"]).done().await.code, 0);
+        assert_eq!(server.typed(&["user", "quota", "carol", "--runs", "9"]).done().await.code, 0);
         assert_eq!(server.typed(&["key", "rm", keys["items"][0]["id"].as_str().unwrap()]).done().await.code, 0);
         assert_eq!(server.typed(&["user", "rm", "user"]).done().await.code, 0);
         let users = server.typed(&["user", "ls"]).done().await;
-        assert_eq!(users.out, "admin\tadmin\tdefault password, this machine only\t\ncarol\tadmin\t\t7 tokens\n");
+        assert_eq!(users.out, "admin\tadmin\tdefault password, this machine only\t\t\ncarol\tadmin\t\t7 tokens\truns 9\n");
         assert_eq!(server.typed(&["user", "show", "user"]).done().await.code, 5);
     });
 }

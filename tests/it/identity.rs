@@ -150,6 +150,22 @@ fn a_key_is_shown_once_and_limited_to_its_scopes() {
         let id = made["id"].as_str().unwrap();
         user.delete(&format!("/api/keys/{id}")).await.problem(404, "not_found");
         assert_eq!(user.get("/api/keys?owner=admin").await.body["items"], json!([]));
+        let of_other = json!({ "name": "ci", "scopes": ["runs:read"], "owner": "admin" });
+        user.post("/api/keys", &of_other).await.problem(403, "admin_only");
+        let missing = json!({ "name": "ci", "scopes": ["runs:read"], "owner": "missing" });
+        admin.post("/api/keys", &missing).await.problem(404, "not_found");
+        user.post("/api/keys", &missing).await.problem(403, "admin_only");
+        let new = json!({ "username": "carol", "password": "correct horse" });
+        assert_eq!(admin.post("/api/users", &new).await.status, 201);
+        let of_carol = admin.post("/api/keys", &json!({ "name": "ci", "scopes": ["runs:read"], "owner": "carol" })).await;
+        assert_eq!((of_carol.status, &of_carol.body["owner"]), (201, &json!("carol")), "{}", of_carol.text);
+        let me = server.guest().with_token(of_carol.body["key"].as_str().unwrap()).get("/api/auth/me").await.body;
+        assert_eq!(me["username"], "carol");
+        admin.post("/api/keys", &json!({ "name": "x", "scopes": ["admin"], "owner": "carol" })).await.problem(403, "admin_only");
+        let entries = admin.get("/api/audit?action=key.create").await.body["items"].clone();
+        assert_eq!((&entries[0]["username"], &entries[0]["outcome"]), (&json!("admin"), &json!("admin_only")), "{entries}");
+        let created = (&entries[1]["target_key_id"], entries[1]["detail"].as_str());
+        assert_eq!(created, (&of_carol.body["id"], Some("runs:read owner=carol")), "{entries}");
         assert_eq!(admin.delete(&format!("/api/keys/{id}")).await.status, 204);
         program.get("/api/runs").await.problem(401, "token_invalid");
         for (field, body) in [

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, Setup, live};
+use crate::support::{Server, Setup, live, typed};
 
 /// A quota of the caller.
 async fn quota(client: &crate::support::Client, name: &str) -> Value {
@@ -64,6 +64,16 @@ fn quotas_are_shown_and_set_on_the_command_line() {
         assert_eq!(set["username"], "user");
         let shown = server.typed(&["user", "quota", "user"]).done().await.out;
         assert!(shown.contains("runs\t1\t7") && shown.contains("stored\t0 MiB\t5 MiB"), "{shown}");
+        let own = json!({ "stored_bytes": 5 * 1024 * 1024, "runs": 7 });
+        assert_eq!(set["quotas"], own);
+        assert_eq!(server.client("admin").await.get("/api/users").await.body["items"][1]["quotas"], own);
+        let data = server.data().display().to_string();
+        let args = ["user", "quota", "user", "--keys", "unlimited", "--stored-mb", "default", "--data-dir", &data];
+        assert_eq!(typed(&server.home(), &args).done().await.code, 0);
+        let offline = typed(&server.home(), &["user", "show", "user", "--data-dir", &data]).done().await.out;
+        assert!(offline.contains("runs 7, keys unlimited") && !offline.contains("stored"), "{offline}");
+        let online = server.typed(&["user", "ls"]).done().await.out;
+        assert!(online.contains("runs 7, keys unlimited"), "{online}");
         let own = server.typed(&["usage", "--quotas", "--owner", "user", "--json"]).json().await;
         assert_eq!((&own["runs"]["used"], &own["runs"]["allowed"]), (&json!(1), &json!(7)));
     });

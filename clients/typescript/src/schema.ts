@@ -290,7 +290,7 @@ export interface paths {
         /** Lists the caller's API keys, newest first; for admins, the keys of all users. */
         get: operations["list_keys"];
         put?: never;
-        /** Creates an API key for the caller. Only this response contains the secret. */
+        /** Creates an API key for the caller; for admins, for any user. Only this response contains the secret. */
         post: operations["create_key"];
         delete?: never;
         options?: never;
@@ -1009,6 +1009,8 @@ export interface components {
             default_password: boolean;
             /** @description The user's own budget; absent if the server's default applies. */
             budget?: components["schemas"]["OwnBudget"];
+            /** @description The user's own quotas; absent if the server's defaults apply. */
+            quotas?: components["schemas"]["OwnQuotas"];
         };
         /** @description One page of a list. */
         AccountPage: {
@@ -1642,6 +1644,7 @@ export interface components {
             name: string;
             /** @description Scopes of the key. */
             scopes: components["schemas"]["Scope"][];
+            owner?: components["schemas"]["UserName"] | null;
             /**
              * Format: u-int64
              * @description Lifetime in seconds, at most ten years. Default: until the key is revoked.
@@ -2301,6 +2304,19 @@ export interface components {
             cost_per_run_usd?: components["schemas"]["CostLimit"];
             /** @description Maximum number of model calls of one run. A run may ask for a lower one. */
             turns_per_run?: components["schemas"]["QuotaLimit"];
+        };
+        /** @description The quotas that a user has instead of the server's defaults. Those that are absent default to the server's settings. */
+        OwnQuotas: {
+            /** @description Runs with their events, and the output of their agents, in bytes. */
+            stored_bytes?: components["schemas"]["QuotaLimit"];
+            /** @description Content of fresh working directories, in bytes. */
+            workspace_bytes?: components["schemas"]["QuotaLimit"];
+            /** @description Runs. */
+            runs?: components["schemas"]["QuotaLimit"];
+            /** @description Sessions. */
+            sessions?: components["schemas"]["QuotaLimit"];
+            /** @description API keys. */
+            keys?: components["schemas"]["QuotaLimit"];
         };
         /** @description A password change. */
         PasswordRequest: {

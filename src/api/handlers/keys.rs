@@ -91,6 +91,8 @@ pub(in crate::api) struct CreateKeyRequest {
     /// Scopes of the key.
     #[schema(min_items = 1, value_type = Vec<Scope>)]
     scopes: BTreeSet<Scope>,
+    /// Owner of the key; only admins may name another user. Default: the caller.
+    owner: Option<UserName>,
     /// Lifetime in seconds, at most ten years. Default: until the key is revoked.
     #[schema(minimum = 1, maximum = 315_360_000)]
     expires_in: Option<u64>,
@@ -108,7 +110,7 @@ pub(in crate::api) struct CreateKeyResponse {
     view: KeyView,
 }
 
-/// Creates an API key for the caller. Only this response contains the secret.
+/// Creates an API key for the caller; for admins, for any user. Only this response contains the secret.
 #[utoipa::path(post, path = "/api/keys", operation_id = "create_key", tag = "keys", request_body = CreateKeyRequest,
     extensions(("x-error-codes" = json!(["admin_only", "own_password_needed", "not_found", "unknown_profile", "storage", "quota_exceeded"]))),
     responses((status = 201, description = "The key was created.", body = CreateKeyResponse,
@@ -118,15 +120,20 @@ pub(in crate::api) async fn create(
     audit_context: AuditContext,
     Json(request): Json<CreateKeyRequest>,
 ) -> Result<Created<CreateKeyResponse>, ApiError> {
-    let CreateKeyRequest { name, scopes, expires_in, default_profile } = request;
-    if let Some(profile) = &default_profile {
-        check_profile(&app, audit_context.caller(), profile, scopes.contains(&Scope::Admin)).await?;
-    }
+    let CreateKeyRequest { name, scopes, owner, expires_in, default_profile } = request;
     let names: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-    let event = audit_context.event(AuditAction::KeyCreate).detail(names.join(","));
+    let (state, auth, caller) = (app.clone(), app.auth.clone(), audit_context.caller());
+    let of_other = owner.as_ref().filter(|owner| **owner != caller.user.name).map(|owner| format!(" owner={owner}"));
+    let event = audit_context.event(AuditAction::KeyCreate).detail(names.join(",") + &of_other.unwrap_or_default());
     let new = NewKey { name, scopes, expires_in: expires_in.map(Duration::from_secs), default_profile };
-    let (auth, owner) = (app.auth.clone(), audit_context.caller().user);
-    let (key, record) = app.audited(event, move |audit| async move { Ok(auth.create_key(&owner, new, Some(audit)).await?) }).await?;
+    let create = move |audit| async move {
+        let owner = auth.key_owner(&caller, owner).await?;
+        if let Some(profile) = &new.default_profile {
+            check_profile(&state, owner.clone(), profile, new.scopes.contains(&Scope::Admin)).await?;
+        }
+        Ok(auth.create_key(&owner.user, new, Some(audit)).await?)
+    };
+    let (key, record) = app.audited(event, create).await?;
     let location = format!("/api/keys/{}", record.id);
     Ok(Created { location, body: CreateKeyResponse { key, view: record.into() } })
 }

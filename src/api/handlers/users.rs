@@ -15,7 +15,8 @@ use super::params::UserPath;
 use crate::auth::Target;
 use crate::run::store::UserRecord;
 use crate::types::{
-    Amount, AuditAction, Budget, BudgetChange, Limit, LimitChange, Money, PerQuota, Quota, QuotaChange, Tokens, UserId, UserName, UserRole,
+    Amount, AuditAction, Budget, BudgetChange, Limit, LimitChange, Money, OwnQuotas, PerQuota, Quota, QuotaChange, Tokens, UserId,
+    UserName, UserRole,
 };
 
 /// A user with account details.
@@ -34,11 +35,22 @@ pub(in crate::api) struct AccountView {
     #[serde(skip_serializing_if = "Budget::is_default")]
     #[schema(required = false)]
     budget: Budget,
+    /// The user's own quotas; absent if the server's defaults apply.
+    #[serde(skip_serializing_if = "OwnQuotas::is_default")]
+    #[schema(required = false)]
+    quotas: OwnQuotas,
 }
 
 impl From<UserRecord> for AccountView {
     fn from(user: UserRecord) -> Self {
-        Self { username: user.name, user_id: user.id, role: user.role, default_password: user.default_password, budget: user.budget }
+        Self {
+            username: user.name,
+            user_id: user.id,
+            role: user.role,
+            default_password: user.default_password,
+            budget: user.budget,
+            quotas: user.quotas.into(),
+        }
     }
 }
 
@@ -99,7 +111,8 @@ pub(in crate::api) async fn create(
     let (auth, name) = (app.auth.clone(), username.clone());
     let user_id = app.audited(event, move |audit| async move { Ok(auth.add_user(name, role, &password, Some(audit)).await?) }).await?;
     let location = format!("/api/users/{username}");
-    Ok(Created { location, body: AccountView { username, user_id, role, default_password: false, budget: Budget::default() } })
+    let (budget, quotas) = (Budget::default(), OwnQuotas::default());
+    Ok(Created { location, body: AccountView { username, user_id, role, default_password: false, budget, quotas } })
 }
 
 /// Returns a user. Admins only.

@@ -40,7 +40,7 @@ pub(in crate::cli) struct KeyLsArgs {
 /// Arguments of `key create`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct KeyCreateArgs {
-    /// Owner (default: you; with --data-dir, admin)
+    /// Owner (admin; default: you, with --data-dir admin)
     #[arg(long, value_name = "USER", alias = "user")]
     owner: Option<UserName>,
     /// Name of the key

@@ -74,10 +74,16 @@ pub(super) fn print(context: &Context, quotas: &Value) -> anyhow::Result<()> {
 
 fn row(quota: Quota, allowance: &Value) -> [String; 3] {
     let allowed = if allowance["allowed"].is_null() { "unlimited".to_owned() } else { amount(quota, &allowance["allowed"]) };
-    [quota.as_str().trim_end_matches("_bytes").to_owned(), amount(quota, &allowance["used"]), allowed]
+    [short_name(quota).to_owned(), amount(quota, &allowance["used"]), allowed]
 }
 
-fn amount(quota: Quota, number: &Value) -> String {
+/// The name of a quota in tables.
+pub(super) fn short_name(quota: Quota) -> &'static str {
+    quota.as_str().trim_end_matches("_bytes")
+}
+
+/// A number with its unit.
+pub(super) fn amount(quota: Quota, number: &Value) -> String {
     match number.as_u64() {
         Some(bytes) if quota.is_bytes() => format!("{} MiB", bytes / 1024 / 1024),
         _ => number.to_string(),

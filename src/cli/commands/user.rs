@@ -15,7 +15,7 @@ use crate::cli::format::field;
 use crate::cli::output::print_json;
 use crate::cli::{password, table};
 use crate::config::Secret;
-use crate::types::{BudgetChange, UserName, UserRole};
+use crate::types::{BudgetChange, Quota, UserName, UserRole};
 
 /// Commands on users. They work on the chosen server, or on a data directory with `--data-dir`.
 #[derive(Debug, Subcommand)]
@@ -147,8 +147,9 @@ async fn ls(context: &Context, args: UserLsArgs) -> anyhow::Result<()> {
     if context.output.json {
         return print_json(&json!({ "items": users, "next_cursor": null }));
     }
-    let rows: Vec<_> = users.iter().map(|user| [field(user, "username"), field(user, "role"), login(user), budget(user)]).collect();
-    table::print(context.output, ["user", "role", "login", "budget"], &rows)
+    let rows: Vec<_> =
+        users.iter().map(|user| [field(user, "username"), field(user, "role"), login(user), budget(user), own_quotas(user)]).collect();
+    table::print(context.output, ["user", "role", "login", "budget", "quotas"], &rows)
 }
 
 async fn show(context: &Context, args: UserNameArgs) -> anyhow::Result<()> {
@@ -156,8 +157,13 @@ async fn show(context: &Context, args: UserNameArgs) -> anyhow::Result<()> {
     if context.output.json {
         return print_json(&user);
     }
-    let mut fields =
-        vec![("user", field(&user, "username")), ("role", field(&user, "role")), ("login", login(&user)), ("budget", budget(&user))];
+    let mut fields = vec![
+        ("user", field(&user, "username")),
+        ("role", field(&user, "role")),
+        ("login", login(&user)),
+        ("budget", budget(&user)),
+        ("quotas", own_quotas(&user)),
+    ];
     fields.retain(|(_label, value)| !value.is_empty());
     print_fields(&fields)
 }
@@ -209,6 +215,19 @@ fn budget(user: &Value) -> String {
     limits.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
+/// The user's own quotas. Empty if the server's defaults apply.
+fn own_quotas(user: &Value) -> String {
+    let quotas = Quota::ALL.into_iter().filter_map(|quota| {
+        let amount = match &user["quotas"][quota.as_str()] {
+            Value::Null => return None,
+            Value::String(unlimited) => unlimited.clone(),
+            amount => super::quota::amount(quota, amount),
+        };
+        Some(format!("{} {amount}", super::quota::short_name(quota)))
+    });
+    quotas.collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,5 +237,12 @@ mod tests {
         let user = json!({ "budget": { "tokens_per_day": 5, "cost_per_day_usd": "unlimited", "turns_per_run": 9 } });
         assert_eq!(budget(&user), "5 tokens, unlimited USD, 9 model calls per run");
         assert_eq!(budget(&json!({})), "");
+    }
+
+    #[test]
+    fn own_quotas_are_shown() {
+        let user = json!({ "quotas": { "stored_bytes": 5 * 1024 * 1024, "runs": "unlimited", "keys": 9 } });
+        assert_eq!(own_quotas(&user), "stored 5 MiB, runs unlimited, keys 9");
+        assert_eq!(own_quotas(&json!({})), "");
     }
 }

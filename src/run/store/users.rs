@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Audited, StoreError};
-use crate::types::{Budget, BudgetChange, QuotaChange, UserId, UserName, UserRef, UserRole};
+use crate::types::{Amount, Budget, BudgetChange, Limit, PerQuota, QuotaChange, UserId, UserName, UserRef, UserRole};
 
 /// A stored user.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct UserRecord {
     pub generation: i64,
     /// The user's own daily budget.
     pub budget: Budget,
+    /// The user's own quotas; `None` where the server's applies.
+    pub quotas: PerQuota<Option<Limit<Amount>>>,
 }
 
 impl UserRecord {

@@ -90,7 +90,7 @@ class Calls(ABC):
         return response
 
     def create_key(self, body: models.CreateKeyRequest) -> models.CreateKeyResponse:
-        """Creates an API key for the caller. Only this response contains the secret."""
+        """Creates an API key for the caller; for admins, for any user. Only this response contains the secret."""
         response: models.CreateKeyResponse = self._call("POST", "/api/keys", body=body)
         return response
 
@@ -392,7 +392,7 @@ class AsyncCalls(ABC):
         return response
 
     async def create_key(self, body: models.CreateKeyRequest) -> models.CreateKeyResponse:
-        """Creates an API key for the caller. Only this response contains the secret."""
+        """Creates an API key for the caller; for admins, for any user. Only this response contains the secret."""
         response: models.CreateKeyResponse = await self._call("POST", "/api/keys", body=body)
         return response
 

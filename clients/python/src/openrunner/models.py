@@ -1597,6 +1597,7 @@ class CreateKeyRequest(TypedDict):
     scopes: list[Scope]
     """Scopes of the key."""
 
+    owner: NotRequired[UserName | None]
     expires_in: NotRequired[int | None]
     """Lifetime in seconds, at most ten years. Default: until the key is revoked."""
 
@@ -1929,6 +1930,27 @@ class OwnBudget(TypedDict):
 
     turns_per_run: NotRequired[QuotaLimit]
     """Maximum number of model calls of one run. A run may ask for a lower one."""
+
+
+class OwnQuotas(TypedDict):
+    """
+    The quotas that a user has instead of the server's defaults. Those that are absent default to the server's settings.
+    """
+
+    stored_bytes: NotRequired[QuotaLimit]
+    """Runs with their events, and the output of their agents, in bytes."""
+
+    workspace_bytes: NotRequired[QuotaLimit]
+    """Content of fresh working directories, in bytes."""
+
+    runs: NotRequired[QuotaLimit]
+    """Runs."""
+
+    sessions: NotRequired[QuotaLimit]
+    """Sessions."""
+
+    keys: NotRequired[QuotaLimit]
+    """API keys."""
 
 
 class PermissionRequestEvent(TypedDict):
@@ -2702,6 +2724,9 @@ class Account(TypedDict):
 
     budget: NotRequired[OwnBudget]
     """The user's own budget; absent if the server's default applies."""
+
+    quotas: NotRequired[OwnQuotas]
+    """The user's own quotas; absent if the server's defaults apply."""
 
 
 class AccountPage(TypedDict):

@@ -9,7 +9,7 @@ use crate::run::store::{
     ApiKeyRecord, AuditEntry, AuditFilter, AuditStore, KeyStore, OwnerFilter, RunChange, RunFilter, RunRecord, RunStore, TokenStore,
     UsageFilter, UsageGroup, UsageStore, UserChange, UserEdit, UserRecord, UserStore,
 };
-use crate::types::{AuditAction, Budget, KeyId, RunId, RunStatus, Scope, TokenId, UserId, UserName, UserRef, UserRole};
+use crate::types::{AuditAction, Budget, KeyId, PerQuota, RunId, RunStatus, Scope, TokenId, UserId, UserName, UserRef, UserRole};
 
 fn name(text: &str) -> UserName {
     text.parse().unwrap()
@@ -17,7 +17,16 @@ fn name(text: &str) -> UserName {
 
 fn user(text: &str, role: UserRole) -> UserRecord {
     let UserRef { id, name } = UserRef::named(text);
-    UserRecord { id, name, role, password_hash: "h1".into(), default_password: true, generation: 1, budget: Budget::default() }
+    UserRecord {
+        id,
+        name,
+        role,
+        password_hash: "h1".into(),
+        default_password: true,
+        generation: 1,
+        budget: Budget::default(),
+        quotas: PerQuota::default(),
+    }
 }
 
 /// A change of only the role.

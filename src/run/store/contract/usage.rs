@@ -6,7 +6,9 @@ use super::fixtures::{at, batch, contract, create, done, record};
 use crate::run::store::{
     Deleted, OwnerFilter, RunChange, RunRecord, RunStore, UsageFilter, UsageGroup, UsageStore, UsageSum, UserEdit, UserStore,
 };
-use crate::types::{Amount, Budget, BudgetChange, Limit, LimitChange, Money, RunDone, RunStatus, Timestamp, Tokens, Usage, UserRef};
+use crate::types::{
+    Amount, Budget, BudgetChange, Limit, LimitChange, Money, PerQuota, RunDone, RunStatus, Timestamp, Tokens, Usage, UserRef,
+};
 
 /// A time on the given day after 1970-01-01.
 fn on_day(day: u32) -> Timestamp {
@@ -143,6 +145,7 @@ async fn a_budget_is_set_kept_and_reset(store: &(impl UserStore + UsageStore)) {
         default_password: false,
         generation: 1,
         budget: Budget { tokens_per_day: Some(Limit::At(Tokens::new(9))), ..Budget::default() },
+        quotas: PerQuota::default(),
     };
     store.add_user(user.clone(), None).await.unwrap();
     let change = BudgetChange { cost_per_day: LimitChange::Set(Limit::NONE), ..BudgetChange::default() };

@@ -1,7 +1,7 @@
 //! Quotas in `SQLite`. Triggers keep a row of sums per user.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::connection::DefaultQuotas;
@@ -50,6 +50,11 @@ fn quota_use(connection: &Connection, owner: &str) -> Result<QuotaUse, StoreErro
         used: PerQuota::new(|quota| used[quota].and_then(|number| u64::try_from(number).ok()).unwrap_or(0)),
         own: PerQuota::new(|quota| own[quota].map(decode_limit)),
     })
+}
+
+/// A user's own quotas, the first of which has index `first`. A damaged one counts as none.
+pub(super) fn decode_own(row: &Row<'_>, first: usize) -> PerQuota<Option<Limit<Amount>>> {
+    PerQuota::new(|quota| row.get::<_, Option<i64>>(first + quota as usize).ok().flatten().map(decode_limit))
 }
 
 /// A user's own quota. A negative number stands for unlimited.

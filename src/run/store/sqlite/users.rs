@@ -11,11 +11,12 @@ use super::limits::{encode_bound, encode_change};
 use super::quotas;
 use super::sql::{execute, query_first, read_error};
 use crate::run::store::{Audited, StoreError, UserChange, UserEdit, UserRecord, UserStore};
-use crate::types::{Amount, Budget, Limit, Money, Tokens, UserId, UserName, UserRole};
+use crate::types::{Amount, Budget, Limit, Money, Quota, Tokens, UserId, UserName, UserRole};
 
 /// The columns of a user, in the order in which [`decode`] reads them.
 const COLUMNS: &str = "id, name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros, \
-     tokens_per_run, cost_per_run_micros, turns_per_run";
+     tokens_per_run, cost_per_run_micros, turns_per_run, \
+     quota_stored_bytes, quota_workspace_bytes, quota_runs, quota_sessions, quota_keys";
 
 /// The columns of a user's budget, in the order in which [`decode_budget`] reads them.
 pub(super) const BUDGET_COLUMNS: &str = "tokens_per_day, cost_per_day_micros, tokens_per_run, cost_per_run_micros, turns_per_run";
@@ -52,9 +53,10 @@ impl UserStore for SqliteStore {
         self.write_audited(audit, identity, move |connection| {
             let sql = format!(
                 "INSERT INTO users ({COLUMNS})
-                     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE NOT EXISTS (SELECT 1 FROM former_users WHERE id = ?1)
-                     ON CONFLICT DO NOTHING"
+                     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16
+                     WHERE NOT EXISTS (SELECT 1 FROM former_users WHERE id = ?1) ON CONFLICT DO NOTHING"
             );
+            let quota = |quota: Quota| user.quotas[quota].map(|bound| encode_bound(bound, Amount::get));
             let Budget { tokens_per_day, cost_per_day_usd, tokens_per_run, cost_per_run_usd, turns_per_run } = user.budget;
             let values = params![
                 user.id.to_string(),
@@ -68,6 +70,11 @@ impl UserStore for SqliteStore {
                 tokens_per_run.map(|bound| encode_bound(bound, Tokens::get)),
                 cost_per_run_usd.map(|bound| encode_bound(bound, Money::micros)),
                 turns_per_run.map(|bound| encode_bound(bound, Amount::get)),
+                quota(Quota::StoredBytes),
+                quota(Quota::WorkspaceBytes),
+                quota(Quota::Runs),
+                quota(Quota::Sessions),
+                quota(Quota::Keys),
             ];
             Ok(execute(connection, &sql, values)? == 1)
         })
@@ -162,6 +169,7 @@ fn decode(row: &Row<'_>) -> Result<UserRecord, StoreError> {
         default_password: columns.get(4)?,
         generation: columns.get(5)?,
         budget: decode_budget(&columns, 6)?,
+        quotas: quotas::decode_own(row, 11),
     })
 }
 

@@ -13,7 +13,7 @@ use crate::run::store::{
     ApiKeyRecord, AuditEntry, AuditFilter, AuditStore, Audited, Chunk, Deleted, KeyStore, RunChange, RunStore, SessionUse, StoreError,
     TokenStore, UserChange, UserEdit, UserRecord, UserStore,
 };
-use crate::types::{AuditAction, Budget, KeyId, Lease, RunId, RunStatus, Scope, Seq, Timestamp, TokenId, UserRef, UserRole};
+use crate::types::{AuditAction, Budget, KeyId, Lease, PerQuota, RunId, RunStatus, Scope, Seq, Timestamp, TokenId, UserRef, UserRole};
 
 /// The changes that are audited.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +86,16 @@ fn at(millis: i64) -> Timestamp {
 
 fn user(name: &str, role: UserRole) -> UserRecord {
     let UserRef { id, name } = UserRef::named(name);
-    UserRecord { id, name, role, password_hash: "h1".into(), default_password: false, generation: 1, budget: Budget::default() }
+    UserRecord {
+        id,
+        name,
+        role,
+        password_hash: "h1".into(),
+        default_password: false,
+        generation: 1,
+        budget: Budget::default(),
+        quotas: PerQuota::default(),
+    }
 }
 
 fn key(id: KeyId, owner: &str, hash: u8) -> ApiKeyRecord {

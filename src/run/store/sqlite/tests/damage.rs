@@ -14,7 +14,7 @@ use crate::run::store::{
     ProfileRecord, ProfileStore, RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SearchText, SessionUse, StoreError, TokenStore,
     UsageFilter, UsageGroup, UsageStore, UserRecord, UserStore, WebhookStore,
 };
-use crate::types::{AuditAction, Budget, KeyId, Profile, RunDone, RunId, Seq, Timestamp, TokenId, Usage, UserRef, UserRole};
+use crate::types::{AuditAction, Budget, KeyId, PerQuota, Profile, RunDone, RunId, Seq, Timestamp, TokenId, Usage, UserRef, UserRole};
 
 /// Executes one statement in the store's database, as damage does: without the program's checks.
 async fn damage(store: &SqliteStore, sql: &'static str, value: impl ToSql + Send + 'static) {
@@ -170,6 +170,7 @@ async fn add_rows(store: &SqliteStore, owner: &str) -> RunId {
         default_password: false,
         generation: 1,
         budget: Budget::default(),
+        quotas: PerQuota::default(),
     };
     for UserRef { id, name } in [present.clone(), former.clone()] {
         store.add_user(UserRecord { id, name, ..user.clone() }, None).await.unwrap();
@@ -400,6 +401,7 @@ async fn a_damaged_user_does_not_hide_the_passwords_of_the_others() {
             default_password: true,
             generation: 1,
             budget: Budget::default(),
+            quotas: PerQuota::default(),
         };
         store.add_user(user, None).await.unwrap();
     }

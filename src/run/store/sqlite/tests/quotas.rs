@@ -39,6 +39,7 @@ fn user(number: usize) -> UserRecord {
         default_password: false,
         generation: 1,
         budget: Budget::default(),
+        quotas: PerQuota::default(),
     }
 }
 
