@@ -58,7 +58,7 @@ pub async fn find_levels(launcher: &Launcher, search: &[PathBuf], hidden: Hidden
         return Levels { files: Err(unavailable.clone()), guard: Err(unavailable.clone()), sandbox: Err(unavailable) };
     }
     let start = Start { launcher, account };
-    let files = try_files(start, Files::new(hidden.clone(), shared.clone()));
+    let files = try_files(start, Files::new(hidden.clone(), shared.clone(), start.is_root()));
     let Some(bwrap) = search.iter().map(|dir| dir.join("bwrap")).find(|path| path.is_absolute() && is_executable(path)) else {
         let missing = Unavailable::new("bubblewrap (bwrap) is not installed", "install it, for example with `apt install bubblewrap`");
         return Levels { files: files.await, guard: Err(missing.clone()), sandbox: Err(missing) };
@@ -116,17 +116,17 @@ async fn try_bubblewrap<L: BubblewrapLevel>(
 }
 
 async fn try_files(start: Start<'_>, files: Files) -> Result<Files, Unavailable> {
-    if start.is_root() {
-        let reason = "agents run as root, which can read disks and the memory of other processes; Landlock does not prevent that";
-        return Err(Unavailable::new(reason, "run the server under an account of its own, or set OPENRUNNER_AGENT_USER"));
-    }
     let attempt = async {
         let dirs = Directories::new().map_err(|error| format!("no temporary directory can be created: {error}"))?;
         let rules = files.rules(dirs.view()).map_err(|error| error.to_string())?;
         start.version(&dirs, Containment { files: Some(rules), ..Containment::default() }).await
     };
+    let account = "run the server under an account of its own, or set OPENRUNNER_AGENT_USER";
     let kernel = "use Linux 6.2 or later with `landlock` in its `lsm=` parameter (see /sys/kernel/security/lsm)";
-    attempt.await.map_err(|failure| Unavailable::new(format!("Landlock does not work here: {failure}"), kernel))?;
+    attempt.await.map_err(|failure| {
+        let remedy = if failure.contains("agents run as root") { account } else { kernel };
+        Unavailable::new(format!("Landlock does not work here: {failure}"), remedy)
+    })?;
     Ok(files)
 }
 

@@ -2,7 +2,10 @@
 //!
 //! Landlock grants access to directories with everything below them. So a hidden directory stays out of reach if access is granted to
 //! everything beside it, on each level down to it, and to none of the directories above it. Those can therefore be neither listed nor
-//! changed.
+//! changed. What is hidden in the home directory of the agent is the exception: the directory must stay writable, so it is not hidden.
+//!
+//! An agent of root keeps only the capabilities of a container, and gets no disks. Landlock itself keeps it from mounting anything and from the
+//! memory of other processes.
 
 use std::fs;
 use std::io;
@@ -12,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guard::{Shared, View};
 use super::hidden::Hidden;
+use super::surroundings::{safe_devices, services};
 
 /// Starts agents that can open none of the server's files. It has been tried on this machine (see
 /// [`isolation_probe`](crate::process::isolation_probe)).
@@ -19,6 +23,8 @@ use super::hidden::Hidden;
 pub struct Files {
     hidden: Hidden,
     shared: Shared,
+    /// Whether agents run as root.
+    is_root: bool,
 }
 
 /// What one agent may open.
@@ -30,11 +36,25 @@ pub struct FileRules {
     readable: Vec<PathBuf>,
     /// Paths that cannot be opened.
     hidden: Vec<PathBuf>,
+    /// Whether root gives up the capabilities by which it could read disks or change the kernel.
+    #[serde(default)]
+    drops_capabilities: bool,
 }
 
 impl Files {
-    pub(in crate::process) fn new(hidden: Hidden, shared: Shared) -> Self {
-        Self { hidden, shared }
+    pub(in crate::process) fn new(hidden: Hidden, shared: Shared, is_root: bool) -> Self {
+        Self { hidden, shared, is_root }
+    }
+
+    /// The paths that are not hidden from agents with this home directory, because they are in it.
+    pub fn exposed(&self, home: &Path) -> Vec<PathBuf> {
+        let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
+        let found = self.hidden.resolve([home.as_path()]).unwrap_or_default();
+        found.into_iter().map(|(path, _id)| path).filter(|path| self.is_exposed(path, &home)).collect()
+    }
+
+    fn is_exposed(&self, hidden: &Path, home: &Path) -> bool {
+        hidden.starts_with(home) && hidden != self.hidden.data_dir()
     }
 
     /// Whether agents with this home directory can create files directly in it: not if the server's data directory is below it.
@@ -46,10 +66,16 @@ impl Files {
     /// The rules for an agent.
     ///
     /// # Errors
-    /// If the server's data directory was moved, or a directory above a hidden one cannot be listed.
+    /// If the server's data directory was moved, a directory above a hidden one cannot be listed, or agents run as root and can reach a service
+    /// that starts programs.
     pub fn rules(&self, view: View<'_>) -> io::Result<FileRules> {
-        let hidden: Vec<PathBuf> = self.hidden.resolve(view.needed(&self.shared))?.into_iter().map(|(path, _id)| path).collect();
-        let mut rules = FileRules { writable: beside(&hidden)?, readable: Vec::new(), hidden };
+        let home = view.home.canonicalize().unwrap_or_else(|_| view.home.to_owned());
+        let hidden = self.hidden.resolve(view.needed(&self.shared))?.into_iter().map(|(path, _id)| path);
+        let hidden: Vec<PathBuf> = hidden.filter(|path| !self.is_exposed(path, &home)).collect();
+        let mut rules = FileRules { writable: beside(&hidden)?, hidden, drops_capabilities: self.is_root, ..FileRules::default() };
+        if self.is_root {
+            self.confine_root(&mut rules, view.home)?;
+        }
         let own = [view.working_dir, view.home].map(Path::to_owned);
         let own = own.into_iter().chain(self.shared.kept.iter().cloned()).filter_map(|path| path.canonicalize().ok());
         // A directory above a hidden one would make it accessible.
@@ -64,6 +90,24 @@ impl Files {
         rules.writable.push(view.temp_dir.to_owned());
         rules.readable.extend(readable);
         Ok(rules)
+    }
+}
+
+impl Files {
+    /// Takes from an agent of root what is beside the hidden paths and leads to them: disks, files of the kernel that take the path of a program,
+    /// and services that start one.
+    fn confine_root(&self, rules: &mut FileRules, home: &Path) -> io::Result<()> {
+        if let Some(service) = services(home).iter().find(|service| !self.shared.kept.contains(service)) {
+            let problem = "agents run as root, and could have a program started outside, at";
+            return Err(io::Error::other(format!("{problem} {}; Landlock does not prevent that", service.display())));
+        }
+        let (kernel, mut rest): (Vec<PathBuf>, Vec<PathBuf>) =
+            std::mem::take(&mut rules.writable).into_iter().partition(|path| ["/proc", "/sys"].iter().any(|dir| path.starts_with(dir)));
+        rest.retain(|path| !path.starts_with("/dev"));
+        rest.extend(safe_devices());
+        rules.writable = rest;
+        rules.readable.extend(kernel);
+        Ok(())
     }
 }
 
@@ -98,6 +142,9 @@ impl FileRules {
             path_beneath_rules,
         };
 
+        if self.drops_capabilities {
+            super::capabilities::drop_most()?;
+        }
         let refused = |error: RulesetError| io::Error::other(format!("isolation: Landlock: {error}"));
         // Before its third version, a file that cannot be opened could be truncated.
         let needed = AccessFs::from_all(ABI::V3);
@@ -159,7 +206,7 @@ mod tests {
         for path in ["home/data/workspace", "home/data/home"] {
             fs::create_dir_all(dir.join(path)).unwrap();
         }
-        let files = Files::new(Hidden::new(&dir.join("home/data"), Vec::new()).unwrap(), Shared::default());
+        let files = Files::new(Hidden::new(&dir.join("home/data"), Vec::new()).unwrap(), Shared::default(), false);
         let (workspace, temp) = (dir.join("home/data/workspace"), dir.join("home/data/temp"));
         let view = |home: &'static str| (dir.join(home), dir.join("home"));
         let (inner, outer) = view("home/data/home");
@@ -170,5 +217,41 @@ mod tests {
             assert!(rules.writable.contains(&workspace) && rules.writable.contains(&temp));
             assert_eq!(rules.writable.contains(home), is_granted);
         }
+    }
+
+    #[test]
+    fn what_is_hidden_in_the_home_directory_leaves_it_writable_and_is_reported() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        for path in ["data/workspace", "home/.config/openrunner", "keys"] {
+            fs::create_dir_all(dir.join(path)).unwrap();
+        }
+        let secrets = vec![dir.join("home/.config/openrunner"), dir.join("keys")];
+        let files = Files::new(Hidden::new(&dir.join("data"), secrets).unwrap(), Shared::default(), false);
+        let (home, workspace, temp) = (dir.join("home"), dir.join("data/workspace"), dir.join("temp"));
+        let rules = files.rules(View { working_dir: &workspace, temp_dir: &temp, home: &home, program: Path::new("/bin/sh"), files: &[] });
+        let rules = rules.unwrap();
+        assert!(rules.writable.contains(&home));
+        assert_eq!(rules.hidden, [dir.join("data"), dir.join("keys")]);
+        assert_eq!(files.exposed(&home), [dir.join("home/.config/openrunner")]);
+    }
+
+    #[test]
+    fn root_gets_no_disks_and_cannot_change_the_kernel() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let files = Files::new(Hidden::new(&dir, Vec::new()).unwrap(), Shared::default(), true);
+        let writable = ["/dev", "/etc", "/proc", "/sys"].map(PathBuf::from).to_vec();
+        let mut rules = FileRules { writable, ..FileRules::default() };
+        // With a service that starts programs, root is refused.
+        let home = dir.join("home");
+        if files.confine_root(&mut rules, &home).is_ok() {
+            assert!(rules.writable.contains(&PathBuf::from("/etc")) && rules.writable.contains(&PathBuf::from("/dev/null")));
+            assert!(!["/dev", "/proc", "/sys"].iter().any(|path| rules.writable.contains(&PathBuf::from(path))), "{rules:?}");
+            assert_eq!(rules.readable, ["/proc", "/sys"].map(PathBuf::from));
+        }
+        fs::create_dir_all(home.join(".docker/run")).unwrap();
+        let _listener = std::os::unix::net::UnixListener::bind(home.join(".docker/run/docker.sock")).unwrap();
+        assert!(files.confine_root(&mut rules, &home).unwrap_err().to_string().contains("started outside"));
     }
 }

@@ -11,6 +11,8 @@
 //! bubblewrap is a prefix of the agent's command ([`CommandPrefix`]). The shim stays outside, with the pipes, the deadline and the kill.
 
 mod bubblewrap;
+#[cfg(target_os = "linux")]
+mod capabilities;
 mod egress;
 mod files;
 mod forward;

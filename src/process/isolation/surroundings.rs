@@ -60,6 +60,9 @@ const SYSTEMD_DIR: &str = "/run/systemd";
 
 /// Devices that an agent of root keeps. Any other could be a disk, or lead to one.
 const DEVICES: &[&str] = &["/dev/dri", "/dev/fuse", "/dev/kfd", "/dev/kvm"];
+/// Devices that lead to nothing but memory and terminals.
+const PLAIN_DEVICES: &[&str] = &["full", "mqueue", "null", "ptmx", "pts", "random", "shm", "tty", "urandom", "zero"];
+
 const DEVICE_PREFIXES: &[&str] = &["nvidia"];
 
 /// Files of the kernel that root can write without any capability. Some take the path of a program to execute, outside of all namespaces.
@@ -95,6 +98,19 @@ pub(super) fn engines(home: &Path) -> Vec<PathBuf> {
     reachable(all)
 }
 
+/// The sockets of [`engines`]: at each, a program can be started outside now.
+pub(super) fn services(home: &Path) -> Vec<PathBuf> {
+    let is_socket = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.file_type().is_socket());
+    let entries = |path: &Path| std::fs::read_dir(path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found = Vec::new();
+    for path in engines(home) {
+        // Sockets lie in such a directory or one level below.
+        let below = entries(&path).flat_map(|path| entries(&path).chain([path]).collect::<Vec<_>>());
+        found.extend(below.chain([path.clone()]).filter(|path| is_socket(path)));
+    }
+    found
+}
+
 /// The sockets and directories among `paths` that this account can reach, sorted, links resolved.
 fn reachable(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
     let is_open = |path: &PathBuf| {
@@ -121,6 +137,12 @@ pub(super) fn kept_devices() -> Vec<PathBuf> {
         DEVICE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     });
     DEVICES.iter().map(PathBuf::from).filter(|path| path.exists()).chain(named).collect()
+}
+
+/// What an agent gets of `/dev` where disks are hidden from it and `/dev` is not replaced.
+pub(super) fn safe_devices() -> Vec<PathBuf> {
+    let plain = PLAIN_DEVICES.iter().map(|name| Path::new("/dev").join(name)).filter(|path| path.exists());
+    plain.chain(kept_devices()).collect()
 }
 
 /// Files of the kernel that an agent must not write, if it runs as root.

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use super::{is_isolated, plain};
+use super::plain;
 use crate::support::{Setup, live, of};
 
 /// What the agent tries. Everything that succeeds is written to a file in its working directory.
@@ -29,6 +29,11 @@ if [ -e "$facts" ] && [ "$1" != --version ] && [ "$1" != auth ]; then
             { echo x >"$directory/new"; } 2>/dev/null && echo "wrote into $directory"
         done
         mv "$DATA" "$DATA-moved" 2>/dev/null && echo 'moved the data directory'
+        for device in /dev/*; do
+            [ -b "$device" ] && dd if="$device" of=/dev/null count=1 2>/dev/null && echo "read $device"
+        done
+        mknod "$PWD/disk" b 254 0 2>/dev/null && cat "$PWD/disk" >/dev/null 2>&1 && echo 'read a disk'
+        old=$(cat /proc/sys/kernel/core_pattern) && { echo "$old" >/proc/sys/kernel/core_pattern; } 2>/dev/null && echo 'set core_pattern'
         cat "/proc/$SERVER/environ" >/dev/null 2>&1 && echo 'read the environment of the server'
         cat "/proc/$SERVER/root$DATA/jwt.key" >/dev/null 2>&1 && echo 'went through the server'
         # What must still work.
@@ -43,16 +48,30 @@ exec "$AGENT" "$@"
 
 #[test]
 fn an_agent_cannot_open_the_files_of_the_server_or_of_other_runs() {
-    live(async {
+    nothing_is_opened(Some);
+}
+
+#[test]
+fn an_agent_of_a_plain_account_cannot_open_the_files_of_the_server_or_of_other_runs() {
+    nothing_is_opened(plain);
+}
+
+/// Under the account of the tests, or another one.
+fn nothing_is_opened(under: fn(Setup) -> Option<Setup>) {
+    live(async move {
         let setup = Setup::new().agent_script(ATTEMPTS).env("OPENRUNNER_ISOLATION", "files").env("OPENRUNNER_AGENT_PATHS", "");
         let directory = setup.directory().to_owned();
         fs::write(directory.join("settings.toml"), "max_queue = 100\n").expect("test setup");
         fs::set_permissions(directory.join("settings.toml"), fs::Permissions::from_mode(0o600)).expect("the test owns it");
         let setup = setup.env("OPENRUNNER_CONFIG", directory.join("settings.toml").display());
-        let setup = if rustix::process::geteuid().is_root() { plain(setup) } else { Some(setup) };
-        let Some(setup) = setup else { return };
+        // The login of the command line, which does not make the home directory read-only.
+        let logins = directory.join("home/.config/openrunner");
+        fs::create_dir_all(&logins).expect("test setup");
+        let Some(setup) = under(setup) else { return };
         let server = setup.start().await;
-        if !is_isolated(&server) {
+        // Where a service starts programs for root, the level is not held for root.
+        if !server.isolates() {
+            eprintln!("NOT TESTED: level files is not held here");
             return;
         }
         let (admin, user) = (server.client("admin").await, server.client("user").await);
@@ -80,6 +99,8 @@ fn an_agent_cannot_open_the_files_of_the_server_or_of_other_runs() {
             assert_eq!(attempts.lines().collect::<BTreeSet<_>>(), expected, "mode {mode}");
             assert_eq!(of(&frames, "run_started")[0]["isolation"]["level"], "files");
             let notices = of(&frames, "notice");
+            let names = |notice: &&Value| notice["message"].as_str().unwrap().contains(logins.to_str().unwrap());
+            assert!(notices.iter().any(|notice| names(&notice)), "what is not hidden is named: {notices:?}");
             let says_so = |notice: &&Value| notice["code"] == "weak_guarantee" && notice["message"].as_str().unwrap().contains("sockets");
             assert!(notices.iter().any(says_so), "the run says what the level does not guarantee: {notices:?}");
         }
