@@ -8,6 +8,7 @@
 //! spelling: what cannot be analyzed is passed to a person.
 
 mod command;
+mod command_words;
 mod invocations;
 mod paths;
 mod private;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Subject;
+use super::command_words::{DirectoryChanges, expand, is_pattern, may_lead_inside, words};
 use super::paths::{normalize, resolve};
 use crate::types::ToolKind;
 
@@ -14,6 +15,10 @@ const SEPARATORS: &[char] = &[' ', '\t', '\r', '\n', '\'', '"', '`', '=', ':', '
 /// Maximum number of words per request whose links are followed. Each costs a few system calls. What comes after them is only searched for
 /// the private paths themselves.
 const MAX_WORDS: usize = 4096;
+/// Maximum number of directories in which the words of a request are looked up, because its commands change to them.
+const MAX_DIRECTORIES: usize = 8;
+/// Maximum number of directory entries that are looked at for the wildcards of a request. Of further ones, links are not followed.
+const MAX_ENTRIES: usize = 4096;
 /// Maximum depth at which texts are found in a request: that of JSON from an agent (the recursion limit of `serde_json`).
 const MAX_DEPTH: usize = 128;
 
@@ -50,18 +55,20 @@ impl PrivatePaths {
         let base = paths.directory().unwrap_or(query.working_dir);
         match query.kind {
             ToolKind::Execute => {
-                let is_private = |word: &str| self.is_private_word(word, base);
-                Words { paths: self, left: MAX_WORDS, is_private }.any(query.input, 0)
+                let bases = vec![base.to_owned()];
+                Words { paths: self, left: MAX_WORDS, entries: MAX_ENTRIES, changes: DirectoryChanges::default(), bases, is_url: false }
+                    .any(query.input, 0)
             }
             ToolKind::Fetch => {
-                let is_private = |word: &str| word.strip_prefix("//").is_some_and(|path| self.is_private_word(path, base));
-                Words { paths: self, left: MAX_WORDS, is_private }.any(query.input, 0)
+                let bases = vec![base.to_owned()];
+                Words { paths: self, left: MAX_WORDS, entries: MAX_ENTRIES, changes: DirectoryChanges::default(), bases, is_url: true }
+                    .any(query.input, 0)
             }
             _ => false,
         }
     }
 
-    fn is_private_word(&self, word: &str, base: &Path) -> bool {
+    fn is_private_word(&self, word: &str, base: &Path, entries: &mut usize) -> bool {
         // A flag may precede its value without a separator.
         let attached = word.starts_with('-').then(|| word.find('/')).flatten().map(|at| Path::new(&word[at..]));
         let path = match word.strip_prefix("~/") {
@@ -72,7 +79,18 @@ impl PrivatePaths {
             },
             None => base.join(word),
         };
-        [Some(path.as_path()), attached].into_iter().flatten().any(|path| self.leads_inside(path))
+        [Some(path.as_path()), attached].into_iter().flatten().any(|path| self.leads_inside(path) || self.matches_inside(path, entries))
+    }
+
+    /// Whether a path with wildcards may match a private one, by its name or through links.
+    fn matches_inside(&self, path: &Path, entries: &mut usize) -> bool {
+        if !is_pattern(path) {
+            return false;
+        }
+        let pattern = normalize(path);
+        let is_own = self.own.iter().any(|own| pattern.starts_with(own));
+        !is_own && self.private.iter().any(|private| may_lead_inside(&pattern, private))
+            || expand(&pattern, entries).iter().any(|path| self.leads_inside(path))
     }
 
     /// Whether the text contains a private path as it is written, without following links.
@@ -96,32 +114,52 @@ impl PrivatePaths {
 }
 
 /// The words of all texts in a request.
-struct Words<'a, F> {
+struct Words<'a> {
     paths: &'a PrivatePaths,
     left: usize,
-    is_private: F,
+    /// Directory entries that may still be looked at.
+    entries: usize,
+    changes: DirectoryChanges,
+    /// The directories in which relative paths may be.
+    bases: Vec<PathBuf>,
+    /// Whether only the path of a `file` URL is a path.
+    is_url: bool,
 }
 
-impl<F: Fn(&str) -> bool> Words<'_, F> {
+impl Words<'_> {
     fn any(&mut self, value: &Value, depth: usize) -> bool {
         match value {
             _ if depth > MAX_DEPTH => false,
             Value::String(text) => {
-                for word in text.split(SEPARATORS).filter(|word| !word.is_empty()) {
-                    if self.left == 0 {
-                        return self.paths.are_written_in(text);
-                    }
-                    self.left -= 1;
-                    if (self.is_private)(word) {
-                        return true;
-                    }
-                }
-                false
+                // The agents' home directory is that of the server.
+                let found = words(text, std::env::home_dir().as_deref(), &self.bases[0], self.left);
+                found.iter().any(|word| self.is_private(word)) || (self.left == 0 && self.paths.are_written_in(text))
             }
             Value::Array(items) => items.iter().any(|item| self.any(item, depth + 1)),
             Value::Object(fields) => fields.values().any(|value| self.any(value, depth + 1)),
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
         }
+    }
+
+    fn is_private(&mut self, word: &str) -> bool {
+        for index in 0..self.bases.len() {
+            if self.left == 0 {
+                return false;
+            }
+            self.left -= 1;
+            let Some(word) = (if self.is_url { word.strip_prefix("//") } else { Some(word) }) else { return false };
+            if self.paths.is_private_word(word, &self.bases[index], &mut self.entries) {
+                return true;
+            }
+        }
+        if let Some(directory) = self.changes.directory(word) {
+            // Which of several changes precede a command is not known.
+            let further: Vec<PathBuf> = self.bases.iter().map(|base| base.join(directory)).collect();
+            let further = further.into_iter().filter(|base| !self.bases.contains(base)).collect::<Vec<_>>();
+            self.bases.extend(further);
+            self.bases.truncate(MAX_DIRECTORIES);
+        }
+        false
     }
 }
 
@@ -202,6 +240,22 @@ mod tests {
             "cat link/jwt.key".into(),
             "cat key".into(),
             "cat ../data/jwt.key".into(),
+            "cat ../d*/jwt.key".into(),
+            "cat ../[d]ata/j?t.key".into(),
+            format!("cat {}*/jwt.key", &data[..data.len() - 1]),
+            "cat li*/jwt.key".into(),
+            "cat k??".into(),
+            "cat ../{data,other}/jwt.key".into(),
+            "cat ../da\"\"ta/jwt.key".into(),
+            r"cat ../da\ta/jwt.key".into(),
+            "cat $PWD/../data/jwt.key".into(),
+            "cat <\"$PWD\"/key".into(),
+            "cd .. && cat data/jwt.key".into(),
+            "(cd -P ..; cd data; cat jwt.key)".into(),
+            "pushd .. ; cat d*/jwt.key".into(),
+            "tar -C .. -c data".into(),
+            "git -C.. show data".into(),
+            "sh -c \"cd ../ && cat data/jwt.key\"".into(),
         ] {
             assert!(fixture.is_denied(ToolKind::Execute, &json!({ "command": command })), "{command}");
             let words: Vec<&str> = command.split(' ').collect();
@@ -233,6 +287,13 @@ mod tests {
             assert!(!fixture.is_denied(ToolKind::Edit, &json!({ "path": path })), "{path}");
             assert!(!fixture.is_denied(ToolKind::Execute, &json!({ "command": format!("cat {path}") })), "{path}");
         }
+        for command in
+            ["ls *.md", "cat ../project/*.md", "cd .. && ls project", "git diff -- '*.rs'", "find . -name '*.[ch]'", "echo {a,b}"]
+        {
+            assert!(!fixture.is_denied(ToolKind::Execute, &json!({ "command": command })), "{command}");
+        }
+        let own = format!("cd {data}/workspaces/own && cat sub*/x a?");
+        assert!(!fixture.is_denied(ToolKind::Execute, &json!({ "command": own })), "its own workspace");
         assert!(fixture.is_denied(ToolKind::Read, &json!({ "path": format!("{data}/workspaces/other/a") })));
         let text = json!({ "path": "notes.md", "content": format!("the key is in {data}/jwt.key") });
         assert!(!fixture.is_denied(ToolKind::Edit, &text), "a text that mentions a path");
