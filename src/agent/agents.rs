@@ -147,10 +147,7 @@ impl Agents {
                     Entry::Program(program) => {
                         let server = host.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
                         let env = env::build(server, &program.info().environment, &host.allowed_env);
-                        let mut own_env = env.clone();
-                        if let Some(account) = isolation.inspecting_account() {
-                            env::change_account(&mut own_env, account);
-                        }
+                        let own_env = env::of_account(&env, isolation.inspecting_account());
                         let home = PathBuf::from(own_env.get("HOME").cloned().unwrap_or_else(|| "/".into()));
                         let prober = Prober::new(own_env, home, host.empty_dir.clone());
                         let launcher = host.spawner.launcher().clone();
@@ -285,6 +282,18 @@ impl Agents {
         hosts.iter().filter_map(|host| HostPort::parse(host, None).ok()).collect()
     }
 
+    /// The agents that are installed and would have keys of the server's environment in a sandbox, with the names of the variables. `is_outside`
+    /// says whether the key of an agent is added outside.
+    pub fn keys_in_sandbox(&self, is_outside: impl Fn(&str) -> bool) -> Vec<(String, Vec<String>)> {
+        let of_agent = |(name, registered): (&String, &Registered)| match registered {
+            Registered::Program(program) if program.detector.cached().is_some() && !is_outside(name) => {
+                Some((name.clone(), env::readable_keys(&program.env, &[], &[])))
+            }
+            Registered::Program(_) | Registered::InProcess(_) => None,
+        };
+        self.listed().filter_map(of_agent).filter(|(_, keys)| !keys.is_empty()).collect()
+    }
+
     /// Values that are masked in the runs of the agent `name`, in addition to those that are masked everywhere.
     pub fn secrets(&self, name: &str) -> Vec<String> {
         match self.by_name.get(name) {
@@ -385,19 +394,24 @@ impl Agents {
                 isolation.account = account.map(|account| account.name.clone());
                 let outer_home = account.map_or(detector.home(), |account| &account.home);
                 let home = if level == IsolationLevel::Sandbox { Sandbox::home(outer_home) } else { outer_home };
-                let installed = found.installed(home);
+                let is_sandboxed = level == IsolationLevel::Sandbox;
+                let installed = found.installed(home, is_sandboxed || account.is_some());
                 let outer_temp_dir = process_dir.temp();
                 let temp_dir = IsolationPolicy::inner_temp_dir(level, &outer_temp_dir);
                 let task = Task { input_dir: temp_dir.join(input_files::DIR), spec: registered.in_words(task.spec), ..task };
                 let invocation = program.invocation(&task, &installed)?;
                 let egress = egress.filter(|_| level == IsolationLevel::Sandbox);
+                let mut env = env::of_account(env, account);
+                let certificates = if is_sandboxed { env::certificates(&env) } else { Vec::new() };
+                let files: Vec<PathBuf> = program.command_files().into_iter().chain(certificates).collect();
                 let place = RunPlace {
                     working_dir: &working_dir,
                     temp_dir: &outer_temp_dir,
                     home,
                     outer_home,
                     program: &installed.path,
-                    files: &program.command_files(),
+                    files: &files,
+                    outer_env: &env,
                     private_home: &private_home,
                     logins: program.login_files(),
                     unkept_settings: program.unkept_settings(),
@@ -408,18 +422,14 @@ impl Agents {
                 if let Some(account) = account.filter(|_| owns_working_dir) {
                     account.take(working_dir.path()).map_err(|error| start_failure(&error))?;
                 }
-                let mut env = env.clone();
-                if let Some(account) = account {
-                    env::change_account(&mut env, account);
-                }
-                if task.endpoint.is_some() {
-                    // Another key would take precedence, or would be sent as well.
-                    let environment = &program.info().environment;
-                    env.retain(|name, _| !(is_secret_name(name) && environment.includes(name)));
-                }
-                if level == IsolationLevel::Sandbox {
+                // Another key would take precedence, or would be sent as well.
+                let environment = &program.info().environment;
+                env.retain(|name, _| task.endpoint.is_none() || !(is_secret_name(name) && environment.includes(name)));
+                let mut keys = Vec::new();
+                if is_sandboxed {
                     env::enter_sandbox(&mut env, egress.as_ref());
                     env.insert("HOME".to_owned(), home.to_string_lossy().into_owned());
+                    keys = env::readable_keys(&env, &invocation.env, &program.secrets());
                 }
                 env.insert("TMPDIR".to_owned(), temp_dir.to_string_lossy().into_owned());
                 env.extend(own_env);
@@ -428,14 +438,11 @@ impl Agents {
                 env.extend(egress.into_iter().flat_map(|egress| egress.env));
                 env.insert("PWD".to_owned(), working_dir.path().to_string_lossy().into_owned());
                 env.insert(Marker::VARIABLE.to_owned(), marker.value().to_owned());
-                if handover.len() > MAX_HANDOVER {
-                    let message = format!("env and mcp_servers are larger than {MAX_HANDOVER} bytes");
-                    return Err(Failure::new(Cause::BadArguments, message));
-                }
+                check_handover(&handover)?;
                 let mut command = StartCommand { handover, ..self.start_command(&installed, invocation.args, env, &marker)? };
                 let limits = enforced_limits(&command.containment);
                 let of_program = restrictions(program.as_ref(), &installed.variant, task.spec.project_config);
-                let restrictions = Restrictions { limits, isolation: Some(isolation), ..of_program };
+                let restrictions = Restrictions { limits, isolation: Some(isolation), readable_keys: keys, ..of_program };
                 command.containment = Containment { prefix, files, account: account.cloned(), ..command.containment };
                 let (mut shim, reports) =
                     self.spawner.spawn(process_dir.clone(), working_dir).await.map_err(|error| start_failure(&error))?;
@@ -563,7 +570,7 @@ pub struct Start {
 impl RegisteredProgram {
     /// The program as far as it has been inspected. `None` if it is not installed.
     fn installed(&self) -> Option<Installed> {
-        Some(self.detector.cached()?.installed(self.detector.home()))
+        Some(self.detector.cached()?.installed(self.detector.home(), false))
     }
 
     /// The specification as the program gets it.
@@ -670,6 +677,14 @@ fn restrictions(program: &dyn Program, variant: &str, project_config: ProjectCon
         ProjectConfig::Trust => None,
     };
     Restrictions { unignored, untested: !program.is_tested(variant), ..Restrictions::default() }
+}
+
+fn check_handover(handover: &str) -> Result<(), Failure> {
+    let is_small = handover.len() <= MAX_HANDOVER;
+    is_small.then_some(()).ok_or_else(|| {
+        let message = format!("env and mcp_servers are larger than {MAX_HANDOVER} bytes");
+        Failure::new(Cause::BadArguments, message)
+    })
 }
 
 fn start_failure(error: &std::io::Error) -> Failure {

@@ -19,13 +19,14 @@ pub(super) struct Detected {
 }
 
 impl Detected {
-    /// The program as its adapter receives it.
-    pub(super) fn installed(&self, home: &Path) -> Installed {
+    /// The program as its adapter receives it. See [`Installed`].
+    pub(super) fn installed(&self, home: &Path, has_other_home: bool) -> Installed {
         Installed {
             path: self.path.clone(),
             version: self.inspection.as_ref().and_then(|inspection| inspection.version.clone()),
             variant: self.inspection.as_ref().map_or("", |inspection| inspection.variant).into(),
             home: home.to_owned(),
+            has_other_home,
         }
     }
 }

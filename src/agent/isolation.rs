@@ -1,10 +1,11 @@
 //! Decides the isolation level of each run: what the operator has set, what the run asks for, and what this machine can hold.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::private_home::{self, LoginFile};
-use crate::process::isolation::{Egress, FileRules, SandboxView, View};
+use crate::process::isolation::{Egress, FileRules, Files, SandboxView, View};
 use crate::process::isolation_probe::{Levels, Unavailable};
 use crate::process::{Account, CommandPrefix, Containment, Scratch, WorkingDir};
 use crate::types::{IsolationLevel, RunIsolation, UserName};
@@ -101,7 +102,7 @@ impl IsolationPolicy {
 
     /// The isolation of runs that do not ask for a level: the highest level up to the wanted one that can be held.
     pub(super) fn default_isolation(&self, agent: AgentFacts<'_>) -> RunIsolation {
-        let Some(Unavailable { reason, .. }) = self.shortfall() else { return self.as_set() };
+        let Some(Unavailable { reason, .. }) = self.shortfall() else { return self.as_set(agent.home) };
         let missing = format!("{}: {reason}", self.wanted.as_str());
         if self.wanted > IsolationLevel::Guard && self.levels.guard.is_ok() {
             return RunIsolation { level: IsolationLevel::Guard, reason: Some(missing), account: None };
@@ -111,7 +112,7 @@ impl IsolationPolicy {
                 if agent.has_own_sandbox {
                     (IsolationLevel::None, format!("{missing}; files: the agent's own sandbox does not start in it"))
                 } else if files.suits(agent.home) {
-                    (IsolationLevel::Files, missing)
+                    (IsolationLevel::Files, with_exposed(files, agent.home, missing))
                 } else {
                     let problem = "the data directory is below the agent's home directory, in which nothing could be created";
                     (IsolationLevel::None, format!("{missing}; files: {problem}"))
@@ -123,10 +124,18 @@ impl IsolationPolicy {
     }
 
     /// The level that the operator wants, which this machine can hold.
-    fn as_set(&self) -> RunIsolation {
+    fn as_set(&self, home: &Path) -> RunIsolation {
         let is_highest = self.wanted == IsolationLevel::Sandbox;
-        let reason = (!is_highest).then(|| format!("OPENRUNNER_ISOLATION is {}", self.wanted.as_str()));
+        let reason = (!is_highest).then(|| self.reason(self.wanted, home, format!("OPENRUNNER_ISOLATION is {}", self.wanted.as_str())));
         RunIsolation { level: self.wanted, reason, account: None }
+    }
+
+    /// `reason`, with what `level` does not hide from agents with this home directory.
+    fn reason(&self, level: IsolationLevel, home: &Path, reason: String) -> String {
+        match &self.levels.files {
+            Ok(files) if level == IsolationLevel::Files => with_exposed(files, home, reason),
+            _ => reason,
+        }
     }
 
     /// The isolation of a run that asks for `level`.
@@ -149,7 +158,7 @@ impl IsolationPolicy {
         if level == IsolationLevel::Files && agent.has_own_sandbox {
             return Err(BadIsolation::Unavailable { level, reason: "the agent's own sandbox does not start in it".to_owned() });
         }
-        let reason = (level < IsolationLevel::Sandbox).then(|| "the run asked for it".to_owned());
+        let reason = (level < IsolationLevel::Sandbox).then(|| self.reason(level, agent.home, "the run asked for it".to_owned()));
         Ok(RunIsolation { level, reason, account: None })
     }
 
@@ -191,7 +200,7 @@ impl IsolationPolicy {
             IsolationLevel::Sandbox => {
                 let sandbox = self.levels.sandbox.as_ref().map_err(unheld)?;
                 let logins = if run.egress.is_some_and(|egress| egress.injects_credentials) { &[][..] } else { run.logins };
-                private_home::prepare(run.private_home, run.outer_home, run.logins, logins, run.account)?;
+                private_home::prepare(run.private_home, run.outer_home, run.outer_env, run.logins, logins, run.account)?;
                 private_home::remove_settings(run.private_home, run.unkept_settings, run.account)?;
                 let view = SandboxView { view, private_home: run.private_home, egress: run.egress };
                 let (prefix, mount_points) = sandbox.prefix(view)?;
@@ -231,6 +240,16 @@ impl IsolationPolicy {
     }
 }
 
+/// `reason`, with the files of the operator that level `files` does not hide.
+fn with_exposed(files: &Files, home: &Path, reason: String) -> String {
+    let exposed = files.exposed(home);
+    if exposed.is_empty() {
+        return reason;
+    }
+    let exposed: Vec<_> = exposed.iter().map(|path| path.display().to_string()).collect();
+    format!("{reason}; not hidden, because the home directory stays writable: {}", exposed.join(", "))
+}
+
 fn unheld(unavailable: &Unavailable) -> io::Error {
     io::Error::other(unavailable.clone())
 }
@@ -257,6 +276,8 @@ pub(super) struct RunPlace<'a> {
     pub(super) program: &'a Path,
     /// Files that its command line names.
     pub(super) files: &'a [PathBuf],
+    /// The environment of its account.
+    pub(super) outer_env: &'a BTreeMap<String, String>,
     /// The home directory of its session in a sandbox.
     pub(super) private_home: &'a Path,
     /// The files with logins that the agent needs.

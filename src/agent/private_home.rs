@@ -3,11 +3,12 @@
 //! The agent owns what is in it, so no link in it is followed. Nor is one below the real home directory: agents at lower levels can put it
 //! there, and the server may read more than they may.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, Mode, OFlags, fchown, mkdirat, openat, renameat, unlinkat};
@@ -28,21 +29,44 @@ pub struct LoginFile {
     pub path: &'static str,
     /// The fields of a JSON object that belong to the login. Empty if the whole file does.
     pub fields: &'static [&'static str],
+    /// A variable with the directory in which the file is instead, and its path in that directory. A sandbox has no such variable.
+    pub moved: Option<(&'static str, &'static str)>,
 }
 
 impl LoginFile {
     /// A file that contains nothing but a login.
     pub const fn whole(path: &'static str) -> Self {
-        Self { path, fields: &[] }
+        Self { path, fields: &[], moved: None }
+    }
+
+    /// The same file, which is at `path` in the directory that `variable` names if it is set.
+    #[must_use]
+    pub const fn moved_by(self, variable: &'static str, path: &'static str) -> Self {
+        Self { moved: Some((variable, path)), ..self }
+    }
+
+    /// Where the file is outside of the sandbox: a directory, and the path below it. `env` is the environment of the account.
+    fn place(&self, home: &Path, env: &BTreeMap<String, String>) -> (PathBuf, &'static str) {
+        let moved =
+            self.moved.and_then(|(variable, path)| Some((env.get(variable).map(PathBuf::from).filter(|dir| dir.is_absolute())?, path)));
+        moved.unwrap_or_else(|| (home.to_owned(), self.path))
     }
 }
 
-/// Creates the private home directory `dir` if it does not exist, and copies the `wanted` logins from `home` unless the copies are newer:
+/// Creates the private home directory `dir` if it does not exist, and copies the `wanted` logins from `home`, or from where the variables in
+/// `env` have moved them, unless the copies are newer:
 /// agents renew their logins. Removes the copies of other login files in `all`.
 ///
 /// # Errors
 /// If the directory cannot be created, or a file cannot be read or written.
-pub(super) fn prepare(dir: &Path, home: &Path, all: &[LoginFile], wanted: &[LoginFile], account: Option<&Account>) -> io::Result<()> {
+pub(super) fn prepare(
+    dir: &Path,
+    home: &Path,
+    env: &BTreeMap<String, String>,
+    all: &[LoginFile],
+    wanted: &[LoginFile],
+    account: Option<&Account>,
+) -> io::Result<()> {
     if let Some(above) = dir.parent() {
         DirBuilder::new().mode(0o700).recursive(true).create(above)?;
     }
@@ -57,7 +81,8 @@ pub(super) fn prepare(dir: &Path, home: &Path, all: &[LoginFile], wanted: &[Logi
             Err(Errno::NOENT) => make_dir(parent, name, account),
             found => found.map(drop),
         });
-        let result = if wanted.contains(login) { copy(dir, home, *login, account) } else { remove(dir, login.path) };
+        let (base, path) = login.place(home, env);
+        let result = if wanted.contains(login) { copy(dir, (&base, path), *login, account) } else { remove(dir, login.path) };
         match result {
             // A link or a file is in the way, which concerns only the agent's own login.
             Err(error)
@@ -65,7 +90,7 @@ pub(super) fn prepare(dir: &Path, home: &Path, all: &[LoginFile], wanted: &[Logi
             {
                 tracing::warn!(file = login.path, dir = %dir.display(), %error, "could not copy a login into the home directory of a session");
             }
-            result => result.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", home.join(login.path).display())))?,
+            result => result.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", base.join(path).display())))?,
         }
     }
     Ok(())
@@ -127,8 +152,8 @@ fn make_dir(parent: &OwnedFd, name: &str, account: Option<&Account>) -> Result<(
     fchown(open_dir(parent, name)?, Some(Uid::from_raw(account.uid)), Some(Gid::from_raw(account.gid)))
 }
 
-fn copy(dir: &Path, home: &Path, login: LoginFile, account: Option<&Account>) -> io::Result<()> {
-    let mut file = match open_login(home, login.path) {
+fn copy(dir: &Path, (base, path): (&Path, &str), login: LoginFile, account: Option<&Account>) -> io::Result<()> {
+    let mut file = match open_login(base, path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
@@ -263,12 +288,15 @@ mod tests {
     //! Rules: G5, P1.
 
     use std::os::unix::fs::symlink;
-    use std::path::PathBuf;
 
     use super::*;
 
     const LOGIN: LoginFile = LoginFile::whole(".agent/auth.json");
-    const PARTIAL: LoginFile = LoginFile { path: ".agent.json", fields: &["account"] };
+    const PARTIAL: LoginFile = LoginFile { path: ".agent.json", fields: &["account"], moved: None };
+
+    fn unset() -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 
     struct Fixture {
         _dir: tempfile::TempDir,
@@ -287,7 +315,7 @@ mod tests {
         }
 
         fn prepare(&self, wanted: &[LoginFile]) {
-            prepare(&self.private, &self.home, &[LOGIN, PARTIAL], wanted, None).unwrap();
+            prepare(&self.private, &self.home, &unset(), &[LOGIN, PARTIAL], wanted, None).unwrap();
         }
 
         fn copy(&self, login: LoginFile) -> Option<String> {
@@ -297,6 +325,21 @@ mod tests {
         /// Makes a file newer or older than all others.
         fn date(path: &Path, modified: SystemTime) {
             fs::File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_login_that_a_variable_has_moved_is_copied_to_where_a_sandboxed_agent_looks_for_it() {
+        let fixture = Fixture::new();
+        let moved_dir = fixture.home.join("moved");
+        fs::create_dir(&moved_dir).unwrap();
+        fs::write(moved_dir.join("auth.json"), "moved login").unwrap();
+        let login = LOGIN.moved_by("AGENT_HOME", "auth.json");
+        for (dir, expected) in [(moved_dir.to_str(), "moved login"), (None, "login 1"), (Some("relative"), "login 1")] {
+            let env = dir.iter().map(|dir| ("AGENT_HOME".to_owned(), (*dir).to_owned())).collect();
+            prepare(&fixture.private, &fixture.home, &env, &[login], &[], None).unwrap();
+            prepare(&fixture.private, &fixture.home, &env, &[login], &[login], None).unwrap();
+            assert_eq!(fixture.copy(login).as_deref(), Some(expected), "{dir:?}");
         }
     }
 
@@ -334,7 +377,7 @@ mod tests {
         assert_eq!(fixture.copy(LOGIN), None, "a link to a directory");
         let link = fixture.home.parent().unwrap().join("link-to-home");
         symlink(&fixture.home, &link).unwrap();
-        prepare(&fixture.private, &link, &[PARTIAL], &[PARTIAL], None).unwrap();
+        prepare(&fixture.private, &link, &unset(), &[PARTIAL], &[PARTIAL], None).unwrap();
         assert!(fixture.copy(PARTIAL).is_some(), "the home directory itself may be a link");
     }
 

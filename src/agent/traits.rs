@@ -236,6 +236,10 @@ pub struct Installed {
     pub variant: Cow<'static, str>,
     /// The home directory of the program.
     pub home: PathBuf,
+    /// Whether that is the home directory of another account, or of a sandbox. The server's variables that move the directory of an agent's
+    /// settings do not apply there.
+    #[serde(default)]
+    pub has_other_home: bool,
 }
 
 /// A request to a program outside of any run.

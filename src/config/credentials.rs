@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::agent::presets::{EndpointVariables, Preset};
 use crate::egress::{Credentials, GitCredential, ModelCredential, PerUser};
 use crate::ownership::{self, Protection};
 use crate::types::{AuthScheme, HostPort, Secret, UserName};
@@ -61,8 +62,14 @@ pub struct BadCredential {
 #[serde(deny_unknown_fields)]
 struct Tables {
     claude_code: Option<ModelTable>,
+    cline: Option<ModelTable>,
     codex: Option<ModelTable>,
+    copilot: Option<ModelTable>,
+    gemini: Option<ModelTable>,
+    kilo: Option<ModelTable>,
+    kimi: Option<ModelTable>,
     opencode: Option<ModelTable>,
+    qwen: Option<ModelTable>,
     #[serde(default)]
     git: BTreeMap<String, GitTable>,
 }
@@ -74,6 +81,8 @@ struct ModelTable {
     api_key_file: Option<PathBuf>,
     auth_token: Option<Secret>,
     auth_token_file: Option<PathBuf>,
+    oauth_token: Option<Secret>,
+    oauth_token_file: Option<PathBuf>,
     base_url: Option<String>,
     provider: Option<String>,
     #[serde(default)]
@@ -100,15 +109,28 @@ struct Api {
 
 /// The API that an agent uses with a provider.
 fn api(agent: &str, provider: Option<&str>) -> Api {
+    if let Some(EndpointVariables::Named { default_url, scheme, .. }) = endpoint_of_preset(agent) {
+        return Api { provider: "", base_url: default_url, scheme };
+    }
     match (agent, provider) {
         ("claude_code", _) => Api { provider: "anthropic", base_url: Some("https://api.anthropic.com"), scheme: AuthScheme::ApiKey },
         // Its client adds no version to the path.
-        (_, None | Some("anthropic")) if agent == "opencode" => {
+        (_, None | Some("anthropic")) if has_providers(agent) => {
             Api { provider: "anthropic", base_url: Some("https://api.anthropic.com/v1"), scheme: AuthScheme::ApiKey }
         }
         (_, None | Some("openai")) => Api { provider: "openai", base_url: Some("https://api.openai.com/v1"), scheme: AuthScheme::Bearer },
         (_, Some(_)) => Api { provider: "", base_url: None, scheme: AuthScheme::Bearer },
     }
+}
+
+/// How a preset is directed to its model. `None` for other agents.
+fn endpoint_of_preset(agent: &str) -> Option<EndpointVariables> {
+    Preset::find(agent)?.endpoint
+}
+
+/// Whether the agent works with several providers, which have names in its configuration.
+fn has_providers(agent: &str) -> bool {
+    agent == "opencode" || endpoint_of_preset(agent) == Some(EndpointVariables::InConfig)
 }
 
 impl CredentialsSettings {
@@ -122,7 +144,17 @@ impl CredentialsSettings {
             if message.starts_with("unknown field") { message.to_owned() } else { "a value has the wrong type".to_owned() }
         })?;
         let mut settings = Self::default();
-        let models = [("claude_code", tables.claude_code), ("codex", tables.codex), ("opencode", tables.opencode)];
+        let models = [
+            ("claude_code", tables.claude_code),
+            ("cline", tables.cline),
+            ("codex", tables.codex),
+            ("copilot", tables.copilot),
+            ("gemini", tables.gemini),
+            ("kilo", tables.kilo),
+            ("kimi", tables.kimi),
+            ("opencode", tables.opencode),
+            ("qwen", tables.qwen),
+        ];
         for (agent, table) in models.into_iter().filter_map(|(agent, table)| Some((agent, table?))) {
             settings.add_models(agent, table).map_err(|bad| bad.to_string())?;
         }
@@ -150,8 +182,11 @@ impl CredentialsSettings {
             if user.as_ref().is_some_and(|user| user.parse::<UserName>().is_err()) || !table.users.is_empty() {
                 return Err(bad("not the name of a user"));
             }
-            if table.provider.is_some() && agent != "opencode" {
-                return Err(bad("`provider` is only for opencode"));
+            if table.provider.is_some() && !has_providers(agent) {
+                return Err(bad("`provider` is only for opencode and kilo"));
+            }
+            if (table.oauth_token.is_some() || table.oauth_token_file.is_some()) && agent != "claude_code" {
+                return Err(bad("`oauth_token` is only for claude_code"));
             }
             let api = api(agent, table.provider.as_deref());
             let given = [
@@ -159,15 +194,17 @@ impl CredentialsSettings {
                 (table.api_key_file.map(Source::File), api.scheme),
                 (table.auth_token.map(Source::Inline), AuthScheme::Bearer),
                 (table.auth_token_file.map(Source::File), AuthScheme::Bearer),
+                (table.oauth_token.map(Source::Inline), AuthScheme::OAuthToken),
+                (table.oauth_token_file.map(Source::File), AuthScheme::OAuthToken),
             ];
             let mut given = given.into_iter().filter_map(|(source, scheme)| Some((source?, scheme)));
             let (key, scheme) = match (given.next(), given.next()) {
                 (Some(one), None) => one,
                 (None, _) if user.is_none() && has_users => continue,
-                _ => return Err(bad("needs one of `api_key`, `api_key_file`, `auth_token` and `auth_token_file`")),
+                _ => return Err(bad("needs one of `api_key`, `auth_token` and `oauth_token`, or of the same with `_file`")),
             };
             let base_url = table.base_url.or_else(|| api.base_url.map(str::to_owned));
-            let base_url = base_url.ok_or_else(|| bad("`base_url` is missing; it is known for anthropic and openai only"))?;
+            let base_url = base_url.ok_or_else(|| bad("`base_url` is missing; it is not known for this agent or provider"))?;
             let provider = table.provider.unwrap_or_else(|| api.provider.to_owned());
             let base_url = checked_url(&base_url).ok_or_else(|| bad(BAD_URL))?;
             self.models.push(Model { agent, user, provider, base_url, key: checked_source(key).map_err(bad)?, scheme });
@@ -281,15 +318,23 @@ pub fn inherited_credentials(get: impl Fn(&str) -> Option<OsString>) -> Credenti
     let anthropic_url = || text("ANTHROPIC_BASE_URL");
     let claude_code = key("ANTHROPIC_API_KEY")
         .and_then(|key| model("claude_code", "anthropic", key, None, anthropic_url()))
-        .or_else(|| model("claude_code", "anthropic", key("ANTHROPIC_AUTH_TOKEN")?, Some(AuthScheme::Bearer), anthropic_url()));
+        .or_else(|| model("claude_code", "anthropic", key("ANTHROPIC_AUTH_TOKEN")?, Some(AuthScheme::Bearer), anthropic_url()))
+        .or_else(|| model("claude_code", "anthropic", key("CLAUDE_CODE_OAUTH_TOKEN")?, Some(AuthScheme::OAuthToken), anthropic_url()));
     let openai_key = key("CODEX_API_KEY").or_else(|| key("OPENAI_API_KEY"));
     let codex = openai_key.and_then(|key| model("codex", "openai", key, None, text("OPENAI_BASE_URL")));
     let opencode = key("ANTHROPIC_API_KEY")
         .and_then(|key| model("opencode", "anthropic", key, None, None))
         .or_else(|| model("opencode", "openai", key("OPENAI_API_KEY")?, None, None));
-    let models = [("claude_code", claude_code), ("codex", codex), ("opencode", opencode)];
-    let models =
-        models.into_iter().filter_map(|(agent, model)| Some((agent.to_owned(), PerUser { default: Some(model?), users: BTreeMap::new() })));
+    let models = [("claude_code", claude_code), ("codex", codex), ("opencode", opencode)].into_iter();
+    let of_presets = Preset::all().iter().filter_map(|preset| match preset.endpoint? {
+        // Where another way to log in was chosen, the key is not the one that counts.
+        _ if preset.auth_method(&text).is_some() => None,
+        EndpointVariables::Named { key: variable, url, .. } => Some((preset.name, model(preset.name, "", key(variable)?, None, text(url)))),
+        EndpointVariables::InConfig => Some((preset.name, model(preset.name, "anthropic", key("ANTHROPIC_API_KEY")?, None, None))),
+    });
+    let models = models
+        .chain(of_presets)
+        .filter_map(|(agent, model)| Some((agent.to_owned(), PerUser { default: Some(model?), users: BTreeMap::new() })));
     Credentials { models: models.collect(), git: Vec::new() }
 }
 
@@ -363,6 +408,13 @@ mod tests {
             provider = "mine"
             base_url = "http://model.internal:8080/v1"
             api_key = "key-of-mine"
+            [gemini]
+            api_key = "key-of-gemini"
+            [kilo]
+            provider = "openai"
+            api_key = "key-of-kilo"
+            [claude_code.users.carol]
+            oauth_token = "key-of-carol"
             [git."github.com"]
             token = "token-of-all"
             [git."git.example:8443".users.alice]
@@ -388,11 +440,14 @@ mod tests {
             ("git.example:8443", "oauth2", "https://git.example:8443")
         );
         assert_eq!((git[1].0.as_str(), git[1].1.base_url.as_str()), ("github.com:443", "https://github.com"));
-        assert_eq!(credentials.values().count(), 6);
+        assert_eq!(model("gemini", "alice").unwrap().2, AuthScheme::GoogleApiKey);
+        assert_eq!(model("kilo", "alice").unwrap().1, "https://api.openai.com/v1");
+        assert_eq!(model("claude_code", "carol").unwrap().2, AuthScheme::OAuthToken);
+        assert_eq!(credentials.values().count(), 9);
         assert_eq!(settings.files().collect::<Vec<_>>(), [file.as_path()]);
         let shown = format!("{settings:?} {credentials:?} {}", settings.summary());
         assert!(!shown.contains("key-of") && !shown.contains("token-of"), "{shown}");
-        assert_eq!(settings.summary()["claude_code"], json!(["*", "alice"]));
+        assert_eq!(settings.summary()["claude_code"], json!(["*", "alice", "carol"]));
     }
 
     #[test]
@@ -401,7 +456,7 @@ mod tests {
             ("claude_code = \"sk-secret\"", "wrong type"),
             ("[claude_code]\napi_key = [\"sk-secret\"]", "wrong type"),
             ("[claude_code]\nkey = \"sk-secret\"", "unknown field `key`"),
-            ("[gemini]\napi_key = \"sk-secret\"", "unknown field `gemini`"),
+            ("[grok]\napi_key = \"sk-secret\"", "unknown field `grok`"),
             ("[claude_code]", "credentials.claude_code: needs one of"),
             ("[claude_code]\napi_key = \"sk-secret\"\nauth_token = \"sk-secret\"", "needs one of"),
             ("[claude_code]\napi_key = \"sk-secret\\r\\nX: y\"", "line breaks"),
@@ -409,7 +464,9 @@ mod tests {
             ("[claude_code]\napi_key_file = \"relative\"", "must be absolute"),
             ("[claude_code]\napi_key = \"sk-secret\"\nbase_url = \"https://u:sk-secret@a.example\"", "`base_url` is not"),
             ("[claude_code]\napi_key = \"sk-secret\"\nbase_url = \"ftp://a.example\"", "`base_url` is not"),
-            ("[claude_code]\napi_key = \"sk-secret\"\nprovider = \"x\"", "`provider` is only for opencode"),
+            ("[claude_code]\napi_key = \"sk-secret\"\nprovider = \"x\"", "`provider` is only for opencode and kilo"),
+            ("[codex]\noauth_token = \"sk-secret\"", "`oauth_token` is only for claude_code"),
+            ("[copilot]\napi_key = \"sk-secret\"", "`base_url` is missing"),
             ("[opencode]\napi_key = \"sk-secret\"\nprovider = \"x\"", "`base_url` is missing"),
             ("[claude_code.users.\"a b\"]\napi_key = \"sk-secret\"", "not the name of a user"),
             ("[git.\"https://github.com\"]\ntoken = \"sk-secret\"", "not a host"),
@@ -439,6 +496,23 @@ mod tests {
         assert_eq!(token.models["claude_code"].of("alice").unwrap().scheme, AuthScheme::Bearer);
         assert_eq!(token.models["opencode"].of("alice").unwrap().provider, "openai");
         assert_eq!(token.models["codex"].of("alice").unwrap().base_url, "https://api.openai.com/v1");
+        let presets = inherited_credentials(get(&[
+            ("CLAUDE_CODE_OAUTH_TOKEN", "four"),
+            ("GEMINI_API_KEY", "five"),
+            ("COPILOT_PROVIDER_API_KEY", "six"),
+            ("OPENAI_API_KEY", "seven"),
+            ("OPENAI_BASE_URL", "https://b.example/v1"),
+        ]));
+        let of = |agent: &str| {
+            let model = presets.models.get(agent)?.of("alice")?;
+            Some((model.base_url.as_str(), model.key.expose(), model.scheme))
+        };
+        assert_eq!(of("claude_code"), Some(("https://api.anthropic.com", "four", AuthScheme::OAuthToken)));
+        assert_eq!(of("gemini"), Some(("https://generativelanguage.googleapis.com", "five", AuthScheme::GoogleApiKey)));
+        assert_eq!(of("qwen"), Some(("https://b.example/v1", "seven", AuthScheme::Bearer)));
+        assert_eq!(of("copilot"), None, "where its key belongs is not known");
+        let vertex = inherited_credentials(get(&[("GEMINI_API_KEY", "five"), ("GOOGLE_GENAI_USE_VERTEXAI", "true")]));
+        assert_eq!(vertex, Credentials::default(), "another login is used");
         assert_eq!(inherited_credentials(get(&[("ANTHROPIC_API_KEY", "a b"), ("OPENAI_API_KEY", "")])), Credentials::default());
     }
 }

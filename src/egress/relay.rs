@@ -119,7 +119,8 @@ pub(super) async fn model(
 ) -> Result<Response<AnyBody>, Failed> {
     let (name, value) = match credential.scheme {
         AuthScheme::ApiKey => (HeaderName::from_static("x-api-key"), credential.key.expose().to_owned()),
-        AuthScheme::Bearer => (header::AUTHORIZATION, format!("Bearer {}", credential.key.expose())),
+        AuthScheme::GoogleApiKey => (HeaderName::from_static("x-goog-api-key"), credential.key.expose().to_owned()),
+        AuthScheme::Bearer | AuthScheme::OAuthToken => (header::AUTHORIZATION, format!("Bearer {}", credential.key.expose())),
     };
     forward(access, &credential.base_url, path, (name, &value), request, counter).await
 }

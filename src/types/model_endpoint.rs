@@ -23,4 +23,8 @@ pub enum AuthScheme {
     ApiKey,
     /// In the header `Authorization`, as a bearer token.
     Bearer,
+    /// In the header `x-goog-api-key`.
+    GoogleApiKey,
+    /// As [`AuthScheme::Bearer`]. It is the token of a subscription, which clients announce in other headers.
+    OAuthToken,
 }

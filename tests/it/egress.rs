@@ -49,6 +49,14 @@ def model(_):
     response = connection.getresponse()
     return f"{response.status} {response.read().decode().strip()}"
 
+def subscription(_):
+    url = os.environ["ANTHROPIC_BASE_URL"].removeprefix("http://")
+    host, path = url.split("/", 1)
+    connection = http.client.HTTPConnection(host, timeout=30)
+    headers = {"authorization": "Bearer " + os.environ["CLAUDE_CODE_OAUTH_TOKEN"], "anthropic-beta": "oauth"}
+    connection.request("POST", f"/{path}/v1/messages", "{}", headers)
+    return str(connection.getresponse().status)
+
 def git(target):
     import subprocess
     done = subprocess.run(["git", "ls-remote", f"https://{target}/a/b.git"], capture_output=True, text=True, timeout=30)
@@ -337,6 +345,47 @@ fn the_git_remotes_of_a_directory_are_in_the_list_as_far_as_the_operator_allows_
         let metadata = json!({ "agent_type": "claude_code", "isolation": "sandbox", "working_dir": repository.path() });
         let id = user.create("result x", metadata).await;
         assert_eq!(user.run(&id).await["egress"], json!(["git.example:443"]));
+    });
+}
+
+#[test]
+fn the_token_of_a_subscription_stays_outside_and_other_keys_are_named_by_a_notice() {
+    live(async {
+        let host = Host::start().await;
+        let steps = json!({ "steps": [step("environment", "environment", ""), step("subscription", "subscription", "")] });
+        let server = probing(&host, &steps)
+            .env("CLAUDE_CODE_OAUTH_TOKEN", REAL_TOKEN)
+            .env("ANTHROPIC_BASE_URL", format!("http://{}/base", host.name))
+            .start()
+            .await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        if !has_sandbox(&user).await {
+            return;
+        }
+        // `user` has a key in the settings, `admin` has not.
+        let id = admin.script_with("wait second\nresult done", json!({ "isolation": "sandbox" })).await;
+        let frames = admin.follow(&id).await.rest().await;
+        assert_eq!(last(&frames)["status"], "completed", "{}", last(&frames));
+        let found = results(&server, &id, "first");
+        assert_eq!(found["subscription"], "200");
+        let environment: Value = serde_json::from_str(&found["environment"]).unwrap();
+        assert!(environment["CLAUDE_CODE_OAUTH_TOKEN"].is_string() && environment.get("AWS_SECRET_ACCESS_KEY").is_none());
+        assert!(!found["environment"].contains(REAL_TOKEN));
+        let received = host.received();
+        assert!(
+            received.contains(&format!("authorization: Bearer {REAL_TOKEN}")) && received.contains("anthropic-beta: oauth"),
+            "{received}"
+        );
+        assert!(!of(&frames, "notice").iter().any(|notice| notice["message"].as_str().unwrap().contains("can read keys")));
+
+        let server = Setup::new().env("AWS_SECRET_ACCESS_KEY", "a-real-key").start().await;
+        let admin = server.client("admin").await;
+        let id = admin.script_with("result done", json!({ "isolation": "sandbox" })).await;
+        let frames = admin.follow(&id).await.rest().await;
+        let notices = of(&frames, "notice");
+        let names =
+            |notice: &&Value| notice["code"] == "weak_guarantee" && notice["message"].as_str().unwrap().contains("AWS_SECRET_ACCESS_KEY");
+        assert_eq!(notices.iter().filter(|notice| names(notice)).count(), 1, "{notices:?}");
     });
 }
 

@@ -139,6 +139,7 @@ pub(crate) fn installed(file_name: &str, version: &str, variant: &'static str) -
         version: Some(version.to_owned()),
         variant: variant.into(),
         home: PathBuf::from("/home/user"),
+        has_other_home: false,
     }
 }
 

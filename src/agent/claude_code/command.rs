@@ -41,8 +41,10 @@ const ASK_ALL: &str = r#"--settings={"permissions":{"ask":["*"],"defaultMode":"d
 /// The variables that direct the program to a model.
 fn endpoint_env(endpoint: &ModelEndpoint) -> [(String, String); 3] {
     let key = match endpoint.scheme {
-        AuthScheme::ApiKey => "ANTHROPIC_API_KEY",
+        AuthScheme::ApiKey | AuthScheme::GoogleApiKey => "ANTHROPIC_API_KEY",
         AuthScheme::Bearer => "ANTHROPIC_AUTH_TOKEN",
+        // With this variable the program sends what the provider requires of subscriptions, also to another base URL (tested with 2.1.330).
+        AuthScheme::OAuthToken => "CLAUDE_CODE_OAUTH_TOKEN",
     };
     [
         ("ANTHROPIC_BASE_URL", endpoint.base_url.as_str()),
@@ -67,7 +69,11 @@ impl Program for ClaudeCode {
 
     fn login_files(&self) -> &'static [LoginFile] {
         const PROFILE: &[&str] = &["hasCompletedOnboarding", "oauthAccount", "primaryApiKey", "userID"];
-        const FILES: &[LoginFile] = &[LoginFile::whole(".claude/.credentials.json"), LoginFile { path: ".claude.json", fields: PROFILE }];
+        const VARIABLE: &str = "CLAUDE_CONFIG_DIR";
+        const FILES: &[LoginFile] = &[
+            LoginFile::whole(".claude/.credentials.json").moved_by(VARIABLE, ".credentials.json"),
+            LoginFile { path: ".claude.json", fields: PROFILE, moved: Some((VARIABLE, ".claude.json")) },
+        ];
         FILES
     }
 

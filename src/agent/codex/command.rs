@@ -131,7 +131,7 @@ pub(super) fn codex_home(server_codex_home: Option<&Path>, home: &Path) -> PathB
 
 /// Like [`codex_home`], for an installed program.
 pub(super) fn installed_codex_home(installed: &Installed, server_codex_home: Option<&Path>) -> String {
-    codex_home(server_codex_home, &installed.home).to_string_lossy().into_owned()
+    codex_home(server_codex_home.filter(|_| !installed.has_other_home), &installed.home).to_string_lossy().into_owned()
 }
 
 /// The native program behind the npm package's script. The script only starts the program, which survives if only the script is killed
@@ -233,6 +233,14 @@ mod tests {
         assert_eq!(codex_home(None, home), Path::new("/home/user/.codex"));
         assert_eq!(codex_home(Some(Path::new("/srv/codex")), home), Path::new("/srv/codex"));
         assert_eq!(codex_home(Some(Path::new("here")), home), Path::new("/home/user/.codex"));
+        let mut installed = replay::installed("codex", "0.169.0", "codex");
+        assert_eq!(installed_codex_home(&installed, Some(Path::new("/srv/codex"))), "/srv/codex");
+        installed.has_other_home = true;
+        assert_eq!(
+            installed_codex_home(&installed, Some(Path::new("/srv/codex"))),
+            "/home/user/.codex",
+            "in a sandbox, /srv/codex is missing"
+        );
     }
 
     #[test]

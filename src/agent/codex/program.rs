@@ -90,7 +90,7 @@ impl Program for Codex {
     }
 
     fn login_files(&self) -> &'static [LoginFile] {
-        const FILES: &[LoginFile] = &[LoginFile::whole(".codex/auth.json")];
+        const FILES: &[LoginFile] = &[LoginFile::whole(".codex/auth.json").moved_by("CODEX_HOME", "auth.json")];
         FILES
     }
 

@@ -12,7 +12,7 @@ use super::text::Text;
 use super::{Definition, WireFormat};
 use crate::agent::acp::{Acp, Control, Dialect, SessionOptions, initialize_request, initialized};
 use crate::agent::common::attachments;
-use crate::agent::presets::Preset;
+use crate::agent::presets::{EndpointVariables, Preset};
 use crate::agent::probe::Prober;
 use crate::agent::{
     Authenticated, Capabilities, ControlRequest, Environment, Inspection, Install, Installed, Invocation, Location, Parser, Program,
@@ -20,7 +20,7 @@ use crate::agent::{
 };
 use crate::process::probe_command::ProbeError;
 use crate::redact::is_secret_name;
-use crate::types::{Cause, Failure, PermissionMode};
+use crate::types::{Cause, Failure, ModelEndpoint, PermissionMode};
 
 /// The variants of a preset's program, by what it states that it cannot do: continue a conversation, and take images.
 const WITHOUT_SESSIONS: &str = "without_sessions";
@@ -59,15 +59,23 @@ impl Configured {
         Failure::new(Cause::BadArguments, format!("agent {} {problem}", self.definition.name))
     }
 
-    /// The variables to set.
-    fn variables(&self) -> Result<BTreeMap<String, String>, Failure> {
+    /// The variables to set, which direct the agent to the model at `endpoint`.
+    fn variables(&self, endpoint: Option<&ModelEndpoint>) -> Result<BTreeMap<String, String>, Failure> {
         let mut env = self.definition.set_env.clone();
         env.extend(self.definition.secret_env.clone());
         if let Some(variable) = self.definition.preset.and_then(|preset| preset.config_variable) {
             let own = env.get(variable).map(String::as_str).or(self.own_config.as_deref());
-            let config =
-                Preset::asking_config(own).ok_or_else(|| self.bad_arguments(&format!("has a {variable} that is not a JSON object")))?;
+            let config = Preset::asking_config(own, endpoint)
+                .ok_or_else(|| self.bad_arguments(&format!("has a {variable} that is not a JSON object")))?;
             env.insert(variable.to_owned(), config);
+        }
+        if let Some(endpoint) = endpoint {
+            // Other keys would take precedence, or would be sent as well.
+            env.retain(|name, value| !is_secret_name(name) && !self.definition.secret_env.values().any(|secret| secret == value));
+            if let Some(EndpointVariables::Named { key, url, .. }) = self.definition.preset.and_then(|preset| preset.endpoint) {
+                env.insert(key.to_owned(), endpoint.key.expose().to_owned());
+                env.insert(url.to_owned(), endpoint.base_url.clone());
+            }
         }
         Ok(env)
     }
@@ -205,7 +213,7 @@ impl Program for Configured {
             return Ok(false);
         }
         let args: Vec<&str> = self.definition.args.iter().map(String::as_str).collect();
-        let prober = prober.clone().with_env(self.variables().map_err(|failure| failure.message)?);
+        let prober = prober.clone().with_env(self.variables(None).map_err(|failure| failure.message)?);
         let mut control = Control::new(request, self.definition.auth_method.as_deref());
         let first = Control::open();
         match prober.hold_dialog(binary, &args, &first, |line| control.handle_line(line)).await {
@@ -232,7 +240,7 @@ impl Program for Configured {
             args.extend(model.chain(resume).collect::<Vec<_>>());
         }
         args.extend(task.spec.extra_args.iter().cloned());
-        let env = self.variables()?;
+        let env = self.variables(task.endpoint.as_ref())?;
         Ok(Invocation { args, env: env.into_iter().collect(), files: attachments::input_files(task) })
     }
 

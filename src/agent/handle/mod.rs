@@ -126,6 +126,9 @@ pub struct Restrictions {
     /// Whether the program was not tested, so that nothing is known of what it keeps.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub untested: bool,
+    /// Names of variables with keys of the operator that it can read although it runs in a sandbox.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readable_keys: Vec<String>,
 }
 
 /// An agent that an earlier server started.

@@ -118,7 +118,7 @@ impl Program for OpenCode {
     }
 
     fn login_files(&self) -> &'static [LoginFile] {
-        const FILES: &[LoginFile] = &[LoginFile::whole(".local/share/opencode/auth.json")];
+        const FILES: &[LoginFile] = &[LoginFile::whole(".local/share/opencode/auth.json").moved_by("XDG_DATA_HOME", "opencode/auth.json")];
         FILES
     }
 

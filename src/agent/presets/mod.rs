@@ -10,7 +10,7 @@ mod tests;
 use serde_json::{Map, Value, json};
 
 use super::acp::Dialect;
-use crate::types::PermissionMode;
+use crate::types::{AuthScheme, ModelEndpoint, PermissionMode};
 
 /// An agent that needs no configuration.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,8 @@ pub struct Preset {
     pub env: &'static [&'static str],
     /// Those of them that are a login.
     pub keys: &'static [&'static str],
+    /// How it is directed to a model; `None` if it cannot be, or if that is not known.
+    pub endpoint: Option<EndpointVariables>,
     /// Login methods that the agent must be told with `authenticate`: a variable, its value, and the method that it selects.
     pub auth_methods: &'static [(&'static str, &'static str, &'static str)],
     /// A variable with the agent's configuration as JSON, in the form of `OpenCode`, by which it is made to ask.
@@ -50,6 +52,24 @@ pub struct Preset {
     pub(crate) dialect: Dialect,
     /// What else to know about it, as one sentence without a capital.
     pub quirks: &'static str,
+}
+
+/// How an agent is directed to a model: with which variables, or in its configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointVariables {
+    /// By variables for the key and for the base URL.
+    Named {
+        /// The variable of the key.
+        key: &'static str,
+        /// The variable of the base URL.
+        url: &'static str,
+        /// The base URL that the agent uses without the variable; `None` if it has none, or if it is not known.
+        default_url: Option<&'static str>,
+        /// How the agent sends the key.
+        scheme: AuthScheme,
+    },
+    /// By [`Preset::config_variable`].
+    InConfig,
 }
 
 /// Presets are the same if their names are.
@@ -96,9 +116,10 @@ impl Preset {
         selected.map(|(.., method)| *method)
     }
 
-    /// The value of [`Preset::config_variable`], which makes the agent ask, for one whose own configuration in that variable is `own`.
+    /// The value of [`Preset::config_variable`], which makes the agent ask and directs it to the model at `endpoint`, for one whose own
+    /// configuration in that variable is `own`.
     /// `None` if `own` is not a JSON object.
-    pub(super) fn asking_config(own: Option<&str>) -> Option<String> {
+    pub(super) fn asking_config(own: Option<&str>, endpoint: Option<&ModelEndpoint>) -> Option<String> {
         let mut config = match own.map(str::trim).filter(|own| !own.is_empty()) {
             None => Map::new(),
             Some(own) => match serde_json::from_str(own) {
@@ -117,6 +138,11 @@ impl Preset {
             }
             // Its question tool waits forever for an answer that the protocol does not carry.
             permission.insert("question".to_owned(), json!("deny"));
+        }
+        if let Some(ModelEndpoint { provider, base_url, key, scheme: _ }) = endpoint {
+            // In place of the operator's providers, whose keys the agent is not to have.
+            let entry = json!({ "options": { "baseURL": base_url, "apiKey": key.expose() } });
+            config.insert("provider".to_owned(), json!({ (provider.as_str()): entry }));
         }
         Some(Value::Object(config).to_string())
     }

@@ -3,8 +3,9 @@
 //! The facts were determined by driving each program; its recordings are in `tests/transcripts/acp`. Untested presets are taken from the
 //! programs' documentation.
 
-use super::{ModeSupport, Preset};
+use super::{EndpointVariables, ModeSupport, Preset};
 use crate::agent::acp::{Dialect, dialects};
+use crate::types::AuthScheme;
 
 use ModeSupport::{Leave, No, Set};
 
@@ -18,6 +19,18 @@ const GEMINI_ENV: &[&str] = &[
     "GOOGLE_GEMINI_BASE_URL",
     "GOOGLE_GENAI_USE_VERTEXAI",
 ];
+
+/// An agent that sends its key as a bearer token.
+const fn bearer(key: &'static str, url: &'static str, default_url: Option<&'static str>) -> Option<EndpointVariables> {
+    Some(EndpointVariables::Named { key, url, default_url, scheme: AuthScheme::Bearer })
+}
+
+const GEMINI_ENDPOINT: EndpointVariables = EndpointVariables::Named {
+    key: "GEMINI_API_KEY",
+    url: "GOOGLE_GEMINI_BASE_URL",
+    default_url: Some("https://generativelanguage.googleapis.com"),
+    scheme: AuthScheme::GoogleApiKey,
+};
 
 /// All presets, by name.
 pub(super) static PRESETS: &[Preset] = &[
@@ -48,6 +61,7 @@ pub(super) static PRESETS: &[Preset] = &[
         login: "run `cline auth`, or set CLINE_API_KEY for the server",
         env: &["CLINE_API_BASE_URL", "CLINE_API_KEY"],
         keys: &["CLINE_API_KEY"],
+        endpoint: bearer("CLINE_API_KEY", "CLINE_API_BASE_URL", None),
         dialect: dialects::CLINE,
         quirks: "no diffs and no token usage; only Cline's own provider works",
         ..Preset::TESTED
@@ -68,6 +82,7 @@ pub(super) static PRESETS: &[Preset] = &[
             "GITHUB_TOKEN",
         ],
         keys: &["COPILOT_GITHUB_TOKEN", "COPILOT_PROVIDER_API_KEY", "GH_TOKEN", "GITHUB_TOKEN"],
+        endpoint: bearer("COPILOT_PROVIDER_API_KEY", "COPILOT_PROVIDER_BASE_URL", None),
         dialect: dialects::COPILOT,
         quirks: "with a provider of your own, the model is `COPILOT_MODEL` and cannot be chosen per run",
         ..Preset::TESTED
@@ -100,6 +115,7 @@ pub(super) static PRESETS: &[Preset] = &[
         login: "run `gemini` once, or set GEMINI_API_KEY for the server",
         env: GEMINI_ENV,
         keys: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+        endpoint: Some(GEMINI_ENDPOINT),
         auth_methods: &[("GOOGLE_GENAI_USE_VERTEXAI", "true", "vertex-ai")],
         resumes: false,
         dialect: dialects::GEMINI,
@@ -146,6 +162,7 @@ pub(super) static PRESETS: &[Preset] = &[
         login: "run `kilo auth login`, or set a provider's key for the server",
         env: &["ANTHROPIC_API_KEY", "KILO_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY"],
         keys: &["KILO_API_KEY"],
+        endpoint: Some(EndpointVariables::InConfig),
         config_variable: Some("KILO_CONFIG_CONTENT"),
         dialect: dialects::KILO,
         quirks: "asks about nothing by itself; it is configured to ask about edits, commands and the network",
@@ -158,6 +175,7 @@ pub(super) static PRESETS: &[Preset] = &[
         login: "run `kimi` and `/setup`, or set KIMI_API_KEY for the server",
         env: &["KIMI_API_KEY", "KIMI_BASE_URL", "KIMI_MODEL_NAME"],
         keys: &["KIMI_API_KEY"],
+        endpoint: bearer("KIMI_API_KEY", "KIMI_BASE_URL", None),
         ..Preset::UNTESTED
     },
     Preset {
@@ -183,6 +201,7 @@ pub(super) static PRESETS: &[Preset] = &[
         login: "run `qwen`, or set OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL for the server",
         env: &["DASHSCOPE_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"],
         keys: &["DASHSCOPE_API_KEY", "OPENAI_API_KEY"],
+        endpoint: bearer("OPENAI_API_KEY", "OPENAI_BASE_URL", Some("https://api.openai.com/v1")),
         dialect: dialects::QWEN,
         quirks: "retries a failing model for over a minute without a word",
         ..Preset::TESTED
@@ -211,6 +230,7 @@ impl Preset {
         login: "",
         env: &[],
         keys: &[],
+        endpoint: None,
         auth_methods: &[],
         config_variable: None,
         resumes: true,

@@ -1,17 +1,17 @@
 //! Checks the table of presets, and the documented matrix against their recordings.
 //!
-//! Rules: P5.
+//! Rules: G5, P5.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::matrix::{Yield, all, yield_of};
-use super::{ModeSupport, Preset};
+use super::{EndpointVariables, ModeSupport, Preset};
 use crate::agent::configured::{AskScope, Configured, Definition};
 use crate::agent::replay::{installed, recordings, task};
-use crate::agent::{Install, Program};
-use crate::types::{Cause, PermissionMode};
+use crate::agent::{Install, Program, Task};
+use crate::types::{AuthScheme, Cause, ModelEndpoint, PermissionMode, Secret};
 
 #[test]
 fn presets_are_sorted_and_have_distinct_valid_names() {
@@ -94,6 +94,37 @@ fn a_preset_is_configured_to_ask_by_its_own_variable() {
     assert_eq!(config(Some(r#"{"provider":{"x":{}}}"#))["provider"], json!({ "x": {} }), "the operator's own configuration stays");
     for own in ["[]", "{", "3"] {
         assert_eq!(invocation(Some(own)).unwrap_err().cause, Cause::BadArguments, "{own}");
+    }
+}
+
+#[test]
+fn a_preset_is_directed_to_its_model_and_gets_no_other_key() {
+    let endpoint = ModelEndpoint {
+        provider: "mine".into(),
+        base_url: "http://127.0.0.1:1/model".into(),
+        key: Secret::new("placeholder".into()),
+        scheme: AuthScheme::Bearer,
+    };
+    for preset in Preset::all() {
+        let secret_env = [("OTHER_API_KEY".to_owned(), "real".to_owned()), ("OWN".to_owned(), "real".to_owned())].into();
+        let definition = Definition { secret_env, ..Definition::of_preset(preset) };
+        let task = Task { endpoint: preset.endpoint.map(|_| endpoint.clone()), ..task(preset.name) };
+        let env = Configured::new(definition).invocation(&task, &installed(preset.program, "", "")).unwrap().env;
+        let env: BTreeMap<String, String> = env.into_iter().collect();
+        match preset.endpoint {
+            None => assert!(!env.values().any(|value| value.contains("placeholder")), "{}", preset.name),
+            Some(EndpointVariables::Named { key, url, .. }) => {
+                assert!(preset.env.contains(&key) && preset.env.contains(&url), "{}", preset.name);
+                assert_eq!((&*env[key], &*env[url]), ("placeholder", "http://127.0.0.1:1/model"), "{}", preset.name);
+                assert!(!env.values().any(|value| value == "real"), "{}: {env:?}", preset.name);
+            }
+            Some(EndpointVariables::InConfig) => {
+                let config: Value = serde_json::from_str(&env[preset.config_variable.unwrap()]).unwrap();
+                let options = json!({ "baseURL": "http://127.0.0.1:1/model", "apiKey": "placeholder" });
+                assert_eq!(config["provider"], json!({ "mine": { "options": options } }));
+                assert!(!env.values().any(|value| value == "real"), "{}: {env:?}", preset.name);
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::agent_check;
+use crate::agent::Agents;
 use crate::cli::client::{Client, local_address};
 use crate::cli::context::Context;
 use crate::cli::error::without_os_codes;
@@ -73,6 +74,7 @@ async fn check_all(context: &Context, settings: &Settings, origins: &Origins) ->
     let reports = agent_check::reports(&agents, &names).await;
     findings.extend(reports.iter().filter(|report| report.agent_type != "demo").map(agent_check::summary));
     findings.extend(isolation(settings.isolation, accounts, levels));
+    findings.extend(keys_in_sandbox(settings, &agents));
     findings.extend(limits(settings));
     findings.push(store(settings, SystemClock.now()));
     findings.push(disk(&settings.data_dir));
@@ -283,6 +285,19 @@ fn isolation(
         });
     }
     findings
+}
+
+/// The keys that sandboxed agents could read, if agents are sandboxed.
+fn keys_in_sandbox(settings: &Settings, agents: &Agents) -> Option<Finding> {
+    let credentials = settings.credentials.read().ok()?;
+    let inherited = config::inherited_credentials(|name| std::env::var_os(name));
+    let inside = agents.keys_in_sandbox(|agent| [&credentials, &inherited].iter().any(|known| known.models.contains_key(agent)));
+    if settings.isolation.level != IsolationLevel::Sandbox || inside.is_empty() {
+        return None;
+    }
+    let inside: Vec<String> = inside.into_iter().map(|(agent, keys)| format!("{agent}: {}", keys.join(", "))).collect();
+    let message = format!("agents can read keys inside their sandbox: {}", inside.join("; "));
+    Some(Finding::warning("keys", message, "set `[credentials.AGENT]` where docs/egress.md lists the agent, else remove the variables"))
 }
 
 /// Control groups and the limits of runs, as a server that is started from this shell has them.

@@ -93,10 +93,11 @@ impl Driver {
             self.log.secrets().redact(model);
         }
         batch.change.model.clone_from(&model);
-        let Restrictions { limits, isolation, unignored, untested } = std::mem::take(&mut self.restrictions);
+        let Restrictions { limits, isolation, unignored, untested, readable_keys } = std::mem::take(&mut self.restrictions);
         batch.events.extend(isolation.as_ref().and_then(not_isolated));
         batch.events.extend(unignored.as_deref().map(not_ignored));
         batch.events.extend(untested.then(not_tested));
+        batch.events.extend((!readable_keys.is_empty()).then(|| keys_inside(&readable_keys)));
         let project_config = isolation.as_ref().map(|_| self.spec.project_config);
         batch.events.push(StreamEvent::RunStarted(RunStarted {
             agent_type: self.spec.agent_type.clone(),
@@ -188,6 +189,16 @@ fn not_ignored(reason: &str) -> StreamEvent {
 fn not_tested() -> StreamEvent {
     let message = "this agent, or this version of it, was not tested: it may not keep to the permission mode, and parts of its output may be \
                    reported as raw events";
+    StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message)
+}
+
+/// The notice that a sandboxed run begins with whose agent has keys of the operator in its environment (rule G5).
+fn keys_inside(variables: &[String]) -> StreamEvent {
+    let message = format!(
+        "the agent can read keys of the server inside its sandbox, and send them to the hosts that it can reach: {}. With a table for the agent in \
+         `[credentials]` they stay outside, if the agent has a setting for the address of its model",
+        variables.join(", ")
+    );
     StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message)
 }
 

@@ -233,6 +233,21 @@ fn doctor_tries_every_level() {
     });
 }
 
+#[test]
+fn doctor_names_the_keys_that_stay_inside_a_sandbox() {
+    live(async {
+        let server = Server::start().await;
+        let data = server.data().display().to_string();
+        let path = format!("{}:/usr/bin:/bin", server.directory().join("agents/bin").display());
+        for (variable, is_named) in [("AWS_SECRET_ACCESS_KEY", true), ("ANTHROPIC_API_KEY", false)] {
+            let doctor = server.typed(&["doctor", "--json", "--data-dir", &data]).env("PATH", &path);
+            let printed = doctor.env("OPENRUNNER_ISOLATION", "sandbox").env(variable, "x").done().await;
+            let expected = format!("claude_code: {variable}");
+            assert_eq!(printed.out.contains(&expected), is_named, "{}", printed.out);
+        }
+    });
+}
+
 /// A configured agent whose files lie in `/tmp`.
 const STUB: &str = r#"
 import sys

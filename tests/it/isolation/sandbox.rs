@@ -243,6 +243,32 @@ fn the_home_directory_of_a_sandbox_belongs_to_the_session_and_has_the_login_of_t
     });
 }
 
+/// An agent that writes where it looks for its settings, and its login, to the working directory.
+const WHERE: &str = r#"
+if [ "$1" != --version ] && [ "$1" != auth ]; then
+    { echo "${CLAUDE_CONFIG_DIR-unset}"; cat "$HOME/.claude/.credentials.json" "$SSL_CERT_FILE"; } >"$PWD/found" 2>/dev/null
+fi
+exec "$AGENT" "$@"
+"#;
+
+#[test]
+fn a_sandbox_has_the_login_and_the_certificates_that_variables_of_the_server_name() {
+    live(async {
+        let setup = sandboxing().agent_script(WHERE);
+        let (moved, certificate) = (setup.directory().join("home/moved"), setup.directory().join("home/ca.pem"));
+        fs::create_dir(&moved).unwrap();
+        fs::write(moved.join(".credentials.json"), "moved login\n").unwrap();
+        fs::write(&certificate, "certificate\n").unwrap();
+        let setup = setup.env("CLAUDE_CONFIG_DIR", moved.display()).env("SSL_CERT_FILE", certificate.display());
+        let server = setup.start().await;
+        if !is_isolated(&server) {
+            return;
+        }
+        let run = server.client("user").await.script("result x").await;
+        assert_eq!(found(&server, &run, &run).await, "unset\nmoved login\ncertificate\n");
+    });
+}
+
 #[test]
 fn a_sandboxed_agent_cannot_work_in_a_home_directory() {
     live(async {
