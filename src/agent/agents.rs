@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::detect::{Detector, search_path};
 use super::flags::{self, BadArgs, Widening};
-use super::handle::{self, GracePeriods, Logged, ReattachedAgent, Restrictions, start_in_process};
+use super::handle::{self, GracePeriods, Logged, ReadableKeys, ReattachedAgent, Restrictions, start_in_process};
 use super::input_files::{self, InputPlace};
 use super::isolation::{AgentFacts, BadIsolation, IsolationPolicy, Placed, RunPlace};
 use super::login_hint::with_login_hint;
@@ -425,11 +425,12 @@ impl Agents {
                 // Another key would take precedence, or would be sent as well.
                 let environment = &program.info().environment;
                 env.retain(|name, _| task.endpoint.is_none() || !(is_secret_name(name) && environment.includes(name)));
-                let mut keys = Vec::new();
+                let mut readable_keys = None;
                 if is_sandboxed {
                     env::enter_sandbox(&mut env, egress.as_ref());
                     env.insert("HOME".to_owned(), home.to_string_lossy().into_owned());
-                    keys = env::readable_keys(&env, &invocation.env, &program.secrets());
+                    let keys = env::readable_keys(&env, &invocation.env, &program.secrets());
+                    readable_keys = (!keys.is_empty()).then(|| Box::new(ReadableKeys(keys)));
                 }
                 env.insert("TMPDIR".to_owned(), temp_dir.to_string_lossy().into_owned());
                 env.extend(own_env);
@@ -442,7 +443,7 @@ impl Agents {
                 let mut command = StartCommand { handover, ..self.start_command(&installed, invocation.args, env, &marker)? };
                 let limits = enforced_limits(&command.containment);
                 let of_program = restrictions(program.as_ref(), &installed.variant, task.spec.project_config);
-                let restrictions = Restrictions { limits, isolation: Some(isolation), readable_keys: keys, ..of_program };
+                let restrictions = Restrictions { limits, isolation: Some(isolation), readable_keys, ..of_program };
                 command.containment = Containment { prefix, files, account: account.cloned(), ..command.containment };
                 let (mut shim, reports) =
                     self.spawner.spawn(process_dir.clone(), working_dir).await.map_err(|error| start_failure(&error))?;
@@ -673,7 +674,7 @@ fn no_such_agent(name: &str) -> Failure {
 /// What is not enforced on this variant of a program.
 fn restrictions(program: &dyn Program, variant: &str, project_config: ProjectConfig) -> Restrictions {
     let unignored = match project_config {
-        ProjectConfig::Ignore => program.reads_project_config(variant).map(str::to_owned),
+        ProjectConfig::Ignore => program.reads_project_config(variant).map(Box::from),
         ProjectConfig::Trust => None,
     };
     Restrictions { unignored, untested: !program.is_tested(variant), ..Restrictions::default() }

@@ -328,7 +328,7 @@ pub fn inherited_credentials(get: impl Fn(&str) -> Option<OsString>) -> Credenti
     let models = [("claude_code", claude_code), ("codex", codex), ("opencode", opencode)].into_iter();
     let of_presets = Preset::all().iter().filter_map(|preset| match preset.endpoint? {
         // Where another way to log in was chosen, the key is not the one that counts.
-        _ if preset.auth_method(&text).is_some() => None,
+        _ if preset.auth_method(text).is_some() => None,
         EndpointVariables::Named { key: variable, url, .. } => Some((preset.name, model(preset.name, "", key(variable)?, None, text(url)))),
         EndpointVariables::InConfig => Some((preset.name, model(preset.name, "anthropic", key("ANTHROPIC_API_KEY")?, None, None))),
     });

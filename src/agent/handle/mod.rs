@@ -122,14 +122,19 @@ pub struct Restrictions {
     pub isolation: Option<RunIsolation>,
     /// Why the configuration in the working directory may have an effect although it is to be ignored, if it may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unignored: Option<String>,
+    pub unignored: Option<Box<str>>,
     /// Whether the program was not tested, so that nothing is known of what it keeps.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub untested: bool,
     /// Names of variables with keys of the operator that it can read although it runs in a sandbox.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub readable_keys: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readable_keys: Option<Box<ReadableKeys>>,
 }
+
+/// Names of variables, at least one.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct ReadableKeys(pub Vec<String>);
 
 /// An agent that an earlier server started.
 #[derive(Debug)]

@@ -21,8 +21,8 @@ const GEMINI_ENV: &[&str] = &[
 ];
 
 /// An agent that sends its key as a bearer token.
-const fn bearer(key: &'static str, url: &'static str, default_url: Option<&'static str>) -> Option<EndpointVariables> {
-    Some(EndpointVariables::Named { key, url, default_url, scheme: AuthScheme::Bearer })
+const fn bearer(key: &'static str, url: &'static str, default_url: Option<&'static str>) -> EndpointVariables {
+    EndpointVariables::Named { key, url, default_url, scheme: AuthScheme::Bearer }
 }
 
 const GEMINI_ENDPOINT: EndpointVariables = EndpointVariables::Named {
@@ -61,7 +61,7 @@ pub(super) static PRESETS: &[Preset] = &[
         login: "run `cline auth`, or set CLINE_API_KEY for the server",
         env: &["CLINE_API_BASE_URL", "CLINE_API_KEY"],
         keys: &["CLINE_API_KEY"],
-        endpoint: bearer("CLINE_API_KEY", "CLINE_API_BASE_URL", None),
+        endpoint: Some(bearer("CLINE_API_KEY", "CLINE_API_BASE_URL", None)),
         dialect: dialects::CLINE,
         quirks: "no diffs and no token usage; only Cline's own provider works",
         ..Preset::TESTED
@@ -82,7 +82,7 @@ pub(super) static PRESETS: &[Preset] = &[
             "GITHUB_TOKEN",
         ],
         keys: &["COPILOT_GITHUB_TOKEN", "COPILOT_PROVIDER_API_KEY", "GH_TOKEN", "GITHUB_TOKEN"],
-        endpoint: bearer("COPILOT_PROVIDER_API_KEY", "COPILOT_PROVIDER_BASE_URL", None),
+        endpoint: Some(bearer("COPILOT_PROVIDER_API_KEY", "COPILOT_PROVIDER_BASE_URL", None)),
         dialect: dialects::COPILOT,
         quirks: "with a provider of your own, the model is `COPILOT_MODEL` and cannot be chosen per run",
         ..Preset::TESTED
@@ -175,7 +175,7 @@ pub(super) static PRESETS: &[Preset] = &[
         login: "run `kimi` and `/setup`, or set KIMI_API_KEY for the server",
         env: &["KIMI_API_KEY", "KIMI_BASE_URL", "KIMI_MODEL_NAME"],
         keys: &["KIMI_API_KEY"],
-        endpoint: bearer("KIMI_API_KEY", "KIMI_BASE_URL", None),
+        endpoint: Some(bearer("KIMI_API_KEY", "KIMI_BASE_URL", None)),
         ..Preset::UNTESTED
     },
     Preset {
@@ -201,7 +201,7 @@ pub(super) static PRESETS: &[Preset] = &[
         login: "run `qwen`, or set OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL for the server",
         env: &["DASHSCOPE_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"],
         keys: &["DASHSCOPE_API_KEY", "OPENAI_API_KEY"],
-        endpoint: bearer("OPENAI_API_KEY", "OPENAI_BASE_URL", Some("https://api.openai.com/v1")),
+        endpoint: Some(bearer("OPENAI_API_KEY", "OPENAI_BASE_URL", Some("https://api.openai.com/v1"))),
         dialect: dialects::QWEN,
         quirks: "retries a failing model for over a minute without a word",
         ..Preset::TESTED

@@ -53,8 +53,9 @@ impl Files {
         found.into_iter().map(|(path, _id)| path).filter(|path| self.is_exposed(path, &home)).collect()
     }
 
+    /// A home directory that contains the data directory is not writable anyway.
     fn is_exposed(&self, hidden: &Path, home: &Path) -> bool {
-        hidden.starts_with(home) && hidden != self.hidden.data_dir()
+        hidden.starts_with(home) && !self.hidden.data_dir().starts_with(home)
     }
 
     /// Whether agents with this home directory can create files directly in it: not if the server's data directory is below it.
@@ -234,6 +235,7 @@ mod tests {
         assert!(rules.writable.contains(&home));
         assert_eq!(rules.hidden, [dir.join("data"), dir.join("keys")]);
         assert_eq!(files.exposed(&home), [dir.join("home/.config/openrunner")]);
+        assert!(files.exposed(&dir).is_empty() && files.exposed(Path::new("/")).is_empty(), "they contain the data directory");
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Driver {
         batch.events.extend(isolation.as_ref().and_then(not_isolated));
         batch.events.extend(unignored.as_deref().map(not_ignored));
         batch.events.extend(untested.then(not_tested));
-        batch.events.extend((!readable_keys.is_empty()).then(|| keys_inside(&readable_keys)));
+        batch.events.extend(readable_keys.map(|keys| keys_inside(&keys.0)));
         let project_config = isolation.as_ref().map(|_| self.spec.project_config);
         batch.events.push(StreamEvent::RunStarted(RunStarted {
             agent_type: self.spec.agent_type.clone(),

@@ -9,9 +9,9 @@ use std::path::{Component, Path, PathBuf};
 const SEPARATORS: &[char] = &['`', '=', ':', ',', ';', '|', '&', '<', '>', '(', ')', '{', '}', '@'];
 /// Characters of a word that a shell replaces by what is in a directory.
 const WILDCARDS: &[char] = &['*', '?', '['];
-/// Maximum number of words that one word with braces expands to, and maximum length of a word whose braces are expanded, in bytes.
+/// Maximum number of words that one word with braces expands to, and maximum length of a word that is expanded, in bytes: that of a path.
 const MAX_ALTERNATIVES: usize = 64;
-const MAX_BRACED: usize = 4096;
+const MAX_EXPANDED: usize = 4096;
 /// Maximum length of a name whose wildcards are looked up in a directory, in bytes: that of a file's name.
 const MAX_NAME: usize = 255;
 
@@ -40,7 +40,7 @@ pub(super) fn words(text: &str, home: Option<&Path>, working_dir: &Path, limit: 
 
 /// Replaces the variables whose values are known.
 fn expand_variables(word: &str, home: Option<&Path>, working_dir: &Path) -> String {
-    if !word.contains('$') {
+    if !word.contains('$') || word.len() > MAX_EXPANDED {
         return word.to_owned();
     }
     let mut word = word.to_owned();
@@ -63,7 +63,7 @@ fn expand_variables(word: &str, home: Option<&Path>, working_dir: &Path) -> Stri
 /// The words that `a{b,c}d` stands for: itself, and those that a shell makes of it, as far as they are not too many.
 fn expand_braces(word: &str) -> Vec<String> {
     let mut done = vec![word.to_owned()];
-    if word.len() > MAX_BRACED {
+    if word.len() > MAX_EXPANDED {
         return done;
     }
     let mut open = vec![word.to_owned()];
@@ -119,7 +119,6 @@ pub(super) fn may_lead_inside(pattern: &Path, target: &Path) -> bool {
     let mut pattern = pattern.components();
     for expected in target.components() {
         match (pattern.next(), expected) {
-            (None, _) => return false,
             // Any number of directories.
             (Some(Component::Normal(name)), _) if name == "**" => return true,
             (Some(Component::Normal(name)), Component::Normal(expected))
@@ -235,6 +234,7 @@ mod tests {
         }
         assert!(!words_of("cat $HOMEDIR/x").iter().any(|word| word.starts_with("/home/me")));
         assert!(words_of(&"{a,b}".repeat(100)).len() < 100_000);
+        assert_eq!(words_of(&"$HOME".repeat(100_000)).len(), 1, "too long to be expanded");
         assert!(words(&"x ".repeat(5000), None, Path::new("/"), 10).len() <= 11);
     }
 

@@ -99,9 +99,10 @@ fn nothing_is_opened(under: fn(Setup) -> Option<Setup>) {
             assert_eq!(attempts.lines().collect::<BTreeSet<_>>(), expected, "mode {mode}");
             assert_eq!(of(&frames, "run_started")[0]["isolation"]["level"], "files");
             let notices = of(&frames, "notice");
-            let names = |notice: &&Value| notice["message"].as_str().unwrap().contains(logins.to_str().unwrap());
-            assert!(notices.iter().any(|notice| names(&notice)), "what is not hidden is named: {notices:?}");
-            let says_so = |notice: &&Value| notice["code"] == "weak_guarantee" && notice["message"].as_str().unwrap().contains("sockets");
+            let names = |notice: &&Value| notice["message"].as_str().expect("a text").contains(logins.to_str().expect("a text"));
+            assert!(notices.iter().any(names), "what is not hidden is named: {notices:?}");
+            let says_so =
+                |notice: &&Value| notice["code"] == "weak_guarantee" && notice["message"].as_str().expect("a text").contains("sockets");
             assert!(notices.iter().any(says_so), "the run says what the level does not guarantee: {notices:?}");
         }
         admin.cancel(&other).await;
