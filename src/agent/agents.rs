@@ -365,7 +365,19 @@ impl Agents {
     /// A [`Failure`] with the cause that the run ends with: the program is not installed, it rejects the arguments, or no process could be
     /// started.
     pub async fn prepare(&self, start: Start) -> Result<PreparedAgent, Failure> {
-        let Start { task, owner, env: own_env, working_dir, owns_working_dir, process_dir, private_home, egress, marker, handover } = start;
+        let Start {
+            task,
+            owner,
+            env: own_env,
+            working_dir,
+            read_only,
+            owns_working_dir,
+            process_dir,
+            private_home,
+            egress,
+            marker,
+            handover,
+        } = start;
         let task = task.with_effective_prompt();
         let name = &task.spec.agent_type;
         #[cfg(test)]
@@ -403,7 +415,7 @@ impl Agents {
                 let egress = egress.filter(|_| level == IsolationLevel::Sandbox);
                 let mut env = env::of_account(env, account);
                 let certificates = if is_sandboxed { env::certificates(&env) } else { Vec::new() };
-                let files: Vec<PathBuf> = program.command_files().into_iter().chain(certificates).collect();
+                let files: Vec<PathBuf> = program.command_files().into_iter().chain(certificates).chain(read_only).collect();
                 let place = RunPlace {
                     working_dir: &working_dir,
                     temp_dir: &outer_temp_dir,
@@ -554,6 +566,8 @@ pub struct Start {
     pub env: BTreeMap<String, String>,
     /// The directory to work in.
     pub working_dir: WorkingDir,
+    /// Directories outside of it that the agent needs to read in it.
+    pub read_only: Vec<PathBuf>,
     /// Whether that directory was created by this server, so that it may get another owner.
     pub owns_working_dir: bool,
     /// The directory for its shim's files. Must not exist yet.

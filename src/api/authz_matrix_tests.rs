@@ -223,6 +223,7 @@ fn body_for(route: &str) -> &'static str {
         "/api/runs/{id}/messages" => r#"{"text":"on"}"#,
         "/api/runs/{id}/revert" => r#"{"turn":0}"#,
         "/api/runs/{id}/requests/{request}" => r#"{"decision":"deny"}"#,
+        "/api/sessions/{id}/branch" => r#"{"message":"done"}"#,
         _ => "{}",
     }
 }

@@ -9,10 +9,11 @@ use crate::run::store::StoreError;
 use crate::run::{
     AnswerError, AnswerRejected, BadAnswer, BadAttachment, BadIsolation, BadPattern, BadRun, BadSchema, ChangesError, CreateError,
     DeleteError, FilesError, FindError, MessageError, MessageRejected, OverBudget, ProfileError, RetryError, RevertError, SearchError,
-    SessionError, WorkspaceError,
+    SessionError, SessionWorkspaceError, WorkspaceError,
 };
 use crate::types::UserName;
 use crate::workspace::files::FileError;
+use crate::workspace::{RepositoryError, WorktreeError};
 
 /// `Retry-After` of a quota that is reached. Nothing happens by itself, so clients that retry without a person must not do it often.
 const QUOTA_RETRY_AFTER_SECS: u32 = 3600;
@@ -153,6 +154,17 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
             (ApiError::new(StatusCode::FORBIDDEN, "working_dir_not_allowed", ""), within("working_dir"), FaultCode::NotAllowed)
         }
         BadRun::WorkingDir(_) => (ApiError::new(unprocessable, "bad_working_dir", ""), within("working_dir"), FaultCode::Invalid),
+        BadRun::Workspace { field, is_allowed: false, .. } => (
+            ApiError::new(StatusCode::FORBIDDEN, "working_dir_not_allowed", ""),
+            within(&format!("workspace.{field}")),
+            FaultCode::NotAllowed,
+        ),
+        BadRun::Workspace { field, .. } => (
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_workspace", ""),
+            within(&format!("workspace.{field}")),
+            FaultCode::Invalid,
+        ),
+        BadRun::SessionWorkspace => (ApiError::new(unprocessable, "session_mismatch", ""), within("workspace"), FaultCode::Conflict),
         BadRun::SessionAgent(_) => {
             (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "session_mismatch", ""), fields.agent.to_owned(), FaultCode::Conflict)
         }
@@ -258,7 +270,7 @@ impl From<ChangesError> for ApiError {
     fn from(error: ChangesError) -> Self {
         match error {
             ChangesError::Find(error) => error.into(),
-            ChangesError::NoTurn(_) | ChangesError::NoFile(_) => Self::not_found(error.to_string()),
+            ChangesError::NoSession(_) | ChangesError::NoTurn(_) | ChangesError::NoFile(_) => Self::not_found(error.to_string()),
             ChangesError::Unavailable(detail) => Self::new(StatusCode::CONFLICT, "changes_unavailable", detail),
         }
     }
@@ -306,6 +318,34 @@ impl From<RevertError> for ApiError {
             RevertError::Files(error) => error.into(),
             RevertError::Busy(_) => Self::new(StatusCode::CONFLICT, "session_busy", detail),
             RevertError::NoSnapshot(_) => Self::not_found(detail),
+        }
+    }
+}
+
+impl From<SessionWorkspaceError> for ApiError {
+    fn from(error: SessionWorkspaceError) -> Self {
+        use SessionWorkspaceError as E;
+
+        let detail = error.to_string();
+        match error {
+            E::Find(error) => error.into(),
+            E::Live(_) => Self::new(StatusCode::CONFLICT, "session_busy", detail),
+            E::NoWorktree => Self::new(StatusCode::CONFLICT, "no_worktree", detail),
+            E::InPlace => Self::new(StatusCode::CONFLICT, "no_workspace", detail),
+            E::Uncommitted => Self::new(StatusCode::CONFLICT, "uncommitted_work", detail),
+            E::Field { field, .. } => Self::invalid_field(field, FaultCode::Invalid, detail),
+            E::Worktree(WorktreeError::Repository(RepositoryError::RefChanged(_))) => {
+                Self::new(StatusCode::CONFLICT, "branch_changed", detail)
+            }
+            E::Worktree(WorktreeError::Io(cause) | WorktreeError::Repository(RepositoryError::Io(cause)))
+                if matches!(cause.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) =>
+            {
+                Self::exhausted(&cause)
+            }
+            E::Worktree(error) => {
+                tracing::warn!(%error, "could not use a worktree");
+                Self::new(StatusCode::CONFLICT, "workspace_unusable", detail)
+            }
         }
     }
 }

@@ -82,6 +82,10 @@ routes! {
     requests::answer;
     sessions::list;
     sessions::get;
+    changes::list_of_session;
+    changes::patch_of_session;
+    workspaces::branch;
+    workspaces::remove;
     chat::chat;
     models::list;
     models::get;

@@ -29,7 +29,7 @@ use anyhow::Context as _;
 use self::commands::{
     agent_check, agent_install, agent_logout, agent_ls, answer, apply, attach, audit, backup, budget, cancel, changes, completions, config,
     demo, doctor, files, health, key, login, logout, logs, ls, man, mcp, password as auth_password, profile, requests, restore, retry,
-    revert, rm, run, send, serve, server, session, show, status, usage, user, wait, webhook,
+    revert, rm, run, send, serve, server, session, show, status, usage, user, wait, webhook, workspace,
 };
 use self::context::Context;
 use self::error::Report;
@@ -91,6 +91,7 @@ async fn client_command(context: &Context, command: Command) -> anyhow::Result<E
         Command::Revert(args) => revert::revert(context, args).await,
         Command::Files(args) => files::files(context, args).await,
         Command::Mcp(args) => mcp::mcp(context, args).await,
+        Command::Branch(args) => workspace::branch(context, args).await,
         Command::Send(args) => send::send(context, args).await,
         Command::Wait(args) => wait::wait(context, args).await,
         Command::Retry(args) => retry::retry(context, args).await,
@@ -104,6 +105,9 @@ async fn client_command(context: &Context, command: Command) -> anyhow::Result<E
             None => session::ls(context, session::SessionLsArgs::default()).await,
             Some(SessionCommand::Ls(args)) => session::ls(context, args).await,
             Some(SessionCommand::Show(args)) => session::show(context, args).await,
+            Some(SessionCommand::Changes(args)) => workspace::changes(context, args).await,
+            Some(SessionCommand::Branch(args)) => workspace::branch(context, args).await,
+            Some(SessionCommand::RmWorkspace(args)) => workspace::remove(context, args).await,
         },
         Command::Auth(group) => match group.command {
             AuthCommand::Login(args) => login::login(context, args).await,

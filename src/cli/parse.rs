@@ -256,6 +256,8 @@ mod tests {
         &["backup"],
         &["backup", "x", "--server", "office"],
         &["restore"],
+        &["branch", "last"],
+        &["session", "rm-workspace"],
         &["demo", "a", "b"],
         &["mcp", "stdio"],
         &["completions", "tcsh"],

@@ -6,7 +6,7 @@ use super::args::{OutputArgs, ServerArgs};
 use super::commands::{
     agent_check, agent_install, agent_logout, answer, apply, attach, audit, backup, budget, cancel, changes, completions, config, demo,
     doctor, files, key, login, logout, logs, ls, man, mcp, password, profile, requests, restore, retry, revert, rm, run, send, session,
-    show, usage, user, wait, webhook,
+    show, usage, user, wait, webhook, workspace,
 };
 use super::exit::exit_codes;
 use crate::config::Flags;
@@ -71,9 +71,11 @@ pub(super) enum Command {
     Requests(RequestsGroup),
     /// Answer a permission request or a question
     Answer(answer::AnswerArgs),
-    /// List and show conversations
+    /// List and show conversations, and what they have changed
     #[command(alias = "sessions")]
     Session(SessionGroup),
+    /// Commit the work in a conversation's worktree (`session branch`)
+    Branch(workspace::BranchArgs),
     /// Log in and out, and change your password
     Auth(AuthGroup),
     /// Log in to a server (`auth login`)
@@ -201,6 +203,12 @@ pub(super) enum SessionCommand {
     Ls(session::SessionLsArgs),
     /// Show a conversation and its runs
     Show(session::SessionShowArgs),
+    /// Show what a conversation has changed in its directory
+    Changes(workspace::SessionChangesArgs),
+    /// Commit the work in a conversation's worktree on its branch openrunner/SESSION
+    Branch(workspace::BranchArgs),
+    /// Remove the directory that was made for a conversation, and its worktree
+    RmWorkspace(workspace::RmWorkspaceArgs),
 }
 
 /// `auth`

@@ -47,14 +47,17 @@ pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError,
 pub use feed::{BadCursor, Feed, FeedCursor, FeedEvent, FeedItem};
 pub use idempotency::IdempotencyKey;
 pub use live::{AnswerRejected, MessageRejected};
-pub use manager::{ChangesError, FilesError, FoundFile, RevertError, RevertTo, RunChanges, RunManager, StoredContent};
+pub use manager::{
+    ChangesError, FilesError, FoundFile, NewCommit, RevertError, RevertTo, RunChanges, RunManager, SessionCommit, SessionWorkspaceError,
+    StoredContent,
+};
 pub use output_schema::BadSchema;
 pub use policy::{BadPattern, BadRule, BadRules, Rule};
 pub use profiles::{NamedProfile, ProfileError, ProfileSource, fault_of_profile};
 pub use queued_message::MessageInput;
 pub use quotas::QuotaState;
 pub use recovery::Recovered;
-pub use request::{BadRun, DEFAULT_TIMEOUT, MAX_TIMEOUT, NewRun, OnBusy};
+pub use request::{BadRun, DEFAULT_TIMEOUT, MAX_TIMEOUT, NewRun, OnBusy, WorkspaceRequest};
 pub use requests::{BadAnswer, RequestKind, RequestView};
 pub use retention::{Retention, RetentionReport};
 pub use searches::TooManySearches;

@@ -16,7 +16,7 @@ use crate::agent::BadIsolation;
 use crate::agent::flags::BadArgs;
 use crate::types::{
     IsolationLevel, McpServer, OnRateLimit, PermissionMode, ProfileName, ProjectConfig, RuleSpec, SessionId, SpendKind, SpendLimits,
-    TraceParent,
+    TraceParent, WorkspaceKind,
 };
 
 /// Maximum number of permission rules per run.
@@ -66,6 +66,8 @@ pub struct NewRun {
     pub instructions: Option<String>,
     /// The working directory; default: the session's, or a fresh one in a new session.
     pub working_dir: Option<PathBuf>,
+    /// The workspace of a new session, if it is to be more than the working directory.
+    pub workspace: Option<WorkspaceRequest>,
     /// The session to continue; `None` for a new one.
     pub session: Option<SessionId>,
     /// What to do if the session has a live run.
@@ -110,6 +112,17 @@ pub struct NewRun {
     pub is_local: bool,
     /// Whether a default password suffices to act as the caller, so that an agent could answer its own requests.
     pub default_passwords: bool,
+}
+
+/// A requested workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkspaceRequest {
+    /// Kind of workspace.
+    pub kind: WorkspaceKind,
+    /// The directory of a git repository; `None` for the working directory.
+    pub repository: Option<PathBuf>,
+    /// The branch, tag or commit to begin with; `None` for what is checked out in the repository.
+    pub reference: Option<String>,
 }
 
 /// What to do if the session already has a live run.
@@ -198,6 +211,19 @@ pub enum BadRun {
     /// The working directory cannot be used.
     #[error("{0}")]
     WorkingDir(#[from] WorkspaceError),
+    /// The workspace cannot be made.
+    #[error("{problem}")]
+    Workspace {
+        /// Name of the field of the workspace.
+        field: &'static str,
+        /// Why.
+        problem: String,
+        /// Whether the caller may use the repository.
+        is_allowed: bool,
+    },
+    /// The session has its workspace already.
+    #[error("the session keeps its workspace; omit workspace, or start a new session")]
+    SessionWorkspace,
     /// A time limit is out of range.
     #[error("must be between 1 and {} seconds", MAX_TIMEOUT.as_secs())]
     Timeout {

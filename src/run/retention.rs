@@ -185,6 +185,17 @@ impl Retention {
         if self.store.expired_workspaces(cutoff, Some(workspace.session), 1).await?.is_empty() {
             return Ok(false);
         }
+        if self.runs.has_worktree(workspace.first_run).await {
+            if self.runs.has_uncommitted_work(workspace.first_run).await {
+                tracing::info!(session.id = %workspace.session, "kept an old worktree, because it has work that is not committed");
+                // It would be found again and again, before others. The next run in it makes it one to consider again.
+                self.store.workspace_emptied(workspace.session).await?;
+                return Ok(false);
+            }
+            if let Err(error) = self.runs.inner.context.worktrees.forget(&workspace.first_run.to_string()).await {
+                tracing::warn!(session.id = %workspace.session, %error, "could not remove the record of a worktree");
+            }
+        }
         let workspaces = self.runs.inner.workspaces.clone();
         let emptying = tokio::task::spawn_blocking(move || workspaces.empty_fresh(workspace.first_run));
         if let Ok(Err(error)) = emptying.await {
@@ -260,7 +271,10 @@ impl Retention {
                 return Ok(());
             }
             for removal in &pending {
-                if removal.workspace {
+                if removal.workspace && self.runs.has_worktree(removal.run).await && self.runs.has_uncommitted_work(removal.run).await {
+                    tracing::warn!(run.id = %removal.run, "kept the worktree of a removed session in workspaces/, because it has work that is not committed");
+                    self.runs.remove_output(removal.run).await;
+                } else if removal.workspace {
                     self.runs.remove_directories(removal.run).await;
                 } else {
                     self.runs.remove_output(removal.run).await;

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::store::{RunRecord, SessionRecord};
 use crate::types::{
     AttachmentInfo, Cause, HostPattern, IsolationLevel, OnRateLimit, PermissionMode, ProfileName, ProjectConfig, RuleSpec, RunDone, RunId,
-    RunStatus, SessionId, SpendLimits, Timestamp, Usage, UserName,
+    RunStatus, SessionId, SpendLimits, Timestamp, Usage, UserName, WorkspaceSpec,
 };
 
 /// A run: its specification, status and outcome.
@@ -53,6 +53,9 @@ pub struct RunView {
     /// Working directory.
     #[schema(value_type = String)]
     pub working_dir: PathBuf,
+    /// What the working directory is, if it is more than a directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceSpec>,
     /// Profile that the run was created with. Its values at that time are in the other fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<ProfileName>,
@@ -219,6 +222,7 @@ impl RunView {
             output_schema: spec.output_schema,
             instructions: spec.instructions,
             working_dir: spec.working_dir,
+            workspace: spec.workspace,
             profile: spec.profile,
             permission_mode: spec.permission_mode,
             isolation: spec.isolation,

@@ -308,6 +308,16 @@ impl Workspaces {
         if self.roots_for(is_admin).all(contains) { Ok(()) } else { Err(WorkspaceError::OutsideRoots) }
     }
 
+    /// Whether a directory, given by its canonical path, may be used.
+    pub(super) fn allows(&self, path: &Path, is_admin: bool) -> bool {
+        self.check_allowed(path, is_admin).is_ok()
+    }
+
+    /// The fresh directory of a run.
+    pub(super) fn fresh(&self, run: &str) -> PathBuf {
+        self.data_dir.join("workspaces").join(run)
+    }
+
     /// The lists of roots that apply to a user. A directory must be inside a root of each list that is not empty.
     fn roots_for(&self, is_admin: bool) -> impl Iterator<Item = &[PathBuf]> {
         let user_roots = if is_admin { &[][..] } else { &self.user_roots[..] };

@@ -46,5 +46,9 @@ string_enum! {
         RunWrite = "run.write",
         /// Reverted the working directory of a run.
         RunRevert = "run.revert",
+        /// Committed the work of a session.
+        SessionBranch = "session.branch",
+        /// Removed the workspace of a session.
+        WorkspaceRemove = "workspace.remove",
     }
 }

@@ -44,6 +44,7 @@ mod text;
 mod tool;
 mod trace;
 mod withheld;
+mod workspace;
 
 pub use amount::{Amount, BadAmount};
 pub use attachment::{Attachment, AttachmentInfo, AttachmentKind};
@@ -89,3 +90,4 @@ pub use text::is_unsafe_to_display;
 pub use tool::ToolKind;
 pub use trace::TraceParent;
 pub use withheld::{PendingDigest, SplitText, SplitTextKind, Withheld, WithheldText};
+pub use workspace::{WorkspaceKind, WorkspaceSpec};

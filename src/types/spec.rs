@@ -7,7 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AttachmentInfo, HostPattern, IsolationLevel, PermissionMode, ProfileName, ProjectConfig, RuleSpec, SpendLimits, TraceParent};
+use super::{
+    AttachmentInfo, HostPattern, IsolationLevel, PermissionMode, ProfileName, ProjectConfig, RuleSpec, SpendLimits, TraceParent,
+    WorkspaceSpec,
+};
 
 /// An MCP server for an agent.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,6 +78,9 @@ pub struct RunSpec {
     pub prompt: String,
     /// The working directory: an absolute, canonical path.
     pub working_dir: PathBuf,
+    /// What the working directory is, if it is more than a directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceSpec>,
     /// The images and files that are given to the agent with the prompt. Their content is stored separately.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<AttachmentInfo>,

@@ -117,6 +117,19 @@ pub(super) struct Bounds {
     pub(super) output: u64,
 }
 
+/// Where a command runs, and with what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GitContext<'a> {
+    /// The repository of the server's own.
+    pub(super) repository: &'a Path,
+    /// The current directory.
+    pub(super) dir: &'a Path,
+    /// Further variables.
+    pub(super) env: &'a [(&'static str, OsString)],
+    /// Further settings, which win over the usual ones.
+    pub(super) settings: &'a [&'static str],
+}
+
 /// Why git failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
@@ -185,14 +198,30 @@ impl Git {
         bounds: Bounds,
         input: Option<mpsc::Receiver<Bytes>>,
     ) -> Result<Vec<u8>, GitError> {
-        let settings = SETTINGS.into_iter().flat_map(|setting| ["-c", setting]);
+        self.run_in(&GitContext { repository, dir: repository, env: &[], settings: &[] }, args, bounds, input).await
+    }
+
+    /// Like [`run_with`](Self::run_with), with a directory, variables and settings besides the usual ones.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run).
+    pub(super) async fn run_in<S: AsRef<OsStr>>(
+        &self,
+        context: &GitContext<'_>,
+        args: &[S],
+        bounds: Bounds,
+        input: Option<mpsc::Receiver<Bytes>>,
+    ) -> Result<Vec<u8>, GitError> {
+        let GitContext { repository, dir, env: more_env, settings } = *context;
+        let settings = SETTINGS.into_iter().chain(settings.iter().copied()).flat_map(|setting| ["-c", setting]);
         let options = OPTIONS.into_iter().chain(settings).map(OsString::from);
         let args: Vec<OsString> = options.chain(args.iter().map(|arg| arg.as_ref().to_owned())).collect();
         let mut env: Vec<(&str, OsString)> = ENVIRONMENT.into_iter().map(|(name, value)| (name, value.into())).collect();
         // The repository explicitly, so nothing is searched and no owner is compared: the account of the server owns it.
         env.extend(["HOME", "TMPDIR", "GIT_DIR"].map(|name| (name, repository.into())));
+        env.extend(more_env.iter().cloned());
         let Bounds { time, output } = bounds;
-        let command = PipedCommand { program: &self.program, args: &args, env: &env, dir: repository, time, output, memory: MAX_MEMORY };
+        let command = PipedCommand { program: &self.program, args: &args, env: &env, dir, time, output, memory: MAX_MEMORY };
         let PipedOutput { exit, stdout, stderr } = command.run(input).await?;
         if exit == Exit::Code(0) { Ok(stdout) } else { Err(GitError::Failed(stderr.trim().chars().take(MAX_ERROR).collect())) }
     }

@@ -28,6 +28,7 @@ mod tests;
 mod tree;
 mod tree_id;
 mod walk;
+mod worktree;
 
 pub use archive::{Archive, Selection};
 pub use changes::{ChangeStatus, Changes, FileChange};
@@ -40,3 +41,7 @@ pub use skip::{SkipReason, Skipped};
 pub use snapshots::Snapshots;
 pub use store::{Snapshot, SnapshotError, SnapshotKind, SnapshotStore, StoredFile};
 pub use tree_id::{BadTreeId, TreeId};
+pub use worktree::{
+    BadRefName, CommitId, CommitMessage, Committed, ReadyWorktree, RefName, Repository, RepositoryError, WorktreeError, WorktreeSource,
+    WorktreeState, Worktrees,
+};

@@ -127,6 +127,16 @@ impl SnapshotStore {
         Self { lock, slots, ..self }
     }
 
+    /// The git program.
+    pub(super) fn git(&self) -> &Git {
+        &self.git
+    }
+
+    /// What snapshots do not contain.
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// When the last snapshot in a store was made; `None` if it has none.
     pub(super) fn last_use(directory: &Path) -> Option<std::time::SystemTime> {
         directory.join("clock").metadata().ok()?.modified().ok()
@@ -251,6 +261,7 @@ impl SnapshotStore {
         Ok(tree::read(&self.git, &self.repository(), file.blob, file.size).await?)
     }
 
+    /// The repository, which exists once there is a snapshot.
     pub(super) fn repository(&self) -> PathBuf {
         self.directory.join("repository")
     }

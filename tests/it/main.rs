@@ -79,3 +79,4 @@ mod usage;
 mod vocabulary;
 mod webhooks;
 mod workspaces;
+mod worktrees;

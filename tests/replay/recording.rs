@@ -121,6 +121,7 @@ pub(crate) fn task(agent: &str) -> Task {
             labels: std::collections::BTreeMap::new(),
             egress: None,
             profile: None,
+            workspace: None,
             trace_parent: None,
         },
         resume: None,

@@ -9,10 +9,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::{ApiError, AppState, FaultCode, Path, Query};
 use super::pagination::page_size;
-use super::params::{ChangedFilePath, RunPath};
+use super::params::{ChangedFilePath, RunPath, SessionPath};
 use crate::auth::Principal;
 use crate::run::RunChanges;
-use crate::types::RunId;
+use crate::types::{RunId, SessionId};
 use crate::workspace::{FileChange, Skipped};
 
 #[derive(Deserialize, IntoParams)]
@@ -77,10 +77,15 @@ pub(in crate::api) async fn list(
 ) -> Result<Answer<ChangesResponse>, ApiError> {
     let limit = page_size(query.limit)?;
     let found = app.runs.changes(&principal.caller, run, checked(query.turn)?).await?;
+    Ok(Answer(page(found, limit, query.cursor)))
+}
+
+/// A page of the changed files.
+fn page(found: RunChanges, limit: usize, cursor: Option<usize>) -> ChangesResponse {
     let RunChanges { changes, from, snapshot, skipped, skipped_total } = found;
-    let begin = query.cursor.unwrap_or(0).min(changes.files.len());
+    let begin = cursor.unwrap_or(0).min(changes.files.len());
     let end = begin.saturating_add(limit).min(changes.files.len());
-    Ok(Answer(ChangesResponse {
+    ChangesResponse {
         next_cursor: (end < changes.files.len()).then(|| end.to_string()),
         items: changes.files.into_iter().skip(begin).take(limit).collect(),
         files: changes.total,
@@ -90,7 +95,47 @@ pub(in crate::api) async fn list(
         snapshot: snapshot.to_string(),
         skipped,
         skipped_total,
-    }))
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct SessionListQuery {
+    /// Maximum number of items.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<usize>,
+    /// Cursor of the page: the `next_cursor` of the previous one.
+    cursor: Option<usize>,
+}
+
+/// Lists the files that all runs of a session together have changed in its working directory.
+///
+/// With a live run as of now. Available as long as the snapshots are kept: a week after the last run in the directory.
+#[utoipa::path(get, path = "/api/sessions/{id}/changes", operation_id = "list_session_changes", tag = "sessions",
+    params(SessionPath, SessionListQuery),
+    extensions(("x-error-codes" = json!(["not_found", "changes_unavailable"]))),
+    responses((status = 200, description = "A page of the changed files, and totals.", body = ChangesResponse)))]
+pub(in crate::api) async fn list_of_session(
+    State(app): State<AppState>,
+    principal: Principal,
+    Path(session): Path<SessionId>,
+    Query(query): Query<SessionListQuery>,
+) -> Result<Answer<ChangesResponse>, ApiError> {
+    let limit = page_size(query.limit)?;
+    Ok(Answer(page(app.runs.session_changes(&principal.caller, session).await?, limit, query.cursor)))
+}
+
+/// Returns what all runs of a session together have changed as a patch that `git apply` takes.
+#[utoipa::path(get, path = "/api/sessions/{id}/changes.patch", operation_id = "get_session_patch", tag = "sessions", params(SessionPath),
+    extensions(("x-error-codes" = json!(["not_found", "changes_unavailable"]))),
+    responses((status = 200, description = "The patch. Binary files are included.", body = String, content_type = "text/x-diff")))]
+pub(in crate::api) async fn patch_of_session(
+    State(app): State<AppState>,
+    principal: Principal,
+    Path(session): Path<SessionId>,
+) -> Result<Response, ApiError> {
+    Ok(diff(session, app.runs.session_patch(&principal.caller, session).await?))
 }
 
 /// Returns what a run has changed as a patch that `git apply` takes.
@@ -127,13 +172,13 @@ fn checked(turn: Option<usize>) -> Result<Option<usize>, ApiError> {
 }
 
 /// The agent wrote the content, so a browser must neither render it nor run anything in it.
-fn diff(run: RunId, patch: Vec<u8>) -> Response {
+fn diff(name: impl std::fmt::Display, patch: Vec<u8>) -> Response {
     let headers: [(HeaderName, HeaderValue); 2] = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/x-diff")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
     ];
     let name =
-        HeaderValue::from_str(&format!("attachment; filename=\"{run}.patch\"")).ok().map(|value| (header::CONTENT_DISPOSITION, value));
+        HeaderValue::from_str(&format!("attachment; filename=\"{name}.patch\"")).ok().map(|value| (header::CONTENT_DISPOSITION, value));
     let mut response = (headers, patch).into_response();
     response.headers_mut().extend(name);
     response

@@ -37,3 +37,4 @@ pub(super) mod tickets;
 pub(super) mod usage;
 pub(super) mod users;
 pub(super) mod webhooks;
+pub(super) mod workspaces;

@@ -23,10 +23,10 @@ use super::pagination::{Page, page_size};
 use super::params::{IdempotencyHeader, RunPath};
 use crate::auth::{ClientOrigin, Principal, Target};
 use crate::run::store::{OwnerFilter, RunFilter, SearchText};
-use crate::run::{NewRun, OnBusy, RunView, WebhookRequest};
+use crate::run::{NewRun, OnBusy, RunView, WebhookRequest, WorkspaceRequest};
 use crate::types::{
     Amount, AuditAction, IsolationLevel, McpServer, McpServerSpec, Money, OnRateLimit, PermissionMode, ProfileName, ProjectConfig,
-    RuleSpec, RunId, RunStatus, SessionId, SpendLimits, Timestamp, Tokens, UserName,
+    RuleSpec, RunId, RunStatus, SessionId, SpendLimits, Timestamp, Tokens, UserName, WorkspaceKind,
 };
 
 const FIELDS: RunFields = RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
@@ -79,6 +79,9 @@ struct RunMetadata {
     /// Alias of `working_dir`.
     #[schema(value_type = Option<String>)]
     cwd: Option<PathBuf>,
+    /// Workspace of a new session, if it is to be more than the working directory. Later runs of the session work in it as well.
+    #[schema(value_type = Option<WorkspaceBody>)]
+    workspace: Option<Object<WorkspaceBody>>,
     /// Time limit in seconds. Default: 300. Time spent waiting for answers does not count.
     #[schema(minimum = 1, maximum = 604_800)]
     timeout_secs: Option<u64>,
@@ -136,6 +139,22 @@ struct RunMetadata {
     webhook: Option<Webhook>,
 }
 
+/// A workspace to make.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewWorkspace)]
+#[serde(deny_unknown_fields)]
+struct WorkspaceBody {
+    /// Kind of workspace.
+    kind: WorkspaceKind,
+    /// The top directory of a git repository on the server. Default: `working_dir`.
+    #[schema(value_type = Option<String>)]
+    repository: Option<PathBuf>,
+    /// The branch, tag or commit to begin with, such as `main`, `v1.0`, `origin/main` or 40 hexadecimal digits. Default: what is checked out
+    /// in the repository.
+    #[schema(max_length = 200)]
+    r#ref: Option<String>,
+}
+
 /// A webhook.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged, expecting = "must be a URL, or an object with url, events and secret")]
@@ -184,7 +203,7 @@ pub(in crate::api) struct CreateRunResponse {
 /// Creates a run. The run is durable before the response is sent.
 #[utoipa::path(post, path = "/api/runs", operation_id = "create_run", tag = "runs", params(IdempotencyHeader), request_body = CreateRunRequest,
     extensions(("x-error-codes" = json!(["bad_argument", "admin_only", "env_not_allowed", "working_dir_not_allowed", "not_found",
-        "session_busy", "unknown_agent", "unknown_profile", "profile_conflict", "bad_working_dir", "session_mismatch", "working_dir_gone", "cannot_resume", "cannot_ask", "idempotency_key_reused",
+        "session_busy", "unknown_agent", "unknown_profile", "profile_conflict", "bad_working_dir", "bad_workspace", "session_mismatch", "working_dir_gone", "cannot_resume", "cannot_ask", "idempotency_key_reused",
         "isolation_required", "isolation_unavailable", "budget_exceeded", "queue_full", "storage", "quota_exceeded", "storage_quota_exceeded"]))),
     responses((status = 201, description = "The run was created.", body = CreateRunResponse,
         headers(("Location" = String, description = "Path of the run.")))))]
@@ -234,6 +253,11 @@ impl CreateRunRequest {
             output_schema: metadata.output_schema,
             instructions: metadata.instructions,
             working_dir,
+            workspace: metadata.workspace.map(|Object(body)| WorkspaceRequest {
+                kind: body.kind,
+                repository: body.repository,
+                reference: body.r#ref,
+            }),
             model: metadata.model,
             extra_args: metadata.extra_args.unwrap_or_default(),
             session: metadata.session_id,

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use clap::Args;
 use serde_json::Value;
 
-use crate::cli::client::resolve_run;
+use crate::cli::client::{Client, resolve_run};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::format::field;
@@ -48,11 +48,17 @@ pub(in crate::cli) async fn changes(context: &Context, args: ChangesArgs) -> any
         print_patch(&patch)?;
         return Ok(Exit::Success);
     }
-    let path = format!("/api/runs/{id}/changes");
-    let mut changes = client.get_with(&path, &query).await?;
+    let [(_, turn)] = query;
+    print_list(context, &client, &format!("/api/runs/{id}/changes"), turn, args.stat).await
+}
+
+/// Prints a list of changed files, all pages of it.
+pub(super) async fn print_list(context: &Context, client: &Client, path: &str, turn: Option<String>, stat: bool) -> anyhow::Result<Exit> {
+    let query = [("turn", turn)];
+    let mut changes = client.get_with(path, &query).await?;
     let mut cursor = changes["next_cursor"].take();
     while let Some(next) = cursor.as_str().map(str::to_owned) {
-        let mut page = client.get_with(&path, &[query[0].clone(), ("cursor", Some(next))]).await?;
+        let mut page = client.get_with(path, &[query[0].clone(), ("cursor", Some(next))]).await?;
         cursor = page["next_cursor"].take();
         if let (Some(items), Value::Array(more)) = (changes["items"].as_array_mut(), page["items"].take()) {
             items.extend(more);
@@ -61,7 +67,7 @@ pub(in crate::cli) async fn changes(context: &Context, args: ChangesArgs) -> any
     if context.output.json {
         return print_json(&changes).map(|()| Exit::Success);
     }
-    print_files(&changes, args.stat)?;
+    print_files(&changes, stat)?;
     let skipped = changes["skipped_total"].as_u64().unwrap_or(0);
     if skipped > 0 {
         context.output.note(&format!("the changes of {skipped} large or unreadable files and directories are not recorded"));
@@ -127,7 +133,7 @@ fn signs(file: &Value, most: u64) -> String {
 }
 
 /// Prints a patch byte by byte, or to a terminal as text with colors.
-fn print_patch(patch: &[u8]) -> anyhow::Result<()> {
+pub(super) fn print_patch(patch: &[u8]) -> anyhow::Result<()> {
     if !terminal::is_stdout() {
         let mut out = std::io::stdout().lock();
         out.write_all(patch)?;

@@ -44,3 +44,4 @@ pub(super) mod usage;
 pub(super) mod user;
 pub(super) mod wait;
 pub(super) mod webhook;
+pub(super) mod workspace;

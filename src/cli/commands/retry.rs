@@ -89,6 +89,10 @@ fn request(run: &Value, continues_session: bool) -> anyhow::Result<Value> {
     if run["working_dir"].as_str().map(Path::new).and_then(Path::file_name).is_some_and(|name| run["run_id"] == *name.to_string_lossy()) {
         metadata.remove("working_dir");
     }
+    if !continues_session && let Some(workspace) = run["workspace"].as_object() {
+        let requested = ["kind", "repository", "ref"].map(|name| (name.to_owned(), workspace[name].clone()));
+        metadata.insert("workspace".to_owned(), Map::from_iter(requested).into());
+    }
     let names: Vec<String> = serde_json::from_value(run["env"].clone()).unwrap_or_default();
     if !names.is_empty() {
         metadata.insert("env".to_owned(), variables(&names)?.into());
@@ -116,6 +120,10 @@ mod tests {
         assert_eq!(request(&run, false).unwrap(), expected);
         let fresh = json!({ "run_id": "run_1", "prompt": "x", "working_dir": "/data/workspaces/run_1" });
         assert_eq!(request(&fresh, false).unwrap()["metadata"], json!({}), "a fresh directory is not reused");
+        let worktree = json!({ "kind": "worktree", "repository": "/srv", "ref": "main", "base": "0", "branch": "openrunner/ses_1" });
+        let isolated = json!({ "run_id": "run_1", "prompt": "x", "working_dir": "/data/workspaces/run_1", "workspace": worktree });
+        let requested = json!({ "workspace": { "kind": "worktree", "repository": "/srv", "ref": "main" } });
+        assert_eq!(request(&isolated, false).unwrap()["metadata"], requested);
         let continued = request(&run, true).unwrap();
         assert_eq!((&continued["metadata"]["session_id"], &continued["metadata"]["working_dir"]), (&json!("ses_1"), &Value::Null));
     }

@@ -49,6 +49,15 @@ pub(in crate::cli) struct StartArgs {
     /// Working directory (default: the current one, if the server is on this machine)
     #[arg(long, short = 'C', value_name = "DIR")]
     pub(in crate::cli) dir: Option<PathBuf>,
+    /// Work in a git worktree of its own, on a branch openrunner/SESSION, instead of in the repository itself
+    #[arg(long, conflicts_with = "session")]
+    pub(in crate::cli) worktree: bool,
+    /// Repository of the worktree (default: that of the working directory)
+    #[arg(long, value_name = "PATH", requires = "worktree", conflicts_with = "dir")]
+    pub(in crate::cli) repository: Option<PathBuf>,
+    /// Branch, tag or commit that the worktree begins with (default: what is checked out in the repository)
+    #[arg(long = "ref", value_name = "REF", requires = "worktree")]
+    pub(in crate::cli) reference: Option<String>,
     /// Time limit, such as 90, 90s, 15m or 2h (default: 5m)
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(in crate::cli) timeout: Option<Duration>,
@@ -171,7 +180,9 @@ async fn metadata(args: &StartArgs, client: &Client, env: Map<String, Value>) ->
         None => None,
     };
     let current = std::env::current_dir().context("cannot find the current directory")?;
-    let dir = working_dir(args.dir.as_deref(), &current, client.address().is_loopback(), session.is_some())?;
+    let chosen = args.repository.as_deref().or(args.dir.as_deref());
+    let mut dir = working_dir(chosen, &current, client.address().is_loopback(), session.is_some())?;
+    let workspace = args.worktree.then(|| worktree(dir.take(), args.reference.as_deref(), chosen.is_none()));
     let fields = [
         ("agent_type", args.agent_type.clone().map(Value::from)),
         ("instructions", args.instructions.clone().map(Value::from)),
@@ -179,6 +190,7 @@ async fn metadata(args: &StartArgs, client: &Client, env: Map<String, Value>) ->
         ("model", args.model.clone().map(Value::from)),
         ("profile", args.profile.as_ref().map(|name| json!(name))),
         ("working_dir", dir.map(Value::from)),
+        ("workspace", workspace),
         ("timeout_secs", args.timeout.map(|timeout| timeout.as_secs().into())),
         ("on_rate_limit", args.on_rate_limit.map(|mode| json!(mode))),
         ("max_wait_secs", args.max_wait.map(|max| max.as_secs().into())),
@@ -194,6 +206,13 @@ async fn metadata(args: &StartArgs, client: &Client, env: Map<String, Value>) ->
         ("env", (!env.is_empty()).then_some(Value::Object(env))),
     ];
     Ok(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect::<Map<_, _>>().into())
+}
+
+/// The request for a worktree. Of the current directory, the repository above it.
+fn worktree(dir: Option<String>, reference: Option<&str>, is_current: bool) -> Value {
+    let top = |dir: &str| Path::new(dir).ancestors().find(|dir| dir.join(".git").exists()).and_then(Path::to_str).map(str::to_owned);
+    let repository = dir.map(|dir| if is_current { top(&dir).unwrap_or(dir) } else { dir });
+    json!({ "kind": "worktree", "repository": repository, "ref": reference })
 }
 
 /// The working directory to request. A server on this machine gets the current directory by default, unless a session is continued in

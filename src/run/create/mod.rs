@@ -12,6 +12,7 @@ mod reserve;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod worktree;
 
 use std::sync::Arc;
 
@@ -24,9 +25,9 @@ use crate::run::errors::{CreateError, SessionError};
 use crate::run::idempotency::IdempotencyKey;
 use crate::run::manager::RunManager;
 use crate::run::request::{BadRun, NewRun};
-use crate::run::store::{Audited, SessionUse, StoreError, UsedKey};
+use crate::run::store::{Audited, RunFilter, SessionRecord, SessionUse, StoreError, UsedKey};
 use crate::run::view::RunView;
-use crate::types::{Caller, PermissionMode, RunId, SessionId};
+use crate::types::{Caller, PermissionMode, RunId, SessionId, WorkspaceSpec};
 
 impl RunManager {
     /// Creates a run, or returns the one that the same request with the same key created before. When this returns, the run is stored.
@@ -108,10 +109,16 @@ impl RunManager {
         } else {
             Capabilities::default()
         };
+        let inherited = self.workspace_of(session.as_ref()).await?;
         let (shared, owner, continued) = (Arc::clone(inner), caller.clone(), session.clone());
         let validation = tokio::task::spawn_blocking(move || {
-            let context =
-                ValidationContext { agents: &shared.context.agents, workspaces: &shared.workspaces, config: &shared.config, granted };
+            let context = ValidationContext {
+                agents: &shared.context.agents,
+                workspaces: &shared.workspaces,
+                config: &shared.config,
+                granted,
+                inherited,
+            };
             let checked = validate::validate(new, id, &owner, continued.as_ref(), capabilities, owner_limits, &context);
             // On the blocking thread, because the values may be megabytes.
             checked.map(|checked| {
@@ -129,6 +136,9 @@ impl RunManager {
             Some(_) => SessionUse::Continues,
         };
         let session = session.map_or_else(SessionId::new, |session| session.id);
+        if let Some(workspace) = spec.workspace.as_mut().filter(|workspace| workspace.branch.is_empty()) {
+            workspace.branch = format!("openrunner/{session}");
+        }
         let reservation = self.reserve(id, caller, session, on_busy, &spec.agent_type, directory).await?;
         let (shared, path) = (Arc::clone(inner), reservation.directory.path().to_owned());
         let decided = tokio::task::spawn_blocking(move || trust.decide(&path, &shared.config));
@@ -136,6 +146,13 @@ impl RunManager {
         spec.project_config = decided.map_err(|fault| CreateError::Invalid(vec![fault]))?;
         let new = NewRecord { spec, session, session_use, attachments, moved_from, widened, secrets, masked, webhooks, weak_guarantee };
         self.commit(reservation, caller, new, key, audit).await
+    }
+
+    /// The workspace of a session that is continued, from its newest run.
+    async fn workspace_of(&self, session: Option<&SessionRecord>) -> Result<Option<WorkspaceSpec>, CreateError> {
+        let Some(session) = session.filter(|session| self.inner.workspaces.is_fresh(&session.working_dir)) else { return Ok(None) };
+        let filter = RunFilter { session: Some(session.id), ..RunFilter::default() };
+        Ok(self.inner.store.runs(filter, 1).await?.pop().and_then(|run| run.spec.workspace))
     }
 
     /// Adds what the profile of the request sets, if it names one.

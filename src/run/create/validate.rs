@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::worktree;
 use crate::agent::{Agents, Capabilities};
 use crate::egress::{EgressPolicy, remote_hosts};
 use crate::run::attachments;
@@ -21,7 +22,7 @@ use crate::run::store::{NewWebhook, SessionRecord};
 use crate::run::workspace::{DirectoryRequest, Requester, WorkspaceError, Workspaces};
 use crate::types::{
     Caller, HostPattern, IsolationLevel, McpServer, McpTransport, OnRateLimit, PermissionMode, ProjectConfig, RuleSpec, RunId, RunSpec,
-    SpendKind, SpendLimits,
+    SpendKind, SpendLimits, WorkspaceSpec,
 };
 
 /// Default of `agent_type`.
@@ -86,6 +87,8 @@ pub(super) struct ValidationContext<'a> {
     pub(super) config: &'a RunConfig,
     /// What the request has from its profile.
     pub(super) granted: Granted,
+    /// The workspace of the session that is continued.
+    pub(super) inherited: Option<WorkspaceSpec>,
 }
 
 /// Validates `new`. Creates nothing.
@@ -125,13 +128,19 @@ pub(super) fn validate(
     check_labels(&new.labels, &mut faults);
     let is_sandbox = level == Some(IsolationLevel::Sandbox);
     let egress = check_egress(new.egress.as_deref(), is_sandbox, &context.config.egress, &mut faults);
+    let workspace = check_workspace(&new, session, session.is_some() && !moves, requester, context).unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    });
     let webhooks = context.config.webhooks.endpoints(new.webhook).unwrap_or_else(|error| {
         faults.push(error.into());
         Vec::new()
     });
     let stays_in = session.filter(|_| !moves).map(|session| session.working_dir.clone());
-    let known_dir = stays_in.clone().or_else(|| new.working_dir.clone());
-    let directory = match (stays_in, new.working_dir) {
+    // A worktree is made of the working directory.
+    let working_dir = if new.workspace.is_some() { None } else { new.working_dir };
+    let known_dir = stays_in.clone().or_else(|| working_dir.clone());
+    let directory = match (stays_in, working_dir) {
         (Some(path), _) => DirectoryRequest::OfSession(path, requester),
         (None, Some(path)) => DirectoryRequest::Path(path, requester),
         (None, None) => DirectoryRequest::Fresh(id),
@@ -160,6 +169,7 @@ pub(super) fn validate(
         output_schema: new.output_schema,
         instructions: new.instructions,
         working_dir: PathBuf::new(),
+        workspace,
         model: new.model,
         extra_args: new.extra_args,
         permission_mode: new.permission_mode.unwrap_or_default(),
@@ -190,6 +200,21 @@ pub(super) fn validate(
         secrets: RunSecrets { env: new.env, mcp_servers: new.mcp_servers },
         webhooks,
     })
+}
+
+/// The workspace of a run: that of its session, or a new one.
+fn check_workspace(
+    new: &NewRun,
+    session: Option<&SessionRecord>,
+    stays: bool,
+    requester: Requester,
+    context: &ValidationContext<'_>,
+) -> Result<Option<WorkspaceSpec>, BadRun> {
+    match &new.workspace {
+        Some(_) if session.is_some() => Err(BadRun::SessionWorkspace),
+        Some(request) => worktree::check(request, new.working_dir.as_deref(), requester, context.workspaces, context.config).map(Some),
+        None => Ok(context.inherited.clone().filter(|_| stays)),
+    }
 }
 
 /// What the agent of a run determines.

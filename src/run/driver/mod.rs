@@ -27,6 +27,7 @@ mod start;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod worktree;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -65,7 +66,7 @@ use crate::types::bounds::MAX_TIMED_CALLS;
 use crate::types::{
     NoticeCode, OnShutdown, PermissionMode, ProjectConfig, Recent, RunSpec, RunStatus, SessionId, SpendLimits, StreamEvent, TurnEnd, Usage,
 };
-use crate::workspace::Snapshots;
+use crate::workspace::{Snapshots, Worktrees};
 
 /// What all drivers of a server share.
 #[derive(Clone, Debug)]
@@ -82,6 +83,7 @@ pub(super) struct DriverContext {
     pub(super) outage: Outage,
     /// Snapshots of working directories.
     pub(super) snapshots: Snapshots,
+    pub(super) worktrees: Worktrees,
 }
 
 /// Why a driver has ended.

@@ -20,6 +20,9 @@ use crate::run::state::{Input, Outcome};
 use crate::run::store::{RunChange, StoreError, WaitChange};
 use crate::types::{Cause, Failure, IsolationLevel, Level, Money, NoticeCode, StreamEvent};
 
+/// Names the first of ten ports that the programs of a worktree may use.
+const PORT_VARIABLE: &str = "ORN_PORT_BASE";
+
 impl Driver {
     /// Starts to prepare the agent of an admitted run.
     pub(super) async fn admit(&mut self, permits: Permits) -> Phase {
@@ -98,11 +101,20 @@ impl Driver {
                 // What is left, for an agent that keeps this limit itself.
                 *max = Money::from_micros(max.micros().saturating_sub(Money::from_reported(spent.unwrap_or_default()).micros()).max(1));
             }
+            let mut env = secrets.env.clone();
+            let worktree = match &spec.workspace {
+                Some(workspace) => Some(context.worktree(workspace, working_dir.path()).await?),
+                None => None,
+            };
+            if let Some(worktree) = &worktree {
+                env.entry(PORT_VARIABLE.to_owned()).or_insert_with(|| worktree.port_base.to_string());
+            }
             // While the agent is prepared. A run that has waited for a limit goes on with what it began.
             let tracking = if is_tracked { None } else { Tracker::begin(&context.snapshots, &working_dir, session.id, session.owner.id) };
             let start = Start {
                 owner: session.owner.name,
-                env: secrets.env.clone(),
+                env,
+                read_only: worktree.into_iter().map(|worktree| worktree.objects).collect(),
                 owns_working_dir: context.config.owns_working_dir(working_dir.path()),
                 working_dir,
                 process_dir,

@@ -4,7 +4,7 @@ use super::RunManager;
 use crate::process::WorkingDir;
 use crate::run::errors::FindError;
 use crate::run::store::{RunRecord, StoreError};
-use crate::types::{Caller, RunId};
+use crate::types::{Caller, RunId, SessionId};
 use crate::workspace::{
     ChangeRecord, Changes, Skipped, SnapshotError, SnapshotKind, SnapshotStore, StoredChanges, TreeId, decompress, part_of,
 };
@@ -30,6 +30,9 @@ pub enum ChangesError {
     /// The run was not found.
     #[error(transparent)]
     Find(#[from] FindError),
+    /// The session was not found.
+    #[error("session {0} not found")]
+    NoSession(SessionId),
     /// The run has no such turn.
     #[error("the run has no turn {0}")]
     NoTurn(usize),
@@ -170,13 +173,13 @@ impl RunManager {
 }
 
 /// A snapshot of the working directory of a live run.
-async fn snapshot_now(store: &SnapshotStore, run: &RunRecord) -> Result<TreeId, ChangesError> {
+pub(super) async fn snapshot_now(store: &SnapshotStore, run: &RunRecord) -> Result<TreeId, ChangesError> {
     let path = run.spec.working_dir.clone();
     let opened = tokio::task::spawn_blocking(move || WorkingDir::open(&path)).await;
     let working_dir = opened.unwrap_or_else(|died| Err(std::io::Error::other(died))).map_err(SnapshotError::Io)?;
     Ok(store.snapshot(working_dir.handle(), &run.session.to_string(), SnapshotKind::Later).await?.tree)
 }
 
-fn not_kept() -> ChangesError {
+pub(super) fn not_kept() -> ChangesError {
     ChangesError::Unavailable("the changes at the end of the run were not recorded; the log of the run says why".into())
 }

@@ -146,6 +146,9 @@ impl RunManager {
     /// in a sandbox, and its agent's output.
     pub(in crate::run) async fn remove_directories(&self, id: RunId) {
         let config = &self.inner.context.config;
+        if let Err(error) = self.inner.context.worktrees.forget(&id.to_string()).await {
+            tracing::warn!(run.id = %id, %error, "could not remove the record of a worktree");
+        }
         let (workspaces, home, process) = (self.inner.workspaces.clone(), config.private_home(id), config.process_dir(id));
         let removing = move || workspaces.remove_fresh(id).and(remove_tree(&home)).and(process.remove());
         if let Ok(Err(error)) = tokio::task::spawn_blocking(removing).await {

@@ -6,12 +6,15 @@ mod drive;
 mod files;
 mod queries;
 mod revert;
+mod session_changes;
 #[cfg(test)]
 pub(in crate::run) mod testing;
+mod worktrees;
 
 pub use changes::{ChangesError, RunChanges};
 pub use files::{FilesError, FoundFile, StoredContent};
 pub use revert::{RevertError, RevertTo};
+pub use worktrees::{NewCommit, SessionCommit, SessionWorkspaceError};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,7 +44,7 @@ use crate::run::store::{ProfileStore, QuotaStore, RunStore, UsageStore};
 use crate::run::webhooks::Sender;
 use crate::run::workspace::Workspaces;
 use crate::types::{Clock, OnShutdown, RunId, RunStatus};
-use crate::workspace::Snapshots;
+use crate::workspace::{Snapshots, Worktrees};
 
 /// The manager of all runs. Clones are handles to the same manager.
 #[derive(Clone)]
@@ -86,6 +89,7 @@ impl RunManager {
         let profiles: Arc<dyn ProfileStore> = Arc::<S>::clone(&store);
         let quotas = Quotas::new(Arc::<S>::clone(&store), config.default_quotas);
         let store: Arc<dyn RunStore> = store;
+        let snapshots = Snapshots::new(config.git.clone(), config.data_dir.join("snapshots"));
         let context = DriverContext {
             agents,
             store: Arc::clone(&store),
@@ -94,7 +98,8 @@ impl RunManager {
             force: CancellationToken::new(),
             metrics: RunMetrics::default(),
             outage: Outage::default(),
-            snapshots: Snapshots::new(config.git.clone(), config.data_dir.join("snapshots")),
+            worktrees: Worktrees::new(config.git.clone(), snapshots.clone(), config.data_dir.join("worktrees")),
+            snapshots,
             budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), config.default_budget),
         };
         let tasks = TaskTracker::new();

@@ -102,6 +102,22 @@ impl RunManager {
         agents: &Registry,
         max_queue: usize,
     ) -> Self {
+        Self::with_config(store, dir, agents, |config| RunConfig { max_queue, max_queue_per_user: max_queue, ..config })
+    }
+
+    /// A manager without agents that makes worktrees, with a new store in `dir`.
+    pub(in crate::run) fn with_git(dir: &std::path::Path, retention: RetentionPolicy) -> Self {
+        let store = Arc::new(crate::run::store::SqliteStore::open(dir).unwrap());
+        let git = crate::workspace::Git::find(&std::env::var_os("PATH").unwrap());
+        Self::with_config(store, dir, &Registry::default(), |config| RunConfig { git, retention, ..config })
+    }
+
+    fn with_config<S: RunStore + UsageStore + QuotaStore + ProfileStore + 'static>(
+        store: Arc<S>,
+        dir: &std::path::Path,
+        agents: &Registry,
+        change: impl FnOnce(RunConfig) -> RunConfig,
+    ) -> Self {
         use crate::agent::{Host, handle::GracePeriods};
         let second = Duration::from_secs(1);
         let host = Host {
@@ -126,8 +142,8 @@ impl RunManager {
             max_runs: 1,
             max_runs_per_user: 1,
             max_runs_per_agent: BTreeMap::new(),
-            max_queue,
-            max_queue_per_user: max_queue,
+            max_queue: 1,
+            max_queue_per_user: 1,
             stop_grace: second,
             shutdown_grace: second,
             permission_timeout: second,
@@ -144,7 +160,7 @@ impl RunManager {
             egress: crate::egress::EgressPolicy::default(),
             webhooks: Arc::default(),
         };
-        Self::new(store, Arc::new(crate::types::SystemClock), Agents::new(agents, &host), Arc::new(config)).unwrap()
+        Self::new(store, Arc::new(crate::types::SystemClock), Agents::new(agents, &host), Arc::new(change(config))).unwrap()
     }
 
     /// Stores an ended run of `owner`, as an earlier server would have left it.

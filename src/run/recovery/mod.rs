@@ -98,8 +98,11 @@ impl RunManager {
             Ok(runs) => runs.into_iter().collect(),
             Err(error) => return tracing::warn!(%error, "could not look for working directories of runs that were never stored"),
         };
-        let workspaces = self.inner.workspaces.clone();
-        let removed = tokio::task::spawn_blocking(move || workspaces.remove_unknown(|run| known.contains(&run)));
+        let (workspaces, worktrees) = (self.inner.workspaces.clone(), self.inner.context.worktrees.clone());
+        let removed = tokio::task::spawn_blocking(move || {
+            let exists = |name: &str| name.parse().is_ok_and(|run| known.contains(&run));
+            worktrees.repair(exists, |name| workspaces.fresh(name)).and(workspaces.remove_unknown(|run| known.contains(&run)))
+        });
         if let Ok(Err(error)) = removed.await {
             tracing::warn!(%error, "could not remove working directories of runs that were never stored");
         }

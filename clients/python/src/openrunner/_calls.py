@@ -286,6 +286,22 @@ class Calls(ABC):
         response: models.SessionWithRuns = self._call("GET", f"/api/sessions/{quote(id, safe='')}")
         return response
 
+    def list_session_changes(self, id: models.SessionId, *, limit: int | None = None, cursor: int | None = None) -> models.RunChanges:
+        """Lists the files that all runs of a session together have changed in its working directory."""
+        response: models.RunChanges = self._call(
+            "GET", f"/api/sessions/{quote(id, safe='')}/changes", query={"limit": limit, "cursor": cursor}
+        )
+        return response
+
+    def commit_session(self, id: models.SessionId, body: models.BranchRequest) -> models.BranchResponse:
+        """Commits the work in a session's worktree on its branch in the repository."""
+        response: models.BranchResponse = self._call("POST", f"/api/sessions/{quote(id, safe='')}/branch", body=body)
+        return response
+
+    def remove_workspace(self, id: models.SessionId, *, force: bool | None = None) -> None:
+        """Removes the directory that was made for a session, and its worktree."""
+        self._call("DELETE", f"/api/sessions/{quote(id, safe='')}/workspace", query={"force": force})
+
     def chat(self, body: models.ChatRequest) -> models.ChatResponse:
         """Runs a prompt, waits for the end, and returns the final text."""
         response: models.ChatResponse = self._call("POST", "/api/chat", body=body)
@@ -591,6 +607,22 @@ class AsyncCalls(ABC):
         """Returns a session with its runs."""
         response: models.SessionWithRuns = await self._call("GET", f"/api/sessions/{quote(id, safe='')}")
         return response
+
+    async def list_session_changes(self, id: models.SessionId, *, limit: int | None = None, cursor: int | None = None) -> models.RunChanges:
+        """Lists the files that all runs of a session together have changed in its working directory."""
+        response: models.RunChanges = await self._call(
+            "GET", f"/api/sessions/{quote(id, safe='')}/changes", query={"limit": limit, "cursor": cursor}
+        )
+        return response
+
+    async def commit_session(self, id: models.SessionId, body: models.BranchRequest) -> models.BranchResponse:
+        """Commits the work in a session's worktree on its branch in the repository."""
+        response: models.BranchResponse = await self._call("POST", f"/api/sessions/{quote(id, safe='')}/branch", body=body)
+        return response
+
+    async def remove_workspace(self, id: models.SessionId, *, force: bool | None = None) -> None:
+        """Removes the directory that was made for a session, and its worktree."""
+        await self._call("DELETE", f"/api/sessions/{quote(id, safe='')}/workspace", query={"force": force})
 
     async def chat(self, body: models.ChatRequest) -> models.ChatResponse:
         """Runs a prompt, waits for the end, and returns the final text."""

@@ -113,6 +113,8 @@ AuditAction: TypeAlias = Literal[
     "webhook.retry",
     "run.write",
     "run.revert",
+    "session.branch",
+    "workspace.remove",
 ]
 
 
@@ -220,6 +222,18 @@ class ChunkDelta(TypedDict):
 
     reasoning_content: NotRequired[str]
     """Thinking, under the name that other servers of this API use."""
+
+
+class CommitAuthor(TypedDict):
+    """
+    The author of a commit.
+    """
+
+    name: str
+    """Name."""
+
+    email: str
+    """Email address."""
 
 
 class CompletionTokens(TypedDict):
@@ -719,6 +733,11 @@ class Problem(TypedDict):
         "already_answered",
         "session_busy",
         "working_dir_gone",
+        "no_workspace",
+        "no_worktree",
+        "uncommitted_work",
+        "branch_changed",
+        "workspace_unusable",
         "cancelled",
         "changes_unavailable",
         "wrong_file_type",
@@ -737,6 +756,7 @@ class Problem(TypedDict):
         "unknown_profile",
         "profile_conflict",
         "bad_working_dir",
+        "bad_workspace",
         "session_mismatch",
         "cannot_resume",
         "cannot_ask",
@@ -1219,6 +1239,9 @@ class WebhookObject(TypedDict):
     """Signing secret: `whsec_` followed by Base64. Default: the server's secret."""
 
 
+WorkspaceKind: TypeAlias = Literal["worktree"]
+
+
 class AccessEndedNotice(TypedDict):
     """
     The reader lost access, and the stream ends. The notice is not part of the log, so it has no number and no time.
@@ -1405,6 +1428,41 @@ class AuditEntryPage(TypedDict):
 
     next_cursor: str | None
     """The `cursor` of the next page; null on the last page."""
+
+
+class BranchRequest(TypedDict):
+    """
+    A commit of a session's work.
+    """
+
+    message: str
+    """The commit message."""
+
+    author: NotRequired[CommitAuthor | None]
+
+
+class BranchResponse(TypedDict):
+    """
+    The branch of a session.
+    """
+
+    repository: str
+    """The directory of the git repository."""
+
+    branch: str
+    """The branch."""
+
+    commit: str
+    """The commit that it is at."""
+
+    committed: bool
+    """Whether that is a new commit; otherwise nothing had changed."""
+
+    skipped: list[Skipped]
+    """Some of the new files that are not part of the commit."""
+
+    skipped_total: int
+    """Number of new files and directories that are not part of the commit."""
 
 
 class Capabilities(TypedDict):
@@ -1841,6 +1899,24 @@ class NetworkEvent(NetworkUse):
     seq: Seq
     ts: Timestamp
     type: Literal["network"]
+
+
+class NewWorkspace(TypedDict):
+    """
+    A workspace to make.
+    """
+
+    kind: WorkspaceKind
+    """Kind of workspace."""
+
+    repository: NotRequired[str | None]
+    """The top directory of a git repository on the server. Default: `working_dir`."""
+
+    ref: NotRequired[str | None]
+    """
+    The branch, tag or commit to begin with, such as `main`, `v1.0`, `origin/main` or 40 hexadecimal digits. Default: what is checked out
+    in the repository.
+    """
 
 
 class NoticeEvent(TypedDict):
@@ -2705,6 +2781,30 @@ class UserMessageEvent(TypedDict):
 Webhook: TypeAlias = str | WebhookObject
 
 
+class Workspace(TypedDict):
+    """
+    The workspace of a session that is more than a directory.
+    """
+
+    kind: WorkspaceKind
+    """Kind of workspace."""
+
+    repository: str
+    """The directory of the git repository."""
+
+    git_dir: str
+    """The directory of its branches and objects."""
+
+    ref: str
+    """The branch, tag or commit that the workspace began with, as requested."""
+
+    base: str
+    """The commit that this was."""
+
+    branch: str
+    """Branch of the workspace in the repository."""
+
+
 class Account(TypedDict):
     """
     A user with account details.
@@ -3233,6 +3333,9 @@ class Run(SpendLimits, RunEnd):
     working_dir: str
     """Working directory."""
 
+    workspace: NotRequired[Workspace]
+    """What the working directory is, if it is more than a directory."""
+
     profile: NotRequired[ProfileName]
     """Profile that the run was created with. Its values at that time are in the other fields."""
 
@@ -3323,6 +3426,7 @@ class RunMetadata(TypedDict):
     cwd: NotRequired[str | None]
     """Alias of `working_dir`."""
 
+    workspace: NotRequired[NewWorkspace | None]
     timeout_secs: NotRequired[int | None]
     """Time limit in seconds. Default: 300. Time spent waiting for answers does not count."""
 

@@ -1,0 +1,37 @@
+//! Kinds of workspaces.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::string_enum;
+
+string_enum! {
+    /// Kind of workspace.
+    #[derive(ToSchema)]
+    pub enum WorkspaceKind {
+        /// A copy of a git repository's files, with a branch of its own: `openrunner/` and the ID of the session.
+        Worktree = "worktree",
+    }
+}
+
+/// The workspace of a session that is more than a directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Workspace)]
+pub struct WorkspaceSpec {
+    /// Kind of workspace.
+    pub kind: WorkspaceKind,
+    /// The directory of the git repository.
+    #[schema(value_type = String)]
+    pub repository: PathBuf,
+    /// The directory of its branches and objects.
+    #[schema(value_type = String)]
+    pub git_dir: PathBuf,
+    /// The branch, tag or commit that the workspace began with, as requested.
+    pub r#ref: String,
+    /// The commit that this was.
+    pub base: String,
+    /// Branch of the workspace in the repository.
+    pub branch: String,
+}
