@@ -365,6 +365,24 @@ impl Agents {
     /// A [`Failure`] with the cause that the run ends with: the program is not installed, it rejects the arguments, or no process could be
     /// started.
     pub async fn prepare(&self, start: Start) -> Result<PreparedAgent, Failure> {
+        let start = Start { task: start.task.with_effective_prompt(), ..start };
+        let name = &start.task.spec.agent_type;
+        #[cfg(test)]
+        if let Some(script) = &self.scripted {
+            return script().await;
+        }
+        match self.by_name.get(name) {
+            None => Err(no_such_agent(name)),
+            Some(Registered::InProcess(agent)) => {
+                let (agent, tasks) = (Arc::clone(agent), self.tasks.clone());
+                let prompt = output_schema::in_words(start.task.spec, false).prompt;
+                Ok(PreparedAgent::new(move |_limit| start_in_process(agent, prompt, &tasks)))
+            }
+            Some(Registered::Program(registered)) => self.prepare_program(registered, start).await,
+        }
+    }
+
+    async fn prepare_program(&self, registered: &RegisteredProgram, start: Start) -> Result<PreparedAgent, Failure> {
         let Start {
             task,
             owner,
@@ -378,105 +396,86 @@ impl Agents {
             marker,
             handover,
         } = start;
-        let task = task.with_effective_prompt();
-        let name = &task.spec.agent_type;
-        #[cfg(test)]
-        if let Some(script) = &self.scripted {
-            return script().await;
+        let (name, tasks) = (&task.spec.agent_type, self.tasks.clone());
+        let RegisteredProgram { program, detector, env, cannot_delete: _ } = registered;
+        let found = detector.detect().await.ok_or_else(|| not_installed(program.as_ref()))?;
+        if let Some(error) = found.inspection.as_ref().and_then(|inspection| inspection.error.clone()) {
+            return Err(Failure::new(Cause::NotInstalled, format!("{name} cannot be used: {error}")));
         }
-        let tasks = self.tasks.clone();
-        match self.by_name.get(name) {
-            None => Err(no_such_agent(name)),
-            Some(Registered::InProcess(agent)) => {
-                let agent = Arc::clone(agent);
-                let prompt = output_schema::in_words(task.spec, false).prompt;
-                Ok(PreparedAgent::new(move |_limit| start_in_process(agent, prompt, &tasks)))
-            }
-            Some(Registered::Program(registered)) => {
-                let RegisteredProgram { program, detector, env, cannot_delete: _ } = registered.as_ref();
-                let found = detector.detect().await.ok_or_else(|| not_installed(program.as_ref()))?;
-                if let Some(error) = found.inspection.as_ref().and_then(|inspection| inspection.error.clone()) {
-                    return Err(Failure::new(Cause::NotInstalled, format!("{name} cannot be used: {error}")));
-                }
-                // Checked again: the run may have been created by an earlier server. Who may lower the level was checked then.
-                let isolation = self.isolation.check(task.spec.isolation, true, registered.facts(task.spec.permission_mode));
-                let mut isolation = isolation.map_err(|error| Failure::new(Cause::BadArguments, error.to_string()))?;
-                let level = isolation.level;
-                let account = self.isolation.account(&owner);
-                isolation.account = account.map(|account| account.name.clone());
-                let outer_home = account.map_or(detector.home(), |account| &account.home);
-                let home = if level == IsolationLevel::Sandbox { Sandbox::home(outer_home) } else { outer_home };
-                let is_sandboxed = level == IsolationLevel::Sandbox;
-                let installed = found.installed(home, is_sandboxed || account.is_some());
-                let outer_temp_dir = process_dir.temp();
-                let temp_dir = IsolationPolicy::inner_temp_dir(level, &outer_temp_dir);
-                let task = Task { input_dir: temp_dir.join(input_files::DIR), spec: registered.in_words(task.spec), ..task };
-                let invocation = program.invocation(&task, &installed)?;
-                let egress = egress.filter(|_| level == IsolationLevel::Sandbox);
-                let mut env = env::of_account(env, account);
-                let certificates = if is_sandboxed { env::certificates(&env) } else { Vec::new() };
-                let files: Vec<PathBuf> = program.command_files().into_iter().chain(certificates).chain(read_only).collect();
-                let place = RunPlace {
-                    working_dir: &working_dir,
-                    temp_dir: &outer_temp_dir,
-                    home,
-                    outer_home,
-                    program: &installed.path,
-                    files: &files,
-                    outer_env: &env,
-                    private_home: &private_home,
-                    logins: program.login_files(),
-                    unkept_settings: program.unkept_settings(),
-                    egress: egress.as_ref(),
-                    account,
-                };
-                let Placed { prefix, files } = self.isolation.place(level, &place).map_err(|error| start_failure(&error))?;
-                if let Some(account) = account.filter(|_| owns_working_dir) {
-                    account.take(working_dir.path()).map_err(|error| start_failure(&error))?;
-                }
-                // Another key would take precedence, or would be sent as well.
-                let environment = &program.info().environment;
-                env.retain(|name, _| task.endpoint.is_none() || !(is_secret_name(name) && environment.includes(name)));
-                let mut readable_keys = None;
-                if is_sandboxed {
-                    env::enter_sandbox(&mut env, egress.as_ref());
-                    env.insert("HOME".to_owned(), home.to_string_lossy().into_owned());
-                    let keys = env::readable_keys(&env, &invocation.env, &program.secrets());
-                    readable_keys = (!keys.is_empty()).then(|| Box::new(ReadableKeys(keys)));
-                }
-                env.insert("TMPDIR".to_owned(), temp_dir.to_string_lossy().into_owned());
-                env.extend(own_env);
-                // Last, because the adapter relies on its own variables.
-                env.extend(invocation.env);
-                env.extend(egress.into_iter().flat_map(|egress| egress.env));
-                env.insert("PWD".to_owned(), working_dir.path().to_string_lossy().into_owned());
-                env.insert(Marker::VARIABLE.to_owned(), marker.value().to_owned());
-                check_handover(&handover)?;
-                let mut command = StartCommand { handover, ..self.start_command(&installed, invocation.args, env, &marker)? };
-                let limits = enforced_limits(&command.containment);
-                let of_program = restrictions(program.as_ref(), &installed.variant, task.spec.project_config);
-                let restrictions = Restrictions { limits, isolation: Some(isolation), readable_keys, ..of_program };
-                command.containment = Containment { prefix, files, account: account.cloned(), ..command.containment };
-                let (mut shim, reports) =
-                    self.spawner.spawn(process_dir.clone(), working_dir).await.map_err(|error| start_failure(&error))?;
-                // Before others of the account can enter.
-                input_files::write(&outer_temp_dir, &invocation.files, account).map_err(|error| start_failure(&error))?;
-                if account.is_some() && level < IsolationLevel::Guard {
-                    process_dir.let_pass().map_err(|error| start_failure(&error))?;
-                }
-                StateFile::new(&task, installed.clone(), restrictions.clone())
-                    .write(&process_dir)
-                    .map_err(|error| start_failure(&error))?;
-                let inputs = Some(Arc::new(InputPlace { temp_dir: outer_temp_dir, inner: temp_dir, account: account.cloned() }));
-                let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions, inputs };
-                let parser = with_login_hint(program.parser(&task, &installed), &program.info().login_hint);
-                Ok(PreparedAgent::new(move |limit: Duration| {
-                    let left_ms = u64::try_from((limit + handle::SLACK).as_millis()).unwrap_or(u64::MAX);
-                    shim.send(&ShimCommand::Start(Box::new(StartCommand { left_ms: Some(left_ms), ..command })));
-                    handle::start(running, (shim, reports), parser, &tasks)
-                }))
-            }
+        // Checked again: the run may have been created by an earlier server. Who may lower the level was checked then.
+        let isolation = self.isolation.check(task.spec.isolation, true, registered.facts(task.spec.permission_mode));
+        let mut isolation = isolation.map_err(|error| Failure::new(Cause::BadArguments, error.to_string()))?;
+        let level = isolation.level;
+        let account = self.isolation.account(&owner);
+        isolation.account = account.map(|account| account.name.clone());
+        let outer_home = account.map_or(detector.home(), |account| &account.home);
+        let home = if level == IsolationLevel::Sandbox { Sandbox::home(outer_home) } else { outer_home };
+        let is_sandboxed = level == IsolationLevel::Sandbox;
+        let installed = found.installed(home, is_sandboxed || account.is_some());
+        let outer_temp_dir = process_dir.temp();
+        let temp_dir = IsolationPolicy::inner_temp_dir(level, &outer_temp_dir);
+        let task = Task { input_dir: temp_dir.join(input_files::DIR), spec: registered.in_words(task.spec), ..task };
+        let invocation = program.invocation(&task, &installed)?;
+        let egress = egress.filter(|_| level == IsolationLevel::Sandbox);
+        let mut env = env::of_account(env, account);
+        let certificates = if is_sandboxed { env::certificates(&env) } else { Vec::new() };
+        let files: Vec<PathBuf> = program.command_files().into_iter().chain(certificates).chain(read_only).collect();
+        let place = RunPlace {
+            working_dir: &working_dir,
+            temp_dir: &outer_temp_dir,
+            home,
+            outer_home,
+            program: &installed.path,
+            files: &files,
+            outer_env: &env,
+            private_home: &private_home,
+            logins: program.login_files(),
+            unkept_settings: program.unkept_settings(),
+            egress: egress.as_ref(),
+            account,
+        };
+        let Placed { prefix, files } = self.isolation.place(level, &place).map_err(|error| start_failure(&error))?;
+        if let Some(account) = account.filter(|_| owns_working_dir) {
+            account.take(working_dir.path()).map_err(|error| start_failure(&error))?;
         }
+        // Another key would take precedence, or would be sent as well.
+        let environment = &program.info().environment;
+        env.retain(|name, _| task.endpoint.is_none() || !(is_secret_name(name) && environment.includes(name)));
+        let mut readable_keys = None;
+        if is_sandboxed {
+            env::enter_sandbox(&mut env, egress.as_ref());
+            env.insert("HOME".to_owned(), home.to_string_lossy().into_owned());
+            let keys = env::readable_keys(&env, &invocation.env, &program.secrets());
+            readable_keys = (!keys.is_empty()).then(|| Box::new(ReadableKeys(keys)));
+        }
+        env.insert("TMPDIR".to_owned(), temp_dir.to_string_lossy().into_owned());
+        env.extend(own_env);
+        // Last, because the adapter relies on its own variables.
+        env.extend(invocation.env);
+        env.extend(egress.into_iter().flat_map(|egress| egress.env));
+        env.insert("PWD".to_owned(), working_dir.path().to_string_lossy().into_owned());
+        env.insert(Marker::VARIABLE.to_owned(), marker.value().to_owned());
+        check_handover(&handover)?;
+        let mut command = StartCommand { handover, ..self.start_command(&installed, invocation.args, env, &marker)? };
+        let limits = enforced_limits(&command.containment);
+        let of_program = restrictions(program.as_ref(), &installed.variant, task.spec.project_config);
+        let restrictions = Restrictions { limits, isolation: Some(isolation), readable_keys, ..of_program };
+        command.containment = Containment { prefix, files, account: account.cloned(), ..command.containment };
+        let (mut shim, reports) = self.spawner.spawn(process_dir.clone(), working_dir).await.map_err(|error| start_failure(&error))?;
+        // Before others of the account can enter.
+        input_files::write(&outer_temp_dir, &invocation.files, account).map_err(|error| start_failure(&error))?;
+        if account.is_some() && level < IsolationLevel::Guard {
+            process_dir.let_pass().map_err(|error| start_failure(&error))?;
+        }
+        StateFile::new(&task, installed.clone(), restrictions.clone()).write(&process_dir).map_err(|error| start_failure(&error))?;
+        let inputs = Some(Arc::new(InputPlace { temp_dir: outer_temp_dir, inner: temp_dir, account: account.cloned() }));
+        let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions, inputs };
+        let parser = with_login_hint(program.parser(&task, &installed), &program.info().login_hint);
+        Ok(PreparedAgent::new(move |limit: Duration| {
+            let left_ms = u64::try_from((limit + handle::SLACK).as_millis()).unwrap_or(u64::MAX);
+            shim.send(&ShimCommand::Start(Box::new(StartCommand { left_ms: Some(left_ms), ..command })));
+            handle::start(running, (shim, reports), parser, &tasks)
+        }))
     }
 
     /// The start command for the shim, without the time limit.

@@ -154,16 +154,7 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
             (ApiError::new(StatusCode::FORBIDDEN, "working_dir_not_allowed", ""), within("working_dir"), FaultCode::NotAllowed)
         }
         BadRun::WorkingDir(_) => (ApiError::new(unprocessable, "bad_working_dir", ""), within("working_dir"), FaultCode::Invalid),
-        BadRun::Workspace { field, is_allowed: false, .. } => (
-            ApiError::new(StatusCode::FORBIDDEN, "working_dir_not_allowed", ""),
-            within(&format!("workspace.{field}")),
-            FaultCode::NotAllowed,
-        ),
-        BadRun::Workspace { field, .. } => (
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_workspace", ""),
-            within(&format!("workspace.{field}")),
-            FaultCode::Invalid,
-        ),
+        BadRun::Workspace { field, is_allowed, .. } => describe_bad_workspace(within(&format!("workspace.{field}")), *is_allowed),
         BadRun::SessionWorkspace => (ApiError::new(unprocessable, "session_mismatch", ""), within("workspace"), FaultCode::Conflict),
         BadRun::SessionAgent(_) => {
             (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "session_mismatch", ""), fields.agent.to_owned(), FaultCode::Conflict)
@@ -241,6 +232,14 @@ impl From<ProfileError> for ApiError {
             ProfileError::Invalid(faults) => Self::from_bad_run(faults, FIELDS),
             ProfileError::Store(error) => error.into(),
         }
+    }
+}
+
+fn describe_bad_workspace(field: String, is_allowed: bool) -> (ApiError, String, FaultCode) {
+    if is_allowed {
+        (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_workspace", ""), field, FaultCode::Invalid)
+    } else {
+        (ApiError::new(StatusCode::FORBIDDEN, "working_dir_not_allowed", ""), field, FaultCode::NotAllowed)
     }
 }
 

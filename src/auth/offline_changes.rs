@@ -77,7 +77,7 @@ mod tests {
         };
         tokio::select! {
             () = auth.report_offline_changes(&audit) => unreachable!("it has no end"),
-            done = tokio::time::timeout(Duration::from_secs(60), subscriber) => done.expect("a notification"),
+            done = tokio::time::timeout(Duration::from_mins(1), subscriber) => done.expect("a notification"),
         }
     }
 }

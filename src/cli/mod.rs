@@ -144,7 +144,7 @@ async fn client_command(context: &Context, command: Command) -> anyhow::Result<E
         },
         Command::Doctor(args) => doctor::doctor(context, args).await,
         Command::Health => health::health(context).await,
-        Command::Demo(args) => demo::demo(context, args).await,
+        Command::Demo(args) => Box::pin(demo::demo(context, args)).await,
         // `dispatch` handles the others.
         Command::Serve { .. }
         | Command::DemoAgent

@@ -109,7 +109,7 @@ impl RunManager {
     pub(in crate::run) fn with_git(dir: &std::path::Path, retention: RetentionPolicy) -> Self {
         let store = Arc::new(crate::run::store::SqliteStore::open(dir).unwrap());
         let git = crate::workspace::Git::find(&std::env::var_os("PATH").unwrap());
-        Self::with_config(store, dir, &Registry::default(), |config| RunConfig { git, retention, ..config })
+        Self::with_config(store, dir, &Registry::default(), |config| RunConfig { retention, git, ..config })
     }
 
     fn with_config<S: RunStore + UsageStore + QuotaStore + ProfileStore + 'static>(
