@@ -182,6 +182,7 @@ const COMMANDS: &[(&[&str], i32, &[&str])] = &[
     (&["apply", "RUN"], 0, &["has changed nothing"]),
     (&["files", "RUN"], 0, &["modified"]),
     (&["revert", "RUN", "--turn", "0"], 0, &["Reverted 0 files"]),
+    (&["branch", "last", "--message", "x"], 1, &["the session has no worktree"]),
     (&["attach", "RUN"], 0, &["hello there", "done  completed"]),
     (&["cancel", "RUN"], 0, &["completed"]),
     (&["send", "RUN", "more"], 1, &["has ended"]),
