@@ -113,6 +113,15 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/workspaces.md", "bash", "files?path=src", Elsewhere("tests/it/files.rs, which lists, reads and writes files")),
     ("docs/workspaces.md", "bash", "openrunner apply", Elsewhere("tests/it/files.rs, on a run that changes files")),
     ("docs/workspaces.md", "bash", "openrunner files last", Elsewhere("tests/it/files.rs, on a run that changes files")),
+    (
+        "docs/workspaces.md",
+        "bash",
+        "openrunner run --worktree",
+        Elsewhere("tests/it/worktrees.rs, over the API and with a repository of its own"),
+    ),
+    ("docs/workspaces.md", "json", "\"workspace\"", Schema("CreateRunRequest")),
+    ("docs/workspaces.md", "bash", "gh pr create", NotRun("it needs a repository at GitHub")),
+    ("docs/workspaces.md", "bash", "openrunner branch last", Elsewhere("tests/it/worktrees.rs, over the API")),
     ("docs/workspaces.md", "bash", "git apply", Elsewhere("tests/it/changes.rs, which applies the patch")),
 ];
 

@@ -34,11 +34,7 @@ pub(super) const ALL: &[Code] = &[
     code(403, "own_password_needed", "users with a default password cannot create API keys"),
     code(403, "wrong_password", "the current password is wrong"),
     code(403, "env_not_allowed", "the user may not set this variable, or it is reserved"),
-    code(
-        403,
-        "working_dir_not_allowed",
-        "the working directory or repository is outside the allowed roots, or may be chosen by local users only",
-    ),
+    code(403, "working_dir_not_allowed", "the directory or repository is outside the allowed roots, or only local users may choose one"),
     code(403, "isolation_required", "the operator requires a higher isolation level"),
     code(404, "not_found", "the resource does not exist, or belongs to another user"),
     code(404, "model_not_found", "the provider does not know the model"),
