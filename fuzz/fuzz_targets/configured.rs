@@ -1,8 +1,10 @@
 //! Agents defined in the configuration: plain ACP, text, and JSON lines with mapped fields.
 #![no_main]
 
+use std::collections::BTreeMap;
+
 use libfuzzer_sys::fuzz_target;
-use openrunner::agent::configured::{Configured, Definition, Fields, WireFormat};
+use openrunner::agent::configured::{Configured, Definition, Fields, SessionModes, WireFormat};
 use openrunner_fuzz::drive;
 use serde_json::json;
 
@@ -14,11 +16,16 @@ fn agent(wire_format: WireFormat) -> Configured {
         args: vec![],
         model_args: vec![],
         resume_args: vec![],
-        session_mode: None,
+        session_modes: SessionModes::default(),
+        auth_method: None,
+        config_options: BTreeMap::new(),
+        asks: None,
         pass_env: vec![],
-        set_env: Default::default(),
+        set_env: BTreeMap::new(),
+        secret_env: BTreeMap::new(),
         install: None,
         login: None,
+        preset: None,
     })
 }
 

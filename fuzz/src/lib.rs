@@ -4,12 +4,13 @@
 //! actions of a user. All obligations of a parser are checked: what each [`LineOutcome`] promises, that only complete lines are sent to the
 //! agent, that events serialize to one line of JSON, and that the same input gives the same output again.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use openrunner::agent::{Installed, Item, LineOutcome, Output, Parser, Program, Task};
 use openrunner::process::{Exit, LineSplitter};
-use openrunner::types::{Answer, Decision, PermissionMode, RunSpec, StreamEvent};
+use openrunner::types::{Answer, Decision, PermissionMode, ProjectConfig, RunSpec, SpendLimits, StreamEvent};
 
 /// First bytes of user actions: allow, deny, answer a question, send a message, steer, interrupt.
 const ACTIONS: [u8; 6] = [1, 2, 3, 4, 5, 6];
@@ -23,23 +24,46 @@ pub fn task() -> Task {
         agent_type: "fuzzed".to_owned(),
         prompt: "Create hello.py".to_owned(),
         working_dir: PathBuf::from("/workspace/project"),
+        attachments: Vec::new(),
+        output_schema: None,
+        instructions: None,
         model: None,
         extra_args: Vec::new(),
         permission_mode: PermissionMode::Auto,
         permission_rules: Vec::new(),
         env: Vec::new(),
         mcp_servers: Vec::new(),
-        timeout: Duration::from_secs(300),
+        timeout: Duration::from_mins(5),
         idle_timeout: None,
-        labels: Default::default(),
+        max_wait: None,
+        spend_limits: SpendLimits::default(),
+        isolation: None,
+        project_config: ProjectConfig::Ignore,
+        labels: BTreeMap::new(),
+        egress: None,
+        profile: None,
         trace_parent: None,
     };
-    Task { spec, resume: None, mcp_servers: Vec::new() }
+    Task {
+        spec,
+        resume: None,
+        continues: false,
+        mcp_servers: Vec::new(),
+        endpoint: None,
+        attachments: Vec::new(),
+        input_dir: PathBuf::from("/tmp/openrunner-input"),
+    }
 }
 
 /// An installed program as the server would find it.
 pub fn installed(variant: &'static str) -> Installed {
-    Installed { path: "/opt/agent".into(), version: Some("1.0.0".to_owned()), variant: variant.into(), home: "/home/user".into() }
+    Installed {
+        path: "/opt/agent".into(),
+        version: Some("1.0.0".to_owned()),
+        variant: variant.into(),
+        home: "/home/user".into(),
+        has_other_home: false,
+    }
 }
 
 /// Passes all bytes except the first to the parser that the first byte selects, twice, and compares the output.
@@ -62,7 +86,8 @@ fn parse(mut parser: Box<dyn Parser>, bytes: &[u8]) -> String {
                 }
             }
         }
-        assert!(out.send.is_empty() || out.send.ends_with(b"\n"), "an incomplete line is sent: {out:?}");
+        // A program of text reads its whole input.
+        assert!(out.send.is_empty() || out.close_stdin || out.send.ends_with(b"\n"), "an incomplete line is sent: {out:?}");
         all.push_str(&format!("{out:?}\n"));
     };
     let mut out = Output::default();
@@ -93,7 +118,7 @@ fn perform(action: u8, rest: &[u8], requests: &[String], parser: &mut dyn Parser
     let text = String::from_utf8_lossy(rest);
     // The request with this index, or an unknown id.
     let request = rest.first().and_then(|index| requests.get(usize::from(*index))).map_or(text.as_ref(), String::as_str);
-    let permission = |decision| Answer::Permission { decision, message: Some(text.as_ref().to_owned()) };
+    let permission = |decision| Answer::Permission { decision, message: Some(text.as_ref().to_owned()), option_id: None };
     match action {
         1 => parser.answer(request, &permission(Decision::AllowAlways), out),
         2 => parser.answer(request, &permission(Decision::Deny), out),

@@ -27,6 +27,7 @@ mod fairness;
 mod feed;
 mod files;
 mod flow;
+mod fuzz_targets;
 mod greedy_users;
 mod host_guard;
 mod hostile;
@@ -80,3 +81,18 @@ mod vocabulary;
 mod webhooks;
 mod workspaces;
 mod worktrees;
+
+// The crates that the fuzz targets use, see `fuzz_targets`.
+extern crate self as libfuzzer_sys;
+extern crate self as openrunner_fuzz;
+
+/// In place of libFuzzer's: the target becomes a function.
+macro_rules! fuzz_target {
+    (|$data:ident: &[u8]| $body:expr) => {
+        pub(crate) fn run($data: &[u8]) {
+            $body
+        }
+    };
+}
+pub(crate) use fuzz_target;
+pub(crate) use fuzz_targets::shared::drive;
