@@ -43,6 +43,7 @@ pub fn task() -> Task {
         egress: None,
         profile: None,
         trace_parent: None,
+        workspace: None,
     };
     Task {
         spec,
