@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::damage::DamagedRows;
 #[cfg(test)]
@@ -171,8 +173,8 @@ impl SqliteStore {
         self.is_healthy() || self.writer.write(trial).await.is_ok()
     }
 
-    /// Runs `work` with a connection for reading, on a blocking thread. Dropping the future does not stop the read, which continues to count
-    /// towards the limit until it ends.
+    /// Runs `work` with a connection for reading, on a blocking thread. Proceeds once the future was polled, whether or not it is polled again.
+    /// Dropping the future does not stop a read that has begun, which continues to count towards the limit until it ends.
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -214,7 +216,7 @@ impl SqliteStore {
 }
 
 impl Readers {
-    /// Runs `work` with one of the connections, on a blocking thread.
+    /// Runs `work` with one of the connections, on a blocking thread; see [`SqliteStore::read`].
     async fn run<T, F>(self: Arc<Self>, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -224,18 +226,31 @@ impl Readers {
         if let Some(inline) = &self.inline {
             return work(&mut inline.lock());
         }
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_closed| StoreError::Closed)?;
-        let reading = tokio::task::spawn_blocking(move || {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return self.start(permit, work).await.unwrap_or_else(|error| Err(failed(error)));
+        }
+        // On a task of its own: a caller that is not polled, such as the stream of a `select!` whose other branch reads as well, would keep the
+        // permit that it is granted, and the callers that wait for one would wait forever.
+        #[expect(clippy::disallowed_methods, reason = "the caller waits for the task, or aborts it")]
+        let reading = AbortOnDropHandle::new(tokio::spawn(async move {
+            let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_closed| StoreError::Closed)?;
+            self.start(permit, work).await.unwrap_or_else(|error| Err(failed(error)))
+        }));
+        reading.await.unwrap_or_else(|error| Err(failed(error)))
+    }
+
+    /// Starts `work` on a blocking thread. The permit is returned when it ends.
+    fn start<T, F>(self: Arc<Self>, permit: OwnedSemaphorePermit, work: F) -> JoinHandle<Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let mut connection = self.take()?;
             let result = work(&mut connection);
             self.give_back(connection);
             result
-        });
-        reading.await.unwrap_or_else(|error| match error.try_into_panic() {
-            Ok(panic) => Err(panicked("a read", &*panic)),
-            // The runtime is shutting down.
-            Err(error) => Err(StoreError::Read(error.to_string())),
         })
     }
 
@@ -250,6 +265,15 @@ impl Readers {
 
     fn give_back(&self, connection: Connection) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+}
+
+/// Why a read has no result.
+fn failed(error: JoinError) -> StoreError {
+    match error.try_into_panic() {
+        Ok(panic) => panicked("a read", &*panic),
+        // The runtime is shutting down.
+        Err(error) => StoreError::Read(error.to_string()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The writing thread and the reading threads: panics, dropped callers, dropped stores.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use super::super::SqliteStore;
@@ -138,6 +139,38 @@ async fn a_read_counts_until_it_ends_although_its_caller_is_gone() {
     assert!(futures_util::poll!(&mut waiting).is_pending());
     drop(releases);
     assert!(waiting.await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn reads_that_are_not_polled_keep_no_connection_from_others() {
+    let (_dir, store) = open();
+    let run = stored_run(&store).await;
+    let permits = store.read_permits();
+    let count = u32::try_from(permits.available_permits()).unwrap();
+    let all = permits.acquire_many_owned(count).await.unwrap();
+    let mut suspended: Vec<_> = (0..count).map(|_| Box::pin(store.run(run))).collect();
+    for read in &mut suspended {
+        assert!(futures_util::poll!(read).is_pending());
+    }
+    drop(all);
+    assert!(store.run(run).await.unwrap().is_some());
+    for read in suspended {
+        assert!(read.await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_read_whose_caller_stops_waiting_for_a_connection_is_not_made() {
+    let (_dir, store) = open();
+    let permits = store.read_permits();
+    let count = u32::try_from(permits.available_permits()).unwrap();
+    let all = Arc::clone(&permits).acquire_many_owned(count).await.unwrap();
+    let (work, was_run) = oneshot::channel::<()>();
+    let mut read = Box::pin(store.read(move |_| Ok(work.send(()).is_ok())));
+    assert!(futures_util::poll!(&mut read).is_pending());
+    drop(read);
+    drop(all);
+    assert!(was_run.await.is_err(), "the work was done although its caller is gone");
 }
 
 #[tokio::test]
