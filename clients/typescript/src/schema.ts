@@ -833,6 +833,84 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the files that all runs of a session together have changed in its working directory.
+         * @description With a live run as of now. Available as long as the snapshots are kept: a week after the last run in the directory.
+         */
+        get: operations["list_session_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/changes.patch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns what all runs of a session together have changed as a patch that `git apply` takes. */
+        get: operations["get_session_patch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/branch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Commits the work in a session's worktree on its branch in the repository.
+         * @description The commit contains the files as they are now, without ignored ones. Commits that the agent made in the worktree are not part of the
+         *     branch; their content is.
+         */
+        post: operations["commit_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}/workspace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Removes the directory that was made for a session, and its worktree.
+         * @description The branch stays if it has commits. The session cannot be continued in the directory any more.
+         */
+        delete: operations["remove_workspace"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/chat": {
         parameters: {
             query?: never;
@@ -1236,7 +1314,7 @@ export interface components {
          * @description An action that was performed or attempted.
          * @enum {string}
          */
-        AuditAction: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "profile.set" | "profile.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer" | "webhook.retry" | "run.write" | "run.revert";
+        AuditAction: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "profile.set" | "profile.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer" | "webhook.retry" | "run.write" | "run.revert" | "session.branch" | "workspace.remove";
         /** @description An action, successful or rejected. */
         AuditEntry: {
             /**
@@ -1280,6 +1358,27 @@ export interface components {
          * @enum {string}
          */
         Authenticated: "yes" | "no" | "unknown";
+        /** @description A commit of a session's work. */
+        BranchRequest: {
+            /** @description The commit message. */
+            message: string;
+            author?: components["schemas"]["CommitAuthor"] | null;
+        };
+        /** @description The branch of a session. */
+        BranchResponse: {
+            /** @description The directory of the git repository. */
+            repository: string;
+            /** @description The branch. */
+            branch: string;
+            /** @description The commit that it is at. */
+            commit: string;
+            /** @description Whether that is a new commit; otherwise nothing had changed. */
+            committed: boolean;
+            /** @description Some of the new files that are not part of the commit. */
+            skipped: components["schemas"]["Skipped"][];
+            /** @description Number of new files and directories that are not part of the commit. */
+            skipped_total: number;
+        };
         /** @description A user's budget and usage today. */
         Budget: {
             /** @description The user whose budget this is. */
@@ -1574,6 +1673,13 @@ export interface components {
             content?: string;
             /** @description Thinking, under the name that other servers of this API use. */
             reasoning_content?: string;
+        };
+        /** @description The author of a commit. */
+        CommitAuthor: {
+            /** @description Name. */
+            name: string;
+            /** @description Email address. */
+            email: string;
         };
         /** @description The run of a completion. */
         CompletionRun: {
@@ -2207,6 +2313,18 @@ export interface components {
             /** @description Why the connections were refused or failed. */
             reason?: components["schemas"]["NetworkReason"];
         };
+        /** @description A workspace to make. */
+        NewWorkspace: {
+            /** @description Kind of workspace. */
+            kind: components["schemas"]["WorkspaceKind"];
+            /** @description The top directory of a git repository on the server. Default: `working_dir`. */
+            repository?: string | null;
+            /**
+             * @description The branch, tag or commit to begin with, such as `main`, `v1.0`, `origin/main` or 40 hexadecimal digits. Default: what is checked out
+             *     in the repository.
+             */
+            ref?: string | null;
+        };
         /**
          * @description Code of a notice.
          * @enum {string}
@@ -2477,7 +2595,7 @@ export interface components {
              * @description Stable code for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "delivery_not_failed" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "cancelled" | "changes_unavailable" | "wrong_file_type" | "file_inaccessible" | "run_read_only" | "user_exists" | "last_admin" | "profile_read_only" | "too_many_profiles" | "body_too_large" | "not_json" | "range_not_satisfiable" | "host_not_served" | "invalid_field" | "unknown_agent" | "unknown_profile" | "profile_conflict" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "spend_limit" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "bad_output" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
+            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "delivery_not_failed" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "no_workspace" | "no_worktree" | "uncommitted_work" | "branch_changed" | "workspace_unusable" | "cancelled" | "changes_unavailable" | "wrong_file_type" | "file_inaccessible" | "run_read_only" | "user_exists" | "last_admin" | "profile_read_only" | "too_many_profiles" | "body_too_large" | "not_json" | "range_not_satisfiable" | "host_not_served" | "invalid_field" | "unknown_agent" | "unknown_profile" | "profile_conflict" | "bad_working_dir" | "bad_workspace" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "spend_limit" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "bad_output" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
             /** @description All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault. */
             errors?: components["schemas"]["FieldError"][];
         };
@@ -2840,6 +2958,8 @@ export interface components {
             title: string;
             /** @description Working directory. */
             working_dir: string;
+            /** @description What the working directory is, if it is more than a directory. */
+            workspace?: components["schemas"]["Workspace"];
             /** @description Profile that the run was created with. Its values at that time are in the other fields. */
             profile?: components["schemas"]["ProfileName"];
             /** @description How permission requests are decided. */
@@ -3107,6 +3227,7 @@ export interface components {
             working_dir?: string | null;
             /** @description Alias of `working_dir`. */
             cwd?: string | null;
+            workspace?: components["schemas"]["NewWorkspace"] | null;
             /**
              * Format: u-int64
              * @description Time limit in seconds. Default: 300. Time spent waiting for answers does not count.
@@ -3915,6 +4036,26 @@ export interface components {
             /** @description Signing secret: `whsec_` followed by Base64. Default: the server's secret. */
             secret?: string | null;
         };
+        /** @description The workspace of a session that is more than a directory. */
+        Workspace: {
+            /** @description Kind of workspace. */
+            kind: components["schemas"]["WorkspaceKind"];
+            /** @description The directory of the git repository. */
+            repository: string;
+            /** @description The directory of its branches and objects. */
+            git_dir: string;
+            /** @description The branch, tag or commit that the workspace began with, as requested. */
+            ref: string;
+            /** @description The commit that this was. */
+            base: string;
+            /** @description Branch of the workspace in the repository. */
+            branch: string;
+        };
+        /**
+         * @description Kind of workspace.
+         * @enum {string}
+         */
+        WorkspaceKind: "worktree";
     };
     responses: never;
     parameters: never;
@@ -5290,6 +5431,108 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SessionWithRuns"];
                 };
+            };
+        };
+    };
+    list_session_changes: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items. */
+                limit?: number;
+                /** @description Cursor of the page: the `next_cursor` of the previous one. */
+                cursor?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The session. */
+                id: components["schemas"]["SessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the changed files, and totals. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunChanges"];
+                };
+            };
+        };
+    };
+    get_session_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session. */
+                id: components["schemas"]["SessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The patch. Binary files are included. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/x-diff": string;
+                };
+            };
+        };
+    };
+    commit_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session. */
+                id: components["schemas"]["SessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BranchRequest"];
+            };
+        };
+        responses: {
+            /** @description The branch. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BranchResponse"];
+                };
+            };
+        };
+    };
+    remove_workspace: {
+        parameters: {
+            query?: {
+                /** @description Also remove work that is not committed. */
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The session. */
+                id: components["schemas"]["SessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The workspace was removed. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
