@@ -6,7 +6,7 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY . .
-RUN cargo build --locked --release --bin openrunner
+RUN cargo build --locked --profile dist --bin openrunner
 
 # Base of both images. Agents use git to inspect projects; CA certificates are required for HTTPS; bubblewrap isolates agents from the
 # server where the container may create namespaces.
@@ -19,7 +19,7 @@ RUN apt-get update \
     && useradd --uid 1000 --create-home --shell /bin/bash openrunner \
     && install --directory --owner=openrunner --group=openrunner --mode=0700 /data \
     && install --directory --owner=openrunner --group=openrunner /work
-COPY --from=build /src/target/release/openrunner /usr/local/bin/openrunner
+COPY --from=build /src/target/dist/openrunner /usr/local/bin/openrunner
 COPY packaging/docker/entrypoint.sh /usr/local/bin/openrunner-entrypoint
 # Listens on all interfaces; published ports are chosen when the container is started. Stopping the container kills all processes in it, so
 # runs are stopped instead of left for the next server.

@@ -103,8 +103,8 @@ if [ -z "$binary" ]; then
         triple=${target//-/_}
         export "CC_$triple=$tool"
     fi
-    cargo build --locked --release --bin openrunner --target "$target"
-    binary=target/$target/release/openrunner
+    cargo build --locked --profile dist --bin openrunner --target "$target"
+    binary=target/$target/dist/openrunner
 fi
 [ "$("$binary" --version)" = "openrunner $version" ] || fail "$binary reports version $("$binary" --version), expected openrunner $version"
 

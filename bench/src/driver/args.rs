@@ -13,7 +13,7 @@ pub(crate) struct Args {
     /// Number of passes per scenario; the median is reported [default: 3]
     #[arg(long, value_name = "N")]
     pub(super) passes: Option<usize>,
-    /// Server program to measure [default: build a release]
+    /// Server program to measure [default: build one with the profile `dist`]
     #[arg(long, value_name = "FILE")]
     pub(super) server: Option<PathBuf>,
     /// Directory for the servers' data, on the disk to be measured [default: the system's temporary directory]

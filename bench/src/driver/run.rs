@@ -84,12 +84,12 @@ fn raise_file_limit() -> anyhow::Result<()> {
 fn build_server() -> anyhow::Result<PathBuf> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).current_dir(root).args(["build", "--release", "--locked", "--package", "openrunner"]).status()?;
+    let status = Command::new(cargo).current_dir(root).args(["build", "--profile", "dist", "--locked", "--bin", "openrunner"]).status()?;
     if !status.success() {
         bail!("could not build the server");
     }
-    // In the target directory of this program, wherever that is. A debug build of the driver also measures the release build.
+    // In the target directory of this program, wherever that is. A debug build of the driver also measures the published build.
     let this = std::env::current_exe()?;
     let target = this.parent().and_then(|profile| profile.parent()).context("this program is not in a target directory")?;
-    Ok(target.join("release/openrunner"))
+    Ok(target.join("dist/openrunner"))
 }
