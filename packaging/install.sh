@@ -10,6 +10,7 @@ Usage:
   install.sh                          Install from the unpacked archive that contains this script
   install.sh --from FILE|URL          Install from an archive; SHA256SUMS must be in the same directory
   install.sh --version VERSION        Install the archive for this machine from OPENRUNNER_RELEASES (directory or URL)
+  curl -fsSL URL/install.sh | sh      Install the release that published this script; also with options: … | sh -s -- --prefix DIR
   install.sh --uninstall              Remove the installed files; keeps data, settings and agents
 
 Options:
@@ -21,6 +22,10 @@ The program is replaced atomically; a running server keeps using the old one unt
 Exit codes: 0 success; 1 failed, nothing was changed; 2 invalid usage; 3 checksum mismatch.
 HELP
 }
+
+# The release that published this script, filled in by packaging/fill.py: the URL of its archives, and its version.
+release_url=''
+release_version=''
 
 me=install.sh
 say() { printf '%s: %s\n' "$me" "$*"; }
@@ -122,12 +127,17 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
 here=$(cd -P -- "$(dirname -- "$0")" && pwd)
+# Downloaded alone or read from a pipe, rather than unpacked with a program: installs its own release.
+if [ -z "$from$version" ] && [ -n "$release_version" ] && [ ! -e "$here/completions/openrunner.bash" ]; then
+    version=$release_version
+fi
 if [ -n "$from" ] || [ -n "$version" ]; then
     archive=$work/archive.tar.gz
     if [ -n "$from" ]; then
         fetch "$from" "$archive" || fail 1 "could not fetch $from"
     else
         base=${OPENRUNNER_RELEASES:-}
+        if [ -z "$base" ] && [ "$version" = "$release_version" ]; then base=$release_url; fi
         [ -n "$base" ] || fail 2 '--version requires OPENRUNNER_RELEASES, the directory or URL of the releases; or use --from'
         targets=$(supported_targets)
         for target in $targets; do

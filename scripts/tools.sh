@@ -33,6 +33,8 @@ start_server() {
         echo "$0: the server did not start" >&2
         exit 1
     fi
+    # Read by the scripts that start a server.
+    # shellcheck disable=SC2034
     url=http://$address
 }
 

@@ -3,9 +3,10 @@
 //! Rules: I1.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use reqwest::Method;
 use serde_json::json;
@@ -25,13 +26,41 @@ fn run(command: &mut Command) -> (i32, String) {
 
 #[test]
 fn every_script_is_valid_for_its_shell() {
-    for script in ["scripts/release.sh", "scripts/test.sh", "scripts/install-agents.sh", ".ci/run"] {
+    for script in ["scripts/release.sh", "scripts/test.sh", "scripts/test-packaging.sh", "scripts/install-agents.sh", ".ci/run"] {
         let (code, said) = run(Command::new("bash").arg("-n").arg(repository(script)));
         assert_eq!(code, 0, "{script}: {said}");
     }
-    for script in ["packaging/install.sh", "packaging/docker/entrypoint.sh"] {
+    for script in ["packaging/install.sh", "packaging/deb.sh", "packaging/docker/entrypoint.sh"] {
         let (code, said) = run(Command::new("sh").arg("-n").arg(repository(script)));
         assert_eq!(code, 0, "{script}: {said}");
+    }
+}
+
+/// The value of `name = "value"` or `"name": "value"` in a file.
+fn field(path: &str, name: &str) -> String {
+    let text = fs::read_to_string(repository(path)).expect("a file of this repository");
+    let line = text.lines().find(|line| line.trim_start().trim_start_matches('"').starts_with(name)).expect("the field is there");
+    line.rsplit('"').nth(1).expect("a value in quotes").to_owned()
+}
+
+#[test]
+fn every_package_has_the_version_of_the_program() {
+    for package in [
+        "packaging/npm/package.json",
+        "packaging/python/pyproject.toml",
+        "clients/python/pyproject.toml",
+        "clients/typescript/package.json",
+    ] {
+        assert_eq!(field(package, "version"), env!("CARGO_PKG_VERSION"), "{package}");
+    }
+}
+
+#[test]
+fn the_toolchain_of_every_build_is_the_minimum_supported_version() {
+    let minimum = env!("CARGO_PKG_RUST_VERSION");
+    assert_eq!(field("rust-toolchain.toml", "channel"), format!("{minimum}.0"));
+    for image in ["Dockerfile", ".devcontainer/Dockerfile"] {
+        assert!(fs::read_to_string(repository(image)).unwrap().contains(&format!("FROM rust:{minimum}-")), "{image}");
     }
 }
 
@@ -149,6 +178,141 @@ fn an_archive_with_a_wrong_checksum_is_not_installed() {
     assert_eq!(release.install("p", &["--from", "/nowhere/at/all.tar.gz"]).0, 1);
     assert_eq!(release.install("p", &["--frm", archive]).0, 2);
     assert!(!release.installed("p").exists(), "nothing has changed");
+}
+
+/// Serves a directory over HTTP until dropped.
+struct FileServer {
+    child: Child,
+    url: String,
+}
+
+impl FileServer {
+    fn start(directory: &Path) -> Self {
+        let mut command = Command::new("python3");
+        command.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory"]).arg(directory);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("python3");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("its first line");
+        let port = line.split(" port ").nth(1).and_then(|rest| rest.split(' ').next()).expect("it prints its port");
+        Self { url: format!("http://127.0.0.1:{port}"), child }
+    }
+}
+
+impl Drop for FileServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The ways to install that download the release: the script from a pipe, and the packages for Python and npm.
+#[cfg(target_os = "linux")]
+#[test]
+fn every_package_downloads_verifies_and_runs_the_release() {
+    let release = Release::make();
+    let server = FileServer::start(&release.out(""));
+    let filled = release.installed("filled");
+    let mut fill = Command::new(repository("packaging/fill.py"));
+    let (code, said) = run(fill.arg("--sums").arg(release.out("SHA256SUMS")).args(["--url", &server.url]).arg("--out").arg(&filled));
+    assert_eq!(code, 0, "{said}");
+
+    let pip_like = |home: &str| {
+        let mut command = Command::new("python3");
+        command.args(["-m", "openrunner_cli", "--version"]).env("PYTHONPATH", filled.join("python/src"));
+        command.env("XDG_CACHE_HOME", release.installed(home)).env("NO_PROXY", "*").env("PYTHONDONTWRITEBYTECODE", "1");
+        run(&mut command)
+    };
+    let npx_like = |home: &str| {
+        let mut command = Command::new("node");
+        command.arg(filled.join("npm/bin/openrunner.js")).arg("--version");
+        run(command.env("XDG_CACHE_HOME", release.installed(home)).env("NO_PROXY", "*"))
+    };
+    let piped = |prefix: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-s", "--", "--prefix"]).arg(release.installed(prefix)).current_dir(release.directory.path());
+        run(command.stdin(fs::File::open(filled.join("install.sh")).unwrap()).env("NO_PROXY", "*").env_remove("OPENRUNNER_RELEASES"))
+    };
+    let has_node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !has_node {
+        eprintln!("left out: there is no Node.js");
+    }
+
+    let version = concat!("openrunner ", env!("CARGO_PKG_VERSION"), "\n").to_owned();
+    let (code, said) = piped("piped");
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(run(Command::new(release.installed("piped/bin/openrunner")).arg("--version")), (0, version.clone()));
+    // The second use needs no download.
+    for home in ["pip", "pip", "npx", "npx"] {
+        let printed = if home == "pip" {
+            pip_like(home)
+        } else if has_node {
+            npx_like(home)
+        } else {
+            continue;
+        };
+        assert_eq!(printed, (0, version.clone()), "{home}");
+    }
+
+    let mut bytes = fs::read(&release.archive).unwrap();
+    bytes.push(0);
+    fs::write(&release.archive, bytes).unwrap();
+    assert_eq!(piped("refused").0, 3);
+    let (code, said) = pip_like("refused");
+    assert_eq!((code, said.contains("checksum mismatch")), (1, true), "{said}");
+    if has_node {
+        let (code, said) = npx_like("refused");
+        assert_eq!((code, said.contains("checksum mismatch")), (1, true), "{said}");
+    }
+    assert!(!release.installed("refused/bin").exists() && !release.installed("refused/openrunner-cli").exists(), "nothing was unpacked");
+}
+
+#[test]
+fn packages_that_no_release_has_filled_say_so() {
+    let mut command = Command::new("python3");
+    command.args(["-m", "openrunner_cli"]).env("PYTHONPATH", repository("packaging/python/src")).env("PYTHONDONTWRITEBYTECODE", "1");
+    let (code, said) = run(&mut command);
+    assert_eq!((code, said.contains("not made by a release")), (1, true), "{said}");
+}
+
+#[test]
+fn the_homebrew_formula_names_each_archive_with_its_checksum() {
+    let directory = tempfile::tempdir().unwrap();
+    let (sums, out) = (directory.path().join("SHA256SUMS"), directory.path().join("out"));
+    let targets = ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl", "aarch64-apple-darwin"];
+    let archive = |target: &str| format!("openrunner-{}-{target}.tar.gz", env!("CARGO_PKG_VERSION"));
+    let lines: Vec<String> =
+        targets.iter().zip('a'..).map(|(target, c)| format!("{}  {}", c.to_string().repeat(64), archive(target))).collect();
+    fs::write(&sums, lines.join("\n")).unwrap();
+    let mut fill = Command::new(repository("packaging/fill.py"));
+    let (code, said) = run(fill.arg("--sums").arg(&sums).args(["--url", "https://example.org/v1/"]).arg("--out").arg(&out));
+    assert_eq!(code, 0, "{said}");
+    let formula = fs::read_to_string(out.join("openrunner.rb")).unwrap();
+    for (target, c) in targets.iter().zip('a'..) {
+        let expected = format!("url \"https://example.org/v1/{}\"\n      sha256 \"{}\"\n", archive(target), c.to_string().repeat(64));
+        assert!(formula.contains(&expected), "{formula}");
+    }
+    assert!(!formula.contains('@'), "a placeholder is left: {formula}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_debian_package_contains_the_program_its_pages_and_its_units() {
+    if Command::new("dpkg-deb").arg("--version").output().is_err() {
+        return eprintln!("left out: there is no dpkg-deb");
+    }
+    let release = Release::make();
+    let (code, said) = run(Command::new(repository("packaging/deb.sh")).arg(&release.archive).arg(release.installed("deb")));
+    assert_eq!(code, 0, "{said}");
+    let package = PathBuf::from(said.trim());
+    let root = release.installed("root");
+    assert_eq!(run(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&root)).0, 0);
+    let version = concat!("openrunner ", env!("CARGO_PKG_VERSION"), "\n").to_owned();
+    assert_eq!(run(Command::new(root.join("usr/bin/openrunner")).arg("--version")), (0, version));
+    assert!(root.join("usr/share/man/man1/openrunner.1.gz").exists());
+    let unit = fs::read_to_string(root.join("usr/lib/systemd/system/openrunner.service")).unwrap();
+    assert!(unit.contains("ExecStart=/usr/bin/openrunner serve"), "{unit}");
+    let (_, about) = run(Command::new("dpkg-deb").arg("--info").arg(&package));
+    assert!(about.contains(concat!("Version: ", env!("CARGO_PKG_VERSION"))) && about.contains("Recommends: bubblewrap"), "{about}");
 }
 
 /// A server started by the container's entry point, with its output in a file.

@@ -1,0 +1,3 @@
+from openrunner_cli import main
+
+main()
