@@ -9,11 +9,11 @@ use crate::support::{Agent, Events, Run, Server, for_each_agent};
 use crate::tools::check_created_file;
 
 for_each_agent!(Server::shared();
-    the_readme_tour_works_as_written,
+    the_tour_works_as_written,
     the_first_published_commands_work_unchanged,
 );
 
-fn the_readme_tour_works_as_written(server: &Server, agent: Agent) {
+fn the_tour_works_as_written(server: &Server, agent: Agent) {
     let directory = server.bench.new_directory().join("test");
     let blocks: Vec<String> =
         tour().iter().map(|block| adapted(&block.replace("localhost:3000", &localhost(server)), agent, &directory)).collect();
@@ -78,10 +78,10 @@ fn check_chat(answer: &Value) {
     assert_eq!(answer["status"], "completed");
 }
 
-/// The shell commands of the section "A tour", block by block.
+/// The shell commands of the section "A tour" of the page for beginners, block by block.
 fn tour() -> Vec<String> {
-    let readme = include_str!("../../README.md");
-    let section = readme.split("\n## ").find_map(|section| section.strip_prefix("A tour\n")).expect("the section is there");
+    let page = include_str!("../../docs/getting-started.md");
+    let section = page.split("\n## ").find_map(|section| section.strip_prefix("A tour\n")).expect("the section is there");
     let blocks = section.split("```bash\n").skip(1);
     blocks.map(|block| block.split("```").next().unwrap_or_default().to_owned()).collect()
 }

@@ -102,22 +102,39 @@ fn a_running_server_sees_offline_changes_at_the_next_request() {
     });
 }
 
+/// Runs the commands of a page in order, on a fresh data directory, and returns the server and what they printed.
+async fn pasted(page: &str) -> (Server, String) {
+    let server = Server::start().await;
+    let page = std::fs::read_to_string(crate::docs::root().join(page)).expect("a page");
+    let blocks: Vec<&str> = page.split("```bash\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() >= 2, "{blocks:?}");
+    let directory = std::path::Path::new(env!("CARGO_BIN_EXE_openrunner")).parent().expect("it lies in a directory");
+    let mut shell = tokio::process::Command::new("bash");
+    shell.args(["-o", "errexit", "-o", "nounset", "-o", "pipefail", "-c", &blocks.concat()]).env_clear().current_dir(server.home());
+    shell.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", directory.display())).env("HOME", server.home());
+    shell.env("OPENRUNNER_URL", server.url()).env("OPENRUNNER_DATA_DIR", server.data());
+    let output = shell.kill_on_drop(true).output().await.expect("bash");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    (server, text(&output.stdout))
+}
+
 #[test]
-fn the_commands_of_the_page_run_in_order_on_a_fresh_data_directory() {
+fn the_commands_of_the_page_on_the_command_line_run_in_order() {
     live(async {
-        let server = Server::start().await;
-        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cli.md")).unwrap();
-        let blocks: Vec<&str> = page.split("```bash\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-        assert!(blocks.len() >= 4, "{blocks:?}");
-        let directory = std::path::Path::new(env!("CARGO_BIN_EXE_openrunner")).parent().unwrap();
-        let mut shell = tokio::process::Command::new("bash");
-        shell.args(["-o", "errexit", "-o", "nounset", "-o", "pipefail", "-c", &blocks.concat()]).env_clear().current_dir(server.home());
-        shell.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", directory.display())).env("HOME", server.home());
-        shell.env("OPENRUNNER_URL", server.url()).env("OPENRUNNER_DATA_DIR", server.data());
-        let output = shell.kill_on_drop(true).output().await.expect("bash");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
-        assert!(text(&output.stdout).contains("done  completed"), "{}", text(&output.stdout));
+        let (server, printed) = pasted("docs/cli.md").await;
+        assert!(printed.contains("done  completed"), "{printed}");
         assert!(server.home().join(".local/share/man/man1/openrunner-run-ls.1").exists());
+    });
+}
+
+#[test]
+fn the_commands_of_the_recipes_run_in_order() {
+    live(async {
+        let (server, printed) = pasted("docs/recipes.md").await;
+        assert!(printed.contains("\"status\":\"completed\""), "{printed}");
+        for repository in ["one", "two"] {
+            assert!(server.home().join("batch").join(repository).join("hello.py").exists(), "{printed}");
+        }
     });
 }

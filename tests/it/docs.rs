@@ -19,39 +19,90 @@ struct Fenced {
 }
 
 #[test]
-fn both_readmes_have_the_same_code_blocks_apart_from_comments() {
-    let blocks = |path: &str| -> Vec<(String, String)> {
-        let text = read(path);
-        Document::of(&text).blocks.into_iter().map(|block| (block.info.clone(), without_comments(&block))).collect()
-    };
-    let (english, chinese) = (blocks("README.md"), blocks("README.zh-CN.md"));
-    for (number, (english, chinese)) in english.iter().zip(&chinese).enumerate() {
-        assert_eq!(english, chinese, "code block {number} differs");
+fn pages_in_both_languages_have_the_same_code_blocks_apart_from_comments() {
+    for (english, chinese) in translations() {
+        let blocks = |path: &str| -> Vec<(String, String)> {
+            let text = read(path);
+            Document::of(&text).blocks.into_iter().map(|block| (block.info.clone(), without_comments(&block))).collect()
+        };
+        let (ours, theirs) = (blocks(&english), blocks(&chinese));
+        for (number, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+            assert_eq!(ours, theirs, "{chinese}: code block {number} differs");
+        }
+        assert_eq!(ours.len(), theirs.len(), "{chinese}: number of code blocks");
     }
-    assert_eq!(english.len(), chinese.len(), "number of code blocks");
 }
 
 #[test]
-fn both_readmes_have_the_same_outline() {
-    let outline = |path: &str| -> Vec<usize> {
-        let text = read(path);
-        let headings = Document::of(&text).prose.into_iter().filter(|line| line.starts_with('#'));
-        headings.map(|line| line.chars().take_while(|c| *c == '#').count()).collect()
-    };
-    assert_eq!(outline("README.md"), outline("README.zh-CN.md"));
+fn pages_in_both_languages_have_the_same_outline() {
+    for (english, chinese) in translations() {
+        let outline = |path: &str| -> Vec<usize> {
+            let text = read(path);
+            let headings = Document::of(&text).prose.into_iter().filter(|line| line.starts_with('#'));
+            headings.map(|line| line.chars().take_while(|c| *c == '#').count()).collect()
+        };
+        assert_eq!(outline(&english), outline(&chinese), "{chinese}");
+    }
 }
 
-/// The lines of a block without their comments, which each README writes in its own language.
+#[test]
+fn comments_in_the_code_of_chinese_pages_are_chinese() {
+    for (_, chinese) in translations() {
+        let text = read(&chinese);
+        for block in Document::of(&text).blocks {
+            for line in block.text.lines() {
+                let comment = comment_of(&block, line).map_or("", |at| &line[at..]);
+                let words = comment.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 1).count();
+                // A name alone, such as that of a product with its address, is the same in every language.
+                let is_name = words < 3 || comment.contains("://");
+                let is_chinese = comment.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+                assert!(is_name || is_chinese, "{chinese}: {line}");
+            }
+        }
+    }
+}
+
+/// Pages of which only the essential part exists in Chinese.
+const DIGESTS: [&str; 2] = ["operating.md", "settings.md"];
+
+/// The pages that exist in both languages: English, Chinese.
+fn translations() -> Vec<(String, String)> {
+    let mut pairs = vec![("README.md".to_owned(), "README.zh-CN.md".to_owned())];
+    for entry in fs::read_dir(root().join("docs/zh-CN")).expect("a directory of this repository") {
+        let name = entry.expect("a directory entry").file_name().to_string_lossy().into_owned();
+        if !DIGESTS.contains(&name.as_str()) {
+            pairs.push((format!("docs/{name}"), format!("docs/zh-CN/{name}")));
+        }
+    }
+    pairs
+}
+
+#[test]
+fn chinese_pages_name_only_settings_that_exist_and_have_no_code_of_their_own() {
+    let pages = [read("docs/settings.md"), read("docs/cli.md"), read("docs/operating.md")].concat();
+    for name in DIGESTS {
+        let text = read(&format!("docs/zh-CN/{name}"));
+        assert!(Document::of(&text).blocks.is_empty(), "{name}: its code would not be tested");
+        for rest in text.split("OPENRUNNER_").skip(1) {
+            let name: String = rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
+            assert!(name.is_empty() || pages.contains(&format!("`OPENRUNNER_{name}`")), "OPENRUNNER_{name}");
+        }
+    }
+}
+
+/// The lines of a block without their comments, which each page writes in its own language.
 fn without_comments(block: &Fenced) -> String {
+    let code = block.text.lines().map(|line| comment_of(block, line).map_or(line, |at| &line[..at]).trim_end());
+    code.collect::<Vec<_>>().join("\n")
+}
+
+/// Where the comment of this line of a block begins.
+fn comment_of(block: &Fenced, line: &str) -> Option<usize> {
     let marker = match block.info.as_str() {
         "rust" | "ts" | "json" => "//",
         _ => "#",
     };
-    let code = block.text.lines().map(|line| {
-        let starts = line.match_indices(marker).map(|(at, _)| at).find(|at| line[..*at].ends_with(' ') || *at == 0);
-        starts.map_or(line, |at| &line[..at]).trim_end()
-    });
-    code.collect::<Vec<_>>().join("\n")
+    line.match_indices(marker).map(|(at, _)| at).find(|at| line[..*at].ends_with(' ') || *at == 0)
 }
 
 #[test]
@@ -134,10 +185,10 @@ fn the_documented_routes_match_the_router() {
     for (path, method) in &routes {
         assert!(api.contains(&format!("## `{method} {path}`\n")), "docs/api.md has no section on {method} {path}");
     }
-    for readme in ["README.md", "README.zh-CN.md"] {
-        let shown = endpoints(&read(readme));
+    for page in ["docs/getting-started.md", "docs/zh-CN/getting-started.md"] {
+        let shown = endpoints(&read(page));
         let routes = routes.iter().map(|(path, method)| (path.replace('{', ":").replace('}', ""), method.clone()));
-        assert_eq!(routes.collect::<BTreeSet<_>>(), shown, "{readme}");
+        assert_eq!(routes.collect::<BTreeSet<_>>(), shown, "{page}");
     }
 }
 

@@ -33,30 +33,34 @@ const BUILDS: How = NotRun("it builds for minutes");
 const TERMINAL: How = NotRun("a person in a terminal; tests/it/terminal.rs and tests/it/cli.rs type such commands");
 const TOUR: How = Elsewhere("tests/e2e/doc_examples.rs, with each real agent");
 
+const INSTALL: How = Elsewhere("scripts/test.sh, with a directory of its own");
 const OPENAI: How = Elsewhere("tests/e2e/openai.rs, by programs of the same calls");
 
 /// Document, language, text that the block contains, and how it is tested. The first matching row counts.
 const TABLE: &[(&str, &str, &str, How)] = &[
-    ("README.md", "bash", "cargo run --release -- demo", BUILDS),
+    ("README.md", "bash", "cargo run -- demo", BUILDS),
     ("README.md", "bash", "./scripts/test.sh", NotRun("it is what runs this test")),
-    ("README.md", "bash", "./scripts/install-agents.sh", Elsewhere("scripts/test.sh, with a directory of its own")),
-    ("README.md", "bash", "npm install -g", NotRun("it installs programs for the whole machine")),
-    ("README.md", "bash", "cargo build --release", BUILDS),
-    ("README.md", "bash", "OPENRUNNER_ADDR=0.0.0.0:8090 cargo run", BUILDS),
-    ("README.md", "bash", "cargo install", BUILDS),
-    ("README.md", "bash", "openrunner auth password", TERMINAL),
-    ("README.md", "bash", "openrunner run \"create", TERMINAL),
-    ("README.md", "bash", "/health\n", TOUR),
-    ("README.md", "bash", "TOKEN=$(", TOUR),
-    ("README.md", "bash", "/events?", TOUR),
-    ("README.md", "bash", "/api/chat", TOUR),
-    ("README.md", "bash", "curl", Shell),
+    ("README.md", "bash", "./scripts/install-agents.sh", INSTALL),
+    ("README.md", "bash", "kill -9", Elsewhere("scripts/animation.py, which tests/it/readme.rs runs")),
     ("README.md", "python", "from openai", OPENAI),
     ("README.md", "python", "from openrunner", Elsewhere("clients/python/tests/test_readme.py")),
     ("README.md", "ts", "from \"openrunner\"", Elsewhere("clients/typescript/test/readme.test.ts")),
-    ("README.md", "json", "about:blank", Schema("Problem")),
-    ("README.md", "toml", "", Settings),
-    ("README.md", "rust", "MyAgent", Elsewhere("the doc test of `Agent` in src/agent")),
+    ("docs/getting-started.md", "bash", "./scripts/install-agents.sh", INSTALL),
+    ("docs/getting-started.md", "bash", "npm install -g", NotRun("it installs programs for the whole machine")),
+    ("docs/getting-started.md", "bash", "cargo build --release", BUILDS),
+    ("docs/getting-started.md", "bash", "OPENRUNNER_ADDR=0.0.0.0:8090 cargo run", BUILDS),
+    ("docs/getting-started.md", "bash", "cargo install", BUILDS),
+    ("docs/getting-started.md", "bash", "openrunner auth password", TERMINAL),
+    ("docs/getting-started.md", "bash", "openrunner run \"create", TERMINAL),
+    ("docs/getting-started.md", "bash", "/health\n", TOUR),
+    ("docs/getting-started.md", "bash", "TOKEN=$(", TOUR),
+    ("docs/getting-started.md", "bash", "/events?", TOUR),
+    ("docs/getting-started.md", "bash", "/api/chat", TOUR),
+    ("docs/getting-started.md", "bash", "curl", Shell),
+    ("docs/getting-started.md", "python", "from openai", OPENAI),
+    ("docs/getting-started.md", "json", "about:blank", Schema("Problem")),
+    ("docs/getting-started.md", "toml", "", Settings),
+    ("docs/getting-started.md", "rust", "MyAgent", Elsewhere("the doc test of `Agent` in src/agent")),
     ("CONTRIBUTING.md", "bash", "./scripts/test.sh", NotRun("it is what runs this test")),
     ("CONTRIBUTING.md", "bash", "cargo test", NotRun("it is what runs this test")),
     ("CONTRIBUTING.md", "bash", "openrunner-bench", NotRun("it measures for minutes")),
@@ -103,6 +107,9 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/permissions.md", "bash", "", Shell),
     ("docs/permissions.md", "json", "\"input\"", Schema("CreateRunRequest")),
     ("docs/permissions.md", "toml", "", Settings),
+    ("docs/recipes.md", "bash", "", Elsewhere("tests/it/commands.rs, in page order on a fresh data directory")),
+    ("docs/recipes.md", "yaml", "runs-on", NotRun("it needs GitHub")),
+    ("docs/recipes.md", "yaml", "services:", Elsewhere("scripts/test-packaging.sh, which validates it")),
     ("docs/sessions.md", "bash", "", Shell),
     ("docs/settings.md", "toml", "", Settings),
     ("docs/webhooks.md", "json", "\"input\"", Schema("CreateRunRequest")),
@@ -150,12 +157,12 @@ impl Block {
     }
 }
 
-/// All blocks of all documents except plain text. The blocks of the Chinese README equal the English ones, as another test checks.
+/// All blocks of all documents except plain text. The blocks of the Chinese pages equal the English ones, as another test checks.
 fn blocks() -> Vec<Block> {
     let mut found = Vec::new();
     for path in documents() {
         let document = path.strip_prefix(root()).expect("the test owns it").display().to_string();
-        if document == "README.zh-CN.md" {
+        if document.contains("zh-CN") {
             continue;
         }
         let (mut heading, mut open) = (String::new(), None::<Block>);

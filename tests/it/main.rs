@@ -54,6 +54,7 @@ mod project_config;
 mod proxy;
 mod questions;
 mod quotas;
+mod readme;
 mod recreated_user;
 mod request_memory;
 mod resource_exhaustion;
@@ -76,6 +77,7 @@ mod support;
 mod terminal;
 #[cfg(feature = "otel")]
 mod traces;
+mod upgrade;
 mod usage;
 mod vocabulary;
 mod webhooks;
