@@ -56,6 +56,23 @@ deny:
 advisories:
     cargo deny check advisories
 
+# Measures which code the unit and integration tests run (requires cargo-llvm-cov), as HTML in target/llvm-cov.
+coverage:
+    cargo llvm-cov --locked --lib --bins --test it --html
+
+# Builds the documentation site into target/docs-site and checks its links.
+site:
+    ./scripts/test-docs.sh
+
+# Lints Dockerfiles, shell scripts, workflows and forms.
+lint-packaging:
+    ./scripts/test-packaging.sh
+
+# Records the animation of the READMEs again.
+animation:
+    cargo build
+    ./scripts/animation.py target/debug/openrunner
+
 # Checks spelling (requires typos).
 spell:
     typos
@@ -68,7 +85,7 @@ demo prompt="create hello.py":
 record-agents *args:
     python3 scripts/record_agents {{ args }}
 
-# Benchmarks the release build, about 20 minutes: `just bench`, `just bench flood_1 --passes 1`, `just bench --list`.
+# Benchmarks the published build, about 20 minutes: `just bench`, `just bench flood_1 --passes 1`, `just bench --list`.
 bench *args:
     cargo run --release --package openrunner-bench -- {{ args }}
 

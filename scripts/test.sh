@@ -118,6 +118,8 @@ run_part() {
     *) fail "$4; see above" ;;
     esac
 }
+run_part 'Packaging' scripts/test-packaging.sh linters 'a linter complains'
+run_part 'Documentation site' scripts/test-docs.sh mdBook 'the documentation site has faults'
 run_part 'API against its OpenAPI description' scripts/test-api.sh schemathesis 'a response differs from docs/openapi.json'
 run_part 'Webhooks against the reference library' scripts/test-webhooks.sh standardwebhooks 'the reference library rejects a delivery'
 run_part 'Metrics against the Prometheus parser' scripts/test-metrics.sh prometheus-client 'Prometheus cannot parse /metrics'
