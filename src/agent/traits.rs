@@ -17,7 +17,7 @@ use crate::agent::private_home::LoginFile;
 use crate::agent::probe::Prober;
 use crate::agent::program_info::{Capabilities, ProgramInfo};
 use crate::process::Exit;
-use crate::types::{Answer, Attachment, Failure, McpServer, ModelEndpoint, PermissionMode, RunSpec, StreamEvent, TurnEnd};
+use crate::types::{Answer, Attachment, AttachmentKind, Failure, McpServer, ModelEndpoint, PermissionMode, RunSpec, StreamEvent, TurnEnd};
 
 /// The result of [`Agent::run`]. Any error type is accepted; its text becomes the run's message.
 pub type Result<T> = anyhow::Result<T>;
@@ -214,12 +214,13 @@ impl Task {
         Message::new(self.spec.prompt.clone(), None, &self.attachments, &self.input_dir)
     }
 
-    /// The task with the prompt that its agent gets.
+    /// The task with the prompt that its agent gets. The images are part of a conversation that is continued; the files were removed with the
+    /// earlier process, and are given again.
     #[must_use]
     pub(super) fn with_effective_prompt(mut self) -> Self {
         if self.continues {
             Self::CONTINUE.clone_into(&mut self.spec.prompt);
-            self.attachments = Vec::new();
+            self.attachments.retain(|attachment| attachment.info.kind == AttachmentKind::File);
         }
         self
     }

@@ -4,6 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Server, Setup, assert_dense, last, live, notice, of};
@@ -64,6 +66,31 @@ fn a_run_continues_its_conversation_when_the_limit_has_been_reset() {
         // Three turns of 18 tokens, in two processes.
         assert_eq!((&end["usage"]["input_tokens"], &end["usage"]["output_tokens"]), (&json!(21), &json!(33)));
         assert_eq!(user.run(&id).await["waits_until"], Value::Null);
+    });
+}
+
+#[test]
+fn the_files_of_the_prompt_are_there_again_when_the_run_continues() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let dir = server.directory().join("work");
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("continue"), "save content continued.json\nreport input\nresult finished").unwrap();
+        let parts = json!([
+            { "type": "file", "media_type": "text/plain", "name": "notes.txt", "data": STANDARD.encode("notes") },
+            { "type": "image", "media_type": "image/png", "name": "shot.png", "data": STANDARD.encode("pixels") },
+        ]);
+        let request = json!({
+            "input": { "text": limited(2), "parts": parts },
+            "metadata": { "agent_type": "claude_code", "on_rate_limit": "wait", "cwd": dir },
+        });
+        let id = user.post("/api/runs", &request).await.body["run_id"].as_str().unwrap().to_owned();
+        assert_eq!(user.said(&id).await, ["begun", &json!({ "notes.txt": "notes" }).to_string()]);
+        let content = std::fs::read_to_string(dir.join("continued.json")).unwrap();
+        assert!(content.contains("/openrunner-input/notes.txt (text/plain)"), "{content}");
+        assert!(!content.contains("base64"), "the image is part of the conversation: {content}");
+        assert_eq!(user.end_of(&id).await["result"], "finished");
     });
 }
 
