@@ -6,17 +6,17 @@ set -eu
 
 archive=$1 out=$2
 name=$(basename "$archive" .tar.gz)
-version=${name#openrunner-}
-target=${version#*-}
-version=${version%%-*}
-case $target in
-x86_64-*) architecture=amd64 ;;
-aarch64-*) architecture=arm64 ;;
+case $name in
+openrunner-*-x86_64-*) machine=x86_64 architecture=amd64 ;;
+openrunner-*-aarch64-*) machine=aarch64 architecture=arm64 ;;
 *)
-    echo "deb.sh: no Debian architecture for $target" >&2
+    echo "deb.sh: no Debian architecture for $name" >&2
     exit 1
     ;;
 esac
+target=$machine-${name#*-"$machine"-}
+version=${name#openrunner-}
+version=${version%-"$target"}
 # A static program runs with every C library.
 depends=''
 case $target in
@@ -47,7 +47,7 @@ mkdir -p "$root/usr/lib/sysusers.d" "$root/DEBIAN"
 echo 'u openrunner - "OpenRunner" /var/lib/openrunner/home /usr/sbin/nologin' >"$root/usr/lib/sysusers.d/openrunner.conf"
 cat >"$root/DEBIAN/control" <<CONTROL
 Package: openrunner
-Version: $version
+Version: $(echo "$version" | sed 's/-/~/')
 Architecture: $architecture
 Maintainer: OpenRunner maintainers <openrunner@localhost>
 Section: devel
