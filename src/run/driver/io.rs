@@ -110,7 +110,7 @@ impl Driver {
         }
         self.held.add(std::mem::take(batch));
         // An error was logged already, and the status is stored with the end.
-        let _ = self.request_stop(StopReason::Storage, None, agent).await;
+        let _ = Box::pin(self.request_stop(StopReason::Storage, None, agent)).await;
         false
     }
 }

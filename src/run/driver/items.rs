@@ -25,14 +25,14 @@ impl Driver {
             return;
         }
         if overspent {
-            return self.stop_spending(batch.turn, agent).await;
+            return Box::pin(self.stop_spending(batch.turn, agent)).await;
         }
         // Answered only now: a decision is stored before the agent acts on it.
         for (request, answer) in batch.answers {
             agent.answer(request, answer).await;
         }
         if let Some(turn) = batch.turn {
-            self.complete_turn(turn, agent).await;
+            Box::pin(self.complete_turn(turn, agent)).await;
         }
     }
 

@@ -261,7 +261,7 @@ impl Driver {
             sleep_until(at).await;
             (Some(session), ticket.admitted().await)
         });
-        Box::pin(self.drive(Phase::Waiting(admission))).await
+        Box::new(self).drive(Phase::Waiting(admission)).await
     }
 
     /// Continues the time limit where an earlier server has announced the wait. A damaged log does not contain where that was.

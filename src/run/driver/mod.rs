@@ -267,27 +267,32 @@ impl Driver {
     }
 
     /// Drives the run from the queue to its end, or until the server detaches.
-    pub(super) async fn run(self, ticket: Ticket, session: SessionTurn) -> DriverExit {
-        Box::pin(self.drive(Phase::Queued(phase::admission(ticket, session)))).await
+    pub(super) fn run(self, ticket: Ticket, session: SessionTurn) -> impl Future<Output = DriverExit> + Send {
+        Box::new(self).drive(Phase::Queued(phase::admission(ticket, session)))
     }
 
     /// Drives a run whose agent was started by an earlier server. It does not wait for a slot or its session, but occupies both.
-    pub(super) async fn reattach(mut self, agent: AgentHandle, slot: Slot, session: SessionTurn) -> DriverExit {
+    pub(super) fn reattach(mut self, agent: AgentHandle, slot: Slot, session: SessionTurn) -> impl Future<Output = DriverExit> + Send {
         if !self.started {
             self.transition(Input::Admitted);
         }
-        tokio::pin!(session);
-        // The first poll joins the session's queue. If the session was not free, the pinned future keeps the place.
-        let guard = match futures_util::poll!(&mut session) {
-            std::task::Poll::Ready(guard) => Some(guard),
-            std::task::Poll::Pending => None,
-        };
-        self.permits = Some((guard, slot));
-        self.begin_supervision(&agent);
-        Box::pin(self.drive(Phase::Running(agent))).await
+        let mut this = Box::new(self);
+        async move {
+            tokio::pin!(session);
+            // The first poll joins the session's queue. If the session was not free, the pinned future keeps the place.
+            let guard = match futures_util::poll!(&mut session) {
+                std::task::Poll::Ready(guard) => Some(guard),
+                std::task::Poll::Pending => None,
+            };
+            this.permits = Some((guard, slot));
+            this.begin_supervision(&agent);
+            this.drive(Phase::Running(agent)).await
+        }
     }
 
-    async fn drive(mut self, mut phase: Phase) -> DriverExit {
+    /// Boxed, as are the futures below that are rarely needed: a future has room for everything that it may ever hold, and there are many
+    /// drivers.
+    async fn drive(mut self: Box<Self>, mut phase: Phase) -> DriverExit {
         if self.stored_status.is_none() {
             // If it cannot be stored now, it is stored with the next batch.
             let _ = self.store_status(phase.agent()).await;
@@ -301,7 +306,13 @@ impl Driver {
                 self.update_shim_deadline(agent).await;
             }
             let event = self.next_event(&mut phase).await;
-            phase = self.handle(event, phase).await;
+            phase = match (event, phase) {
+                (Event::Step(Step::Update(Update::Items { items, checkpoint })), Phase::Running(agent)) => {
+                    self.record(items, checkpoint, &agent).await;
+                    Phase::Running(agent)
+                }
+                (event, phase) => Box::pin(self.handle(event, phase)).await,
+            };
         }
     }
 
@@ -420,7 +431,7 @@ impl Driver {
     }
 
     /// Drops the phase of a driver that ends. An agent that belongs to another driver or to the next server is not killed.
-    async fn leave(self, exit: DriverExit, phase: Phase) {
+    async fn leave(&mut self, exit: DriverExit, phase: Phase) {
         let is_kept = match exit {
             DriverExit::LeaseLost => true,
             DriverExit::Abandoned => self.context.shutdown.is_requested(),

@@ -18,6 +18,8 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 impl RunManager {
     /// Drives a run in its own task. If the driver panics or is dropped before it is done, the run is ended as failed.
     pub(in crate::run) fn drive(&self, registration: Registration, driving: impl Future<Output = DriverExit> + Send + 'static) {
+        // Awaiting a captured future would reserve the room for it twice.
+        let driving = Box::pin(driving);
         let guard = DriverGuard { manager: self.clone(), registration: Some(registration) };
         self.inner.tasks.spawn(async move {
             // Dropped after the driver, with its log and its agent.

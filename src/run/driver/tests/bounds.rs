@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::{Bench, allow, named, permission, within};
+use super::{Bench, Preparation, allow, named, permission, within};
 use crate::agent::Item;
 use crate::agent::handle::testing::Received;
 use crate::run::live::MessageRejected;
@@ -69,4 +69,10 @@ async fn the_starts_of_running_calls_are_remembered_up_to_the_maximum() {
     let durations: Vec<bool> = named(&events, "tool_result").iter().map(|event| event["duration_ms"].is_u64()).collect();
     assert_eq!(durations, [false, true]);
     assert_eq!(events.iter().filter(|event| event["code"] == "limit_reached").count(), 1);
+}
+
+#[tokio::test]
+async fn a_driver_takes_little_memory() {
+    let bench = Bench::new(Preparation::NeverEnds, |_| {}).await;
+    assert!(bench.driver_size <= 16 * 1024, "{} bytes", bench.driver_size);
 }

@@ -48,6 +48,8 @@ struct Bench {
     run: RunId,
     handle: RunHandle,
     driver: JoinHandle<DriverExit>,
+    /// Memory of the driver and of its future, in bytes.
+    driver_size: usize,
     /// The agents that were launched.
     agents: mpsc::UnboundedReceiver<ScriptedAgent>,
     /// Whether the preparation of the agent has begun and was not dropped.
@@ -115,8 +117,10 @@ impl Bench {
         let ticket = Admission::new(limits).queue(run, owner.id, &spec.agent_type, true).unwrap();
         let turn = Sessions::default().join(session);
         let driver = Driver::new(&spec, session, RunSecrets::default(), writer, inbox, context);
-        let driver = tokio::spawn(driver.run(ticket, turn));
-        Self { _dir: dir, store, run, handle, driver, agents, preparing }
+        let driving = driver.run(ticket, turn);
+        let driver_size = size_of::<Driver>() + size_of_val(&driving);
+        let driver = tokio::spawn(driving);
+        Self { _dir: dir, store, run, handle, driver, driver_size, agents, preparing }
     }
 
     /// A run whose agent has been launched and is ready.

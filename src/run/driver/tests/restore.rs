@@ -75,8 +75,10 @@ impl Bench {
         let limits = Limits { total: 1, per_user: 1, queue: 1, queue_per_user: 1, ..Limits::default() };
         let policy = Policy::new(record.spec.permission_mode, &[], vec![]);
         let driver = Driver::new(&record.spec, record.session, RunSecrets::default(), writer, inbox, context).with_policy(policy);
-        let driver = tokio::spawn(drive(driver.with_summary(summary, Duration::ZERO), Admission::new(limits), &record));
-        Self { _dir: dir, store, run: record.id, handle, driver, agents, preparing: Arc::default() }
+        let driving = drive(driver.with_summary(summary, Duration::ZERO), Admission::new(limits), &record);
+        let driver_size = size_of::<Driver>() + size_of_val(&driving);
+        let driver = tokio::spawn(driving);
+        Self { _dir: dir, store, run: record.id, handle, driver, driver_size, agents, preparing: Arc::default() }
     }
 }
 
