@@ -32,6 +32,10 @@ pub(super) mod embedded {
 /// Name of the database in the data directory.
 pub(super) const FILE_NAME: &str = "openrunner.db";
 
+/// Number of pages in the write-ahead log from which a commit copies them into the database: 16 MiB. Live runs write the same few pages again
+/// and again, so that more of them in the log are copied once.
+const CHECKPOINT_PAGES: u32 = 4000;
+
 /// Number of connections for searches, which can take long.
 const SEARCHERS: usize = 2;
 
@@ -100,6 +104,7 @@ impl SqliteStore {
         // Set explicitly instead of relying on SQLite's build options: a successful commit must be on disk.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         let node = node::identify(&connection)?;
         let metrics = StoreMetrics::default();
         let writer = Writer::start(connection, lock.cloned(), metrics.clone()).map_err(OpenError::Thread)?;

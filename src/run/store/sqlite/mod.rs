@@ -9,6 +9,7 @@ mod connection;
 mod damage;
 mod decode;
 mod delete;
+mod grouping;
 #[cfg(test)]
 mod inline;
 mod inspect;

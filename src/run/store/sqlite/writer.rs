@@ -1,7 +1,8 @@
 //! The single writer: a thread that commits all jobs that were queued during its last commit in one transaction.
 //!
-//! It never waits for more jobs: the first one starts immediately, and those that arrive during its commit form the next group. Jobs are
-//! therefore grouped under load and not delayed without it. A job that panics fails alone.
+//! The first job starts immediately, and those that arrive during its commit form the next group. Only while many runs write does a commit
+//! wait for more jobs, for at most a millisecond; see [`Grouping`]. Jobs are therefore grouped under load and not delayed without it. A job
+//! that panics fails alone.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,6 +13,7 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::grouping::Grouping;
 use super::sql;
 use crate::metrics::StoreMetrics;
 use crate::run::store::StoreError;
@@ -65,8 +67,20 @@ impl Writer {
         let guard = DeathGuard(Arc::clone(&healthy));
         std::thread::Builder::new().name("store".into()).spawn(move || {
             let mut group = Vec::with_capacity(GROUP);
+            let mut grouping = Grouping::default();
             while inbox.blocking_recv_many(&mut group, GROUP) > 0 {
+                let wait = grouping.wait(Instant::now());
+                if !wait.is_zero() {
+                    std::thread::sleep(wait);
+                    while group.len() < GROUP
+                        && let Ok(job) = inbox.try_recv()
+                    {
+                        group.push(job);
+                    }
+                }
+                let jobs = group.len();
                 commit(&connection, &mut group, &guard.0, &metrics);
+                grouping.note(jobs, Instant::now());
             }
             // The last handle was dropped. If this fails, the next start does it.
             let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");

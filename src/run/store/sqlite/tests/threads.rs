@@ -183,3 +183,36 @@ async fn a_read_that_panics_fails_alone() {
     }
     assert!(store.run(run).await.unwrap().is_some());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_of_many_callers_that_share_transactions_are_durable_when_they_are_reported() {
+    let (dir, store) = open();
+    let tasks = TaskTracker::new();
+    let writers: Vec<_> = (0..30)
+        .map(|writer| {
+            let store = store.clone();
+            let path = dir.path().join(super::super::connection::FILE_NAME);
+            tasks.spawn(async move {
+                let reader = rusqlite::Connection::open(path).unwrap();
+                for round in 0..10 {
+                    let id = format!("{writer:02}-{round}");
+                    // One of them fails, in a transaction with others.
+                    let fails = writer == 7 && round == 5;
+                    let add = add_row(&id);
+                    let written = store.writer.write(move |connection| {
+                        add(connection)?;
+                        if fails { Err(StoreError::Closed) } else { Ok(()) }
+                    });
+                    assert_eq!(written.await.is_err(), fails);
+                    let count: i64 =
+                        reader.query_row("SELECT count(*) FROM revoked_tokens WHERE id = ?1", [&id], |row| row.get(0)).unwrap();
+                    assert_eq!(count, i64::from(!fails), "{id} as another process sees it");
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(rows(&store).await.len(), 30 * 10 - 1);
+}
