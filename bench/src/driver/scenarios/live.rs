@@ -21,6 +21,9 @@ use crate::script::Script;
 /// Number of transactions of the store.
 const COMMITS: &str = "openrunner_commit_seconds_count";
 
+/// Number of runs that are started before memory is measured.
+const WARM_UP: u64 = 10;
+
 /// Runs of `load` on the server, on the floor, and on the peer if there is one.
 pub(super) fn live(bench: &Bench, runs: u64, load: Load) -> anyhow::Result<Vec<Figure>> {
     let secs = bench.size(10, 3);
@@ -79,6 +82,8 @@ fn measure_server(bench: &Bench, runs: u64, load: Load, secs: u64) -> anyhow::Re
     let server = Server::start(&bench.test_bed)?;
     let mut client = server.client()?;
     let mut gate = Gate::new(server.directory(), "gate")?;
+    // What the first runs bring into memory for good is no memory per run.
+    let _warm_up = LiveRuns::start(&server, &mut client, WARM_UP, &|_| Script::gated(gate.path(), 0, 0))?;
     let memory_before = server.memory()?;
     let started = Instant::now();
     let live = LiveRuns::start(&server, &mut client, runs, &|run| load.script(gate.path(), (run, runs), secs))?;
