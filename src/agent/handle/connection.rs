@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::millis;
 use crate::process::Marker;
-use crate::process::shim::{self, CommandSender, Found, ProcessDir, Report, ReportReceiver, ShimCommand};
+use crate::process::shim::{self, BorrowedOutput, CommandSender, Found, ProcessDir, Report, ReportReceiver, ShimCommand};
 
 /// Delay before a connection that broke without having brought a report is replaced. It doubles with each such connection.
 const MIN_DELAY: Duration = Duration::from_millis(10);
@@ -24,6 +24,9 @@ const MAX_DELAY: Duration = Duration::from_secs(5);
 
 /// A connection to the shim of one run.
 pub(super) struct Connection {
+    /// The agent's stdout, while the shim has lent it. Before the state: its use ends before the connection, which is how a shim knows that
+    /// it can continue.
+    lent: Option<BorrowedOutput>,
     dir: ProcessDir,
     marker: Marker,
     state: State,
@@ -68,6 +71,8 @@ struct Input {
 pub(super) enum Event {
     /// The shim sent a report.
     Report(Report),
+    /// Lent output has grown, or is to be returned.
+    Output,
     /// The connection is broken. The shim is being looked for.
     Broken,
     /// The search has ended. A shim that is alive must be passed to [`Connection::resume`].
@@ -82,7 +87,7 @@ impl Connection {
             Some((commands, reports)) => State::Connected { commands: Some(commands), reports },
             None => State::Closed,
         };
-        Self { dir, marker, state, broken: 0, unconfirmed: VecDeque::new(), journal, time_limit: TimeLimit::Unsent }
+        Self { lent: None, dir, marker, state, broken: 0, unconfirmed: VecDeque::new(), journal, time_limit: TimeLimit::Unsent }
     }
 
     /// Whether there is a shim, even if it cannot be reached now.
@@ -95,10 +100,40 @@ impl Connection {
         matches!(self.state, State::Broken(_))
     }
 
+    /// The agent's stdout, if it is lent.
+    pub(super) fn lent(&self) -> Option<&BorrowedOutput> {
+        self.lent.as_ref()
+    }
+
+    /// Begins to move the output of the agent itself, with the pipe that came with the last report. `out` is the length of the file, and
+    /// `max_out` its maximum. What cannot be used is returned.
+    pub(super) fn borrow(&mut self, out: u64, max_out: u64) {
+        let State::Connected { reports, .. } = &mut self.state else { return };
+        let borrowed = match reports.take_descriptor() {
+            Some(pipe) => BorrowedOutput::begin(pipe, &self.dir.out(), out, max_out),
+            None => Err(io::Error::new(io::ErrorKind::InvalidData, "a shim lent its output without a pipe")),
+        };
+        match borrowed {
+            Ok(borrowed) => self.lent = Some(borrowed),
+            Err(error) => {
+                tracing::debug!(run.id = self.marker.value(), %error, "could not borrow the output of an agent");
+                self.send(&ShimCommand::Return {});
+            }
+        }
+    }
+
+    /// Ends the use of lent output, and tells the shim. Returns the length of the file, if there was any.
+    pub(super) fn return_output(&mut self) -> Option<u64> {
+        let length = self.lent.take().map(BorrowedOutput::into_length)?;
+        self.send(&ShimCommand::Return {});
+        Some(length)
+    }
+
     /// Sends what is queued, and waits for the next event; forever if the connection is closed. Cancel-safe.
     pub(super) async fn event(&mut self) -> Event {
         loop {
-            match &mut self.state {
+            let Self { lent, state, .. } = &mut *self;
+            match state {
                 State::Connected { commands, reports } => {
                     let is_sending = commands.as_ref().is_some_and(|commands| !commands.is_idle());
                     tokio::select! {
@@ -111,6 +146,7 @@ impl Connection {
                             self.confirm_inputs();
                             return Event::Report(report);
                         }
+                        () = output_change(lent.as_ref()), if lent.is_some() => return Event::Output,
                         flushed = flush(commands), if is_sending => if flushed.is_err() {
                             // The shim may have sent its last reports before it exited. They end with the end of the stream.
                             *commands = None;
@@ -133,6 +169,7 @@ impl Connection {
             broken => MIN_DELAY.saturating_mul(2_u32.saturating_pow(broken - 1)).min(MAX_DELAY),
         };
         self.broken += 1;
+        self.lent = None;
         let (dir, marker) = (self.dir.clone(), self.marker.clone());
         self.state = State::Broken(Box::pin(async move {
             tokio::time::sleep(delay).await;
@@ -142,6 +179,7 @@ impl Connection {
 
     /// Kills a shim that cannot be reached, with its agent. The result is an [`Event::Found`].
     pub(super) fn kill_shim(&mut self) {
+        self.lent = None;
         let (dir, marker) = (self.dir.clone(), self.marker.clone());
         self.state = State::Broken(Box::pin(async move { shim::kill(&dir, &marker).await }));
     }
@@ -162,6 +200,7 @@ impl Connection {
 
     /// Ends the connection, because the shim has nothing more to do.
     pub(super) fn close(&mut self) {
+        self.lent = None;
         self.state = State::Closed;
         self.unconfirmed = VecDeque::new();
     }
@@ -230,6 +269,12 @@ impl TimeLimit {
             Self::Lifted => None,
         };
         Some(ShimCommand::SetTimeLimit { left_ms })
+    }
+}
+
+async fn output_change(lent: Option<&BorrowedOutput>) {
+    if let Some(lent) = lent {
+        lent.changed().await;
     }
 }
 

@@ -8,12 +8,14 @@
 //! The process itself belongs to the shim. The task may therefore end, and the task of a later server continues: it decodes the same
 //! output with a new parser, and what the log already covers is only summarized in a [`History`].
 
+mod borrowing;
 mod connection;
 mod decoder;
 mod end_state;
 mod ending;
 mod history;
 mod in_process;
+mod lending;
 mod program;
 mod replay;
 #[cfg(test)]

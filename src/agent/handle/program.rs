@@ -1,6 +1,6 @@
 //! An agent that is a program: one task that owns the connection to its shim, its output and its parser.
 //!
-//! `ending` continues this module with everything that brings the program to its end.
+//! `borrowing` continues this module with the output that the shim lends, `ending` with everything that brings the program to its end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::connection::{Connection, Event};
 use super::decoder::OutputDecoder;
 use super::end_state::{Deadline, EndState, Finish, Gone};
+use super::lending::Lending;
 use super::replay::{Outputs, Replayed, Stream, received, replay};
 use super::{
     AgentEnd, AgentHandle, Command, Control, Delivery, Link, Logged, OutputCheckpoint, ReattachedAgent, Restrictions, SLACK, Update, link,
@@ -135,13 +136,13 @@ async fn end_unreadable(program: RunningProgram, found: Found, error: &std::io::
 pub(super) struct Supervisor {
     pub(super) program: RunningProgram,
     /// `None` once reading failed.
-    outputs: Option<Outputs>,
+    pub(super) outputs: Option<Outputs>,
     pub(super) connection: Connection,
     pub(super) decoder: OutputDecoder,
     /// How much of the output and of the commands the decoder has processed.
     checkpoint: OutputCheckpoint,
     /// How much output there is.
-    spooled: Spooled,
+    pub(super) spooled: Spooled,
     /// How much of it the driver has taken: bytes of stdout and stderr.
     taken: (u64, u64),
     /// How much of it was acknowledged to the shim.
@@ -149,6 +150,7 @@ pub(super) struct Supervisor {
     /// Reports of new output since then, and how many of them the shim sends without an acknowledgement.
     unacknowledged: u32,
     max_unacknowledged: u32,
+    pub(super) lending: Lending,
     /// Output was read since the last update.
     active: bool,
     pub(super) stdin_open: bool,
@@ -176,6 +178,7 @@ impl Supervisor {
             acknowledged: (0, 0),
             unacknowledged: 0,
             max_unacknowledged: 1,
+            lending: Lending::default(),
             active: false,
             stdin_open: true,
             silence_at: None,
@@ -203,6 +206,7 @@ impl Supervisor {
             Ok(greeting) => {
                 this.spooled = greeting.spooled;
                 this.max_unacknowledged = greeting.reports_before_ack;
+                this.lending.note_greeting(&greeting);
                 this.exited = greeting.exit.is_some();
                 this.ending.stop_sent = (greeting.stopping == Some(StoppedBy::Command)).then_some(this.program.grace.stop);
                 left = greeting.left_ms.map(|left| Duration::from_millis(left).saturating_sub(SLACK));
@@ -224,15 +228,17 @@ impl Supervisor {
         if let Some(restored) = self.restored.take()
             && updates.send(restored).await.is_err()
         {
-            return self.abandon().await;
+            return Box::pin(self.abandon()).await;
         }
         self.send_input(None);
         self.acknowledge();
+        self.borrow_output();
         self.restart_silence();
         while !self.is_over() {
             let deadline = self.ending.deadline_at();
             // Output that has not been read yet, or that a broken connection does not report, is no silence.
-            let silence = self.silence_at.filter(|_| self.outputs.is_some() && !self.has_unread() && !self.connection.is_broken());
+            let is_idle = !self.has_unread() && !self.has_unnoted_output() && !self.connection.is_broken();
+            let silence = self.silence_at.filter(|_| self.outputs.is_some() && is_idle);
             tokio::select! {
                 permit = updates.reserve(), if self.decoder.has_items() || self.active => match permit {
                     Ok(permit) => {
@@ -244,7 +250,7 @@ impl Supervisor {
                             permit.send(Update::Activity);
                         }
                     }
-                    Err(_driver_gone) => return self.abandon().await,
+                    Err(_driver_gone) => return Box::pin(self.abandon()).await,
                 },
                 // No further read while that much waits for the driver: without an acknowledgement the shim stops reading, too.
                 () = tokio::task::yield_now(), if self.may_read() => self.read(),
@@ -262,7 +268,7 @@ impl Supervisor {
                         return;
                     }
                     Some(command) => self.handle_control(command),
-                    None => return self.abandon().await,
+                    None => return Box::pin(self.abandon()).await,
                 },
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => self.handle_deadline(),
                 () = sleep_until(silence.unwrap_or_else(Instant::now)), if silence.is_some() => {
@@ -270,7 +276,7 @@ impl Supervisor {
                 }
             }
         }
-        self.report_end().await;
+        Box::pin(self.report_end()).await;
     }
 
     /// The end is reported only after all output before it was decoded and taken.
@@ -295,6 +301,7 @@ impl Supervisor {
     pub(super) fn handle_event(&mut self, event: Event) {
         match event {
             Event::Report(report) => self.handle_report(report),
+            Event::Output => self.note_output(),
             Event::Broken => {
                 tracing::warn!(run.id = self.program.marker.value(), "the connection to a shim broke");
                 self.limit_unreachable();
@@ -304,13 +311,15 @@ impl Supervisor {
                 (self.acknowledged, self.unacknowledged) = (self.taken, 0);
                 self.connection.resume(commands, reports, self.taken);
                 self.max_unacknowledged = greeting.reports_before_ack;
+                self.lending.note_greeting(&greeting);
                 self.ending.deadline.take_if(|deadline| matches!(deadline, Deadline::Unreachable(_)));
                 if let Some(grace) = self.ending.stop_sent.filter(|_| greeting.stopping.is_none()) {
                     self.send_to_shim(&ShimCommand::Stop { grace_ms: millis(grace) });
                 }
                 self.handle_report(Report::Spooled(greeting.spooled));
-                if let Some(exit) = greeting.exit {
-                    self.handle_report(Report::Exited { exit });
+                match greeting.exit {
+                    Some(exit) => self.handle_report(Report::Exited { exit }),
+                    None => self.borrow_output(),
                 }
             }
             Event::Found(Found::Ended(record)) => self.set_gone(Gone::Ended(record)),
@@ -321,12 +330,21 @@ impl Supervisor {
     fn handle_report(&mut self, report: Report) {
         match report {
             Report::Spooled(spooled) if self.outputs.is_some() => {
-                (self.spooled, self.unacknowledged) = (spooled, self.unacknowledged + 1);
+                // The shim does not know the length of output that it has lent.
+                let out = self.spooled.out.max(spooled.out);
+                self.borrow_output_again(out - self.spooled.out);
+                (self.spooled, self.unacknowledged) = (Spooled { out, ..spooled }, self.unacknowledged + 1);
             }
-            Report::Hello(greeting) => self.max_unacknowledged = greeting.reports_before_ack,
-            Report::Started { .. } | Report::Spooled(_) => {}
+            Report::Hello(greeting) => {
+                self.max_unacknowledged = greeting.reports_before_ack;
+                self.lending.note_greeting(&greeting);
+            }
+            Report::Started { .. } => self.borrow_output(),
+            Report::Lent { out, max_out } => self.accept_output(out, max_out),
+            Report::Spooled(_) => {}
             Report::Exited { .. } => {
                 self.exited = true;
+                self.return_output();
                 self.ending.cancel_deadline();
             }
             Report::NotStarted { message, resource_exhausted } => self.set_gone(Gone::NotStarted { message, resource_exhausted }),
@@ -378,6 +396,9 @@ impl Supervisor {
         if let Err(error) = read {
             self.abandon_output(&error);
         }
+        if let Some(lent) = self.connection.lent() {
+            lent.set_read(self.checkpoint.out);
+        }
         self.send_input(None);
         self.restart_silence();
         if !self.decoder.has_items() {
@@ -392,6 +413,7 @@ impl Supervisor {
     /// Ends a program whose output cannot be read any more. If its shim is dead, what was read is all there is.
     fn abandon_output(&mut self, error: &std::io::Error) {
         self.outputs = None;
+        self.return_output();
         match self.gone.take() {
             None => {
                 let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read: {error}"));
@@ -415,11 +437,16 @@ impl Supervisor {
     /// Not every time: each acknowledgement costs a lone event a quarter of its latency, and the shim as much as the event itself.
     fn acknowledge(&mut self) {
         self.taken = (self.checkpoint.out, self.checkpoint.err);
-        let due = self.unacknowledged >= self.max_unacknowledged.div_ceil(2) || self.taken.0 - self.acknowledged.0 >= UNACKED_BYTES / 2;
+        let is_much = self.connection.lent().is_none() && self.taken.0 - self.acknowledged.0 >= UNACKED_BYTES / 2;
+        let due = self.unacknowledged >= self.max_unacknowledged.div_ceil(2) || is_much;
         if due && self.taken != self.acknowledged {
-            (self.acknowledged, self.unacknowledged) = (self.taken, 0);
-            self.send_to_shim(&ShimCommand::Ack { out: self.taken.0, err: self.taken.1 });
+            self.send_acknowledgement();
         }
+    }
+
+    pub(super) fn send_acknowledgement(&mut self) {
+        (self.acknowledged, self.unacknowledged) = (self.taken, 0);
+        self.send_to_shim(&ShimCommand::Ack { out: self.taken.0, err: self.taken.1 });
     }
 
     pub(super) fn send_to_shim(&mut self, command: &ShimCommand) {

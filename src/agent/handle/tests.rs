@@ -223,6 +223,10 @@ impl TestShim {
     }
 
     async fn greet(&mut self, spooled: Spooled) {
+        self.greet_as(spooled, false).await;
+    }
+
+    async fn greet_as(&mut self, spooled: Spooled, lends: bool) {
         assert!(matches!(self.command().await.0, ShimCommand::Hello { .. }));
         let greeting = Greeting {
             protocol: PROTOCOL,
@@ -233,6 +237,7 @@ impl TestShim {
             spooled,
             handover: String::new(),
             reports_before_ack: 8,
+            lends,
         };
         self.report(&Report::Hello(greeting)).await;
     }
@@ -357,4 +362,99 @@ async fn input_is_kept_only_until_it_is_recorded() {
     assert!(connection.is_open() && connection.is_broken());
     connection.close();
     assert!(!connection.is_open());
+}
+
+/// Sends the pipe of the agent's stdout along with a report.
+#[cfg(target_os = "linux")]
+fn lend(shim: &TestShim, pipe: &std::io::PipeReader, out: u64) {
+    use std::os::fd::AsFd as _;
+
+    let line = serde_json::to_string(&Report::Lent { out, max_out: 1000 }).unwrap() + "\n";
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = rustix::net::SendAncillaryBuffer::new(&mut space);
+    let descriptors = [pipe.as_fd()];
+    assert!(control.push(rustix::net::SendAncillaryMessage::ScmRights(&descriptors)));
+    let stream: &UnixStream = shim.writer.as_ref();
+    let bytes = [std::io::IoSlice::new(line.as_bytes())];
+    assert_eq!(rustix::net::sendmsg(stream, &bytes, &mut control, rustix::net::SendFlags::empty()).unwrap(), line.len());
+}
+
+#[cfg(target_os = "linux")]
+async fn lines_of(handle: &mut AgentHandle, count: usize) -> (Vec<String>, u64) {
+    let (mut lines, mut out) = (Vec::new(), 0);
+    while lines.len() < count {
+        if let Update::Items { items, checkpoint } = handle.next().await {
+            out = checkpoint.out;
+            lines.extend(items.into_iter().map(|item| match item {
+                Item::Event(StreamEvent::Raw { line }) => line,
+                other => panic!("{other:?}"),
+            }));
+        }
+    }
+    (lines, out)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn output_that_a_shim_lends_is_moved_decoded_and_returned_when_the_agent_exits() {
+    let (mut handle, mut shim, _listener, dir) = running();
+    let files = ProcessDir::new(dir.path().to_owned());
+    append(&files.out(), "zero\n");
+    shim.greet_as(Spooled::default(), true).await;
+    assert_eq!(shim.input().await, "prompt\n");
+    shim.report(&Report::Started { agent: dead() }).await;
+    assert_eq!(shim.command().await.0, ShimCommand::Lend {});
+    let (pipe, mut agent) = std::io::pipe().unwrap();
+    lend(&shim, &pipe, 5);
+    assert_eq!(lines_of(&mut handle, 1).await, (vec!["zero".to_owned()], 5), "what the shim had stored");
+    for line in ["one\n", "two\n"] {
+        agent.write_all(line.as_bytes()).unwrap();
+        assert_eq!(lines_of(&mut handle, 1).await.0, [line.trim_end()]);
+    }
+    assert_eq!(std::fs::read(files.out()).unwrap(), b"zero\none\ntwo\n");
+    // A late report of the shim, which does not know the length, takes nothing back.
+    shim.report(&Report::Spooled(Spooled { out: 5, err: 0, ..Spooled::default() })).await;
+    agent.write_all(b"three\n").unwrap();
+    assert_eq!(lines_of(&mut handle, 1).await, (vec!["three".to_owned()], 19));
+    shim.report(&Report::Exited { exit: Exit::Code(0) }).await;
+    while shim.command().await.0 != (ShimCommand::Return {}) {}
+    assert_eq!(shim.command().await.0, ShimCommand::Ack { out: 19, err: 0 }, "or the shim would take the server to be behind");
+    agent.write_all(b"four\n").unwrap();
+    drop(agent);
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut &pipe, &mut rest).unwrap();
+    assert_eq!(rest, "four\n", "the shim handles the end");
+    append(&files.out(), &rest);
+    let spooled = Spooled { out: 24, out_ended: true, err_ended: true, ..Spooled::default() };
+    shim.report(&Report::Ended(Box::new(ExitRecord { exit: Some(Exit::Code(0)), spooled, ..ExitRecord::default() }))).await;
+    assert_eq!(lines_of(&mut handle, 1).await, (vec!["four".to_owned()], 24));
+    assert!(matches!(handle.next().await, Update::Ended(_)));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn lent_output_is_no_longer_touched_when_the_connection_to_the_shim_has_ended() {
+    let (mut handle, mut shim, listener, dir) = running();
+    let files = ProcessDir::new(dir.path().to_owned());
+    append(&files.out(), "");
+    shim.greet_as(Spooled::default(), true).await;
+    shim.report(&Report::Started { agent: dead() }).await;
+    while shim.command().await.0 != (ShimCommand::Lend {}) {}
+    let (pipe, mut agent) = std::io::pipe().unwrap();
+    lend(&shim, &pipe, 0);
+    agent.write_all(b"one\n").unwrap();
+    assert_eq!(lines_of(&mut handle, 1).await.0, ["one"]);
+    drop(shim);
+    let mut shim = TestShim::new(listener.accept().await.unwrap().0);
+    agent.write_all(b"two\n").unwrap();
+    let mut two = [0; 4];
+    std::io::Read::read_exact(&mut &pipe, &mut two).unwrap();
+    append(&files.out(), "two\n");
+    shim.greet_as(Spooled { out: 8, ..Spooled::default() }, true).await;
+    assert_eq!(lines_of(&mut handle, 1).await, (vec!["two".to_owned()], 8));
+    while shim.command().await.0 != (ShimCommand::Lend {}) {}
+    lend(&shim, &pipe, 8);
+    agent.write_all(b"three\n").unwrap();
+    assert_eq!(lines_of(&mut handle, 1).await, (vec!["three".to_owned()], 14));
+    assert_eq!(std::fs::read(files.out()).unwrap(), b"one\ntwo\nthree\n");
 }

@@ -1,20 +1,22 @@
 //! The server's side of a connection to a shim.
 
-use std::io;
-use std::os::fd::AsRawFd;
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::protocol::MAX_LINE;
 use super::{Greeting, InputCommand, PROTOCOL, ProcessDir, Report, ShimCommand};
 
-/// Bytes per read; most reports are far shorter.
-const READ_SIZE: usize = 4 * 1024;
+/// Bytes per read, which each connection keeps; most reports are far shorter.
+const READ_SIZE: usize = 1024;
 /// Time limit for the greeting of a shim. It does nothing else meanwhile, so a second would be long.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -36,6 +38,8 @@ pub struct ReportReceiver {
     start: usize,
     /// Offset up to which no newline was found.
     searched: usize,
+    /// The descriptor that was received last, until it is taken.
+    descriptor: Option<OwnedFd>,
 }
 
 /// Opens a connection over `stream` by sending hello.
@@ -43,7 +47,7 @@ pub(crate) fn begin(stream: UnixStream) -> (CommandSender, ReportReceiver) {
     let (reader, writer) = stream.into_split();
     let mut commands = CommandSender { half: writer, unsent: Vec::new(), sent: 0 };
     commands.send(&ShimCommand::Hello { protocol: PROTOCOL });
-    (commands, ReportReceiver { half: reader, received: Vec::new(), start: 0, searched: 0 })
+    (commands, ReportReceiver { half: reader, received: Vec::new(), start: 0, searched: 0, descriptor: None })
 }
 
 /// Reconnects to the living shim of a run. From then on it ignores earlier servers.
@@ -148,9 +152,40 @@ impl ReportReceiver {
             if self.received.len() > MAX_LINE {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a shim sent a line over the maximum length"));
             }
-            self.received.reserve(READ_SIZE);
-            if self.half.read_buf(&mut self.received).await? == 0 {
+            if self.receive().await? == 0 {
                 return Ok(None);
+            }
+        }
+    }
+
+    /// The descriptor that was sent along with the last report, if there is one.
+    pub fn take_descriptor(&mut self) -> Option<OwnedFd> {
+        self.descriptor.take()
+    }
+
+    /// Receives what has arrived. Cancel-safe.
+    async fn receive(&mut self) -> io::Result<usize> {
+        let end = self.received.len();
+        loop {
+            self.half.readable().await?;
+            self.received.resize(end + READ_SIZE, 0);
+            let (stream, buffer) = (self.half.as_ref(), &mut self.received[end..]);
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let received = stream.try_io(Interest::READABLE, || {
+                Ok(recvmsg(stream, &mut [IoSliceMut::new(buffer)], &mut control, RecvFlags::CMSG_CLOEXEC)?.bytes)
+            });
+            self.received.truncate(end + received.as_ref().map_or(0, |count| *count));
+            let descriptors = control.drain().filter_map(|message| match message {
+                RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+                _ => None,
+            });
+            if let Some(descriptor) = descriptors.flatten().last() {
+                self.descriptor = Some(descriptor);
+            }
+            match received {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                received => return received,
             }
         }
     }
@@ -170,6 +205,8 @@ impl ReportReceiver {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+
     use super::super::Spooled;
     use super::*;
 

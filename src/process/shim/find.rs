@@ -26,7 +26,7 @@ pub enum Found {
         /// Receives its reports.
         reports: ReportReceiver,
         /// Its greeting.
-        greeting: Greeting,
+        greeting: Box<Greeting>,
     },
     /// It ended while no server was running, and its shim has exited.
     Ended(Box<ExitRecord>),
@@ -83,7 +83,7 @@ async fn search(dir: &ProcessDir, marker: &Marker) -> Option<Found> {
     loop {
         // Before the exit record: the shim may still be waiting with its handover.
         let error = match client::reattach(dir).await {
-            Ok((commands, reports, greeting)) => return Some(Found::Alive { commands, reports, greeting }),
+            Ok((commands, reports, greeting)) => return Some(Found::Alive { commands, reports, greeting: Box::new(greeting) }),
             Err(error) => error,
         };
         // Before the exit record, too: a shim writes it before it exits.

@@ -5,6 +5,12 @@
 //! appends it to a file in the process directory and reports the length of that file, and the server reads the file. Live output and output
 //! that is read again after a restart therefore take the same path, and a slow server holds nothing in a socket.
 //!
+//! **Lent output.** A server that keeps up borrows the pipe of the agent's stdout ([`ShimCommand::Lend`]) and moves the output into the
+//! same file itself, which spares each line of output a wake-up of the shim. Only one of the two moves output: the shim waits until the server
+//! returns the pipe, or until the connection ends. A server therefore stops using the pipe before it closes the connection, and a server
+//! that dies can use it no more when the connection ends. Output is moved by one system call (`splice`), so it is in the pipe or in the file
+//! at any moment, also when the server is killed.
+//!
 //! **Versions.** The server sends [`ShimCommand::Hello`], the shim answers with [`Report::Hello`] and its own version, and both use the
 //! lower of the two. Within a version fields may be added, which the other side ignores; a shim ignores commands that it does not know. A
 //! server supports shims of the previous release, because they hold its runs during an upgrade.
@@ -35,6 +41,9 @@ pub const REPORTS_BEFORE_ACK: u32 = 8;
 /// Unacknowledged bytes of stdout beyond which a shim sends no further reports: an agent that writes much is read when the server has time
 /// for it.
 pub const UNACKED_BYTES: u64 = 16 * 1024;
+
+/// Whether shims of this program lend the agent's stdout: `splice` exists on Linux only.
+pub const LENDS: bool = cfg!(target_os = "linux");
 
 /// A command from a server to a shim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +76,10 @@ pub enum ShimCommand {
         /// Milliseconds between TERM and KILL; 0 for KILL immediately.
         grace_ms: u64,
     },
+    /// Asks for the pipe of the agent's stdout. Answered with [`Report::Lent`], or not at all if there is nothing to lend.
+    Lend {},
+    /// The server has stopped using the pipe, and the file has all that it has taken from it.
+    Return {},
     /// The server has stored the end, and the handover is no longer needed. Ignored before the end.
     Release {},
 }
@@ -141,6 +154,13 @@ pub enum Report {
     /// Length of the agent's output. Repeated when it has grown, as often as [`Greeting::reports_before_ack`] allows, and after each
     /// acknowledgement.
     Spooled(Spooled),
+    /// The pipe of the agent's stdout, sent along with this report. The server is to append its content to the file.
+    Lent {
+        /// Present length of the file.
+        out: u64,
+        /// Length beyond which the server returns the pipe, so that the shim stops the agent.
+        max_out: u64,
+    },
     /// The agent's process has exited. Its pipes and its descendants may still exist.
     Exited {
         /// How it exited.
@@ -172,6 +192,9 @@ pub struct Greeting {
     /// How many times it reports more output without an acknowledgement: [`REPORTS_BEFORE_ACK`], or 1 for a shim of an earlier release.
     #[serde(default = "once")]
     pub reports_before_ack: u32,
+    /// Whether it knows [`ShimCommand::Lend`].
+    #[serde(default)]
+    pub lends: bool,
 }
 
 fn once() -> u32 {

@@ -2,6 +2,7 @@
 
 mod connections;
 mod handover;
+mod lending;
 mod limits;
 mod startup;
 mod termination;

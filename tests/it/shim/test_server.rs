@@ -1,7 +1,8 @@
 //! A minimal server: starts a shim, sends commands and reads reports, synchronously.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use openrunner::process::Containment;
 use openrunner::process::shim::{ExitRecord, Greeting, Identity, InputCommand, PROTOCOL, ProcessDir, Report, ShimCommand, StartCommand};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use tempfile::TempDir;
 
 use crate::support::{carrying, is_alive};
@@ -166,6 +168,36 @@ impl TestServer {
     pub(super) fn input(&mut self, call: &str, bytes: &[u8], close: bool) {
         self.send(&ShimCommand::Input(InputCommand { at: 0, call: Some(call.into()), close, size: bytes.len() as u64 }));
         self.say_bytes(bytes);
+    }
+
+    /// Asks for the agent's stdout. Returns the length of its file, and the pipe. Skips all other reports.
+    pub(super) fn borrow(&mut self) -> (u64, OwnedFd) {
+        // What was received before the question contains no answer.
+        let mut received = self.reports.buffer().to_vec();
+        self.reports.consume(received.len());
+        received.drain(..received.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1));
+        self.send(&ShimCommand::Lend {});
+        let mut pipe = None;
+        loop {
+            let mut byte = [0];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let count = recvmsg(&self.stream, &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::empty()).expect("a report").bytes;
+            assert_eq!(count, 1, "the shim is there");
+            for message in control.drain() {
+                if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                    pipe = descriptors.last();
+                }
+            }
+            received.extend_from_slice(&byte);
+            if !received.ends_with(b"\n") {
+                continue;
+            }
+            if let Report::Lent { out, .. } = serde_json::from_slice(&received).expect("a report") {
+                return (out, pipe.expect("the pipe comes with the report"));
+            }
+            received.clear();
+        }
     }
 
     pub(super) fn stop(&mut self, grace_ms: u64) {

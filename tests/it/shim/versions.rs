@@ -38,6 +38,7 @@ fn reports_of_a_version_1_shim_are_parsed() {
         spooled: Spooled::default(),
         handover: String::new(),
         reports_before_ack: 1,
+        lends: false,
     };
     let again = Greeting { agent: Some(AGENT), left_ms: Some(599_996), spooled: line, ..nothing.clone() };
     let expected = [

@@ -1,17 +1,19 @@
 //! One connection to a server: commands in, reports out, never blocking.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::event::PollFlags;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use serde_json::value::RawValue;
 
 use crate::process::shim::protocol::{InputCommand, MAX_INPUT, MAX_LINE, Report, ShimCommand};
 
 /// The commands of this protocol version. Any other command comes from a newer server and is skipped.
-const COMMAND_NAMES: [&str; 7] = ["hello", "start", "input", "ack", "set_time_limit", "stop", "release"];
+const COMMAND_NAMES: [&str; 9] = ["hello", "start", "input", "ack", "set_time_limit", "stop", "lend", "return", "release"];
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -149,6 +151,29 @@ impl Connection {
         self.flush();
     }
 
+    /// Sends a report together with a descriptor. Returns whether it was sent; it is not if other reports wait to be sent.
+    pub(super) fn send_with(&mut self, report: &Report, descriptor: BorrowedFd<'_>) -> bool {
+        if !self.is_flushed() || self.closed {
+            return false;
+        }
+        let Ok(mut line) = serde_json::to_vec(report) else { return false };
+        line.push(b'\n');
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [descriptor];
+        if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+            return false;
+        }
+        // A descriptor arrives with the first byte of its message.
+        match rustix::net::sendmsg(&self.stream, &[IoSlice::new(&line)], &mut control, SendFlags::NOSIGNAL) {
+            Ok(count) => {
+                self.outbox.extend_from_slice(&line[count..]);
+                true
+            }
+            Err(_later_or_never) => false,
+        }
+    }
+
     /// Sends as much as the socket accepts.
     pub(super) fn flush(&mut self) {
         while !self.outbox.is_empty() && !self.closed {
@@ -238,6 +263,8 @@ mod tests {
             ShimCommand::Ack { out: 0, err: 0 },
             ShimCommand::SetTimeLimit { left_ms: None },
             ShimCommand::Stop { grace_ms: 0 },
+            ShimCommand::Lend {},
+            ShimCommand::Return {},
             ShimCommand::Release {},
         ];
         let names = commands.map(|command| match serde_json::to_value(command).unwrap() {

@@ -17,7 +17,7 @@ use super::time_limits::{TimeLimits, UNATTENDED_LIMIT};
 use crate::process::identity::boot_id;
 use crate::process::shim::ProcessDir;
 use crate::process::shim::protocol::{
-    ExitRecord, Greeting, InputCommand, PROTOCOL, REPORTS_BEFORE_ACK, Report, ShimCommand, Spooled, StoppedBy, UNACKED_BYTES,
+    ExitRecord, Greeting, InputCommand, LENDS, PROTOCOL, REPORTS_BEFORE_ACK, Report, ShimCommand, Spooled, StoppedBy, UNACKED_BYTES,
 };
 use crate::process::{Exit, Identity, Tail};
 
@@ -29,6 +29,8 @@ const BUFFER_SIZE: usize = 64 * 1024;
 const REAP_INTERVAL: Duration = Duration::from_secs(1);
 /// Interval between attempts to write the exit record.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the shim waits after the agent's exit for a server to return the lent output. A server that lives returns it at once.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the shim waits at the end for a server that does not read. The server finds the same in the process directory.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -63,6 +65,8 @@ pub(super) struct EventLoop {
     names_are_durable: bool,
     /// The output that the connected server knows about.
     reported: Spooled,
+    /// When the output is taken back from a server that does not return it.
+    take_back_at: Option<Instant>,
     /// Reports since the last acknowledgement, and the acknowledged length of stdout.
     reports_since_ack: u32,
     acked: u64,
@@ -93,6 +97,7 @@ impl EventLoop {
             released,
             names_are_durable: false,
             reported: Spooled::default(),
+            take_back_at: None,
             reports_since_ack: 0,
             acked: 0,
             buffer: vec![0; BUFFER_SIZE],
@@ -106,6 +111,9 @@ impl EventLoop {
             self.reap(now);
             self.receive_next(now);
             self.enforce_limits(now);
+            if self.take_back_at.is_some_and(|at| now >= at) {
+                self.take_back_output();
+            }
             let next = self.agent.termination.advance(now, !(self.agent.out.has_ended() && self.agent.err.has_ended()));
             match next {
                 Next::Over => break now,
@@ -115,7 +123,7 @@ impl EventLoop {
                 }
                 Next::Wait(until) => {
                     self.report_progress();
-                    self.wait(now, [until, self.limit()].into_iter().flatten().min());
+                    self.wait(now, [until, self.limit(), self.take_back_at].into_iter().flatten().min());
                 }
             }
         };
@@ -210,6 +218,7 @@ impl EventLoop {
                 let exit = if self.agent.is_monitor { exit_of(status).of_monitored() } else { exit_of(status) };
                 self.agent.exit_handle = None;
                 self.agent.termination.exited(now, exit);
+                self.take_back_at = self.agent.out.is_lent().then_some(now + RETURN_TIMEOUT);
                 self.listener.send(&Report::Exited { exit });
             }
         }
@@ -218,7 +227,10 @@ impl EventLoop {
     fn receive_next(&mut self, now: Instant) {
         loop {
             match self.listener.receive_next() {
-                Inbound::NewServer => self.send_greeting(now),
+                Inbound::NewServer => {
+                    self.take_back_output();
+                    self.send_greeting(now);
+                }
                 Inbound::Message(Message::Command(command)) => self.handle_command(now, &command),
                 Inbound::Message(Message::Input(command, pieces)) => {
                     if self.accept_input(&command, pieces).is_err() {
@@ -228,7 +240,27 @@ impl EventLoop {
                 Inbound::Nothing => break,
             }
         }
+        if self.listener.server().is_none() {
+            self.take_back_output();
+        }
         self.agent.time_limits.set_attended(now, self.listener.server().is_some());
+    }
+
+    /// Lends the agent's stdout to the server. Not to one that it may not return it in time: the end is handled here alone.
+    fn lend_output(&mut self) {
+        if !LENDS || !self.agent.termination.is_running() {
+            return;
+        }
+        let out = &mut self.agent.out;
+        let Some(pipe) = out.lendable() else { return };
+        if self.listener.send_with(&Report::Lent { out: out.stored(), max_out: out.max() }, pipe) {
+            out.set_lent();
+        }
+    }
+
+    fn take_back_output(&mut self) {
+        self.agent.out.take_back();
+        self.take_back_at = None;
     }
 
     /// Records input and passes it to the agent. A command is on the disk first: after a crash of the machine the next server must know
@@ -248,6 +280,8 @@ impl EventLoop {
             }
             ShimCommand::SetTimeLimit { left_ms } => self.agent.time_limits.set(now, left_ms.map(Duration::from_millis)),
             ShimCommand::Stop { grace_ms } => self.agent.termination.stop(now, StoppedBy::Command, Duration::from_millis(grace_ms)),
+            ShimCommand::Lend {} => self.lend_output(),
+            ShimCommand::Return {} => self.take_back_output(),
             ShimCommand::Release {} => self.released = self.ended.is_some(),
             // Already handled. Input arrives with its bytes, as another message.
             ShimCommand::Hello { .. } | ShimCommand::Start(_) | ShimCommand::Input(_) => {}
@@ -265,6 +299,7 @@ impl EventLoop {
             spooled: self.spooled(),
             handover: self.handover.clone(),
             reports_before_ack: REPORTS_BEFORE_ACK,
+            lends: LENDS,
         };
         self.listener.send(&Report::Hello(greeting));
         if let Some(record) = &self.ended {

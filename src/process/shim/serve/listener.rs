@@ -1,6 +1,7 @@
 //! Connections to servers: the newest server that has sent `hello` is the only one that is heard.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
@@ -96,6 +97,11 @@ impl Listener {
         if let Some(server) = &mut self.server {
             server.send(report);
         }
+    }
+
+    /// Sends a report to the server together with a descriptor. Returns whether it was sent.
+    pub(super) fn send_with(&mut self, report: &Report, descriptor: BorrowedFd<'_>) -> bool {
+        self.server.as_mut().is_some_and(|server| server.send_with(report, descriptor))
     }
 
     /// Sends as much as the socket accepts.

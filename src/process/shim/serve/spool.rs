@@ -16,6 +16,8 @@ pub(super) struct Spool {
     max: u64,
     /// Whether a write has failed: storing later output would leave a gap.
     broken: bool,
+    /// Whether the server moves the output from the pipe to the file.
+    lent: bool,
 }
 
 /// Result of a read.
@@ -38,15 +40,46 @@ impl Spool {
     /// If the pipe cannot be made non-blocking.
     pub(super) fn new(pipe: OwnedFd, file: File, max: u64) -> io::Result<Self> {
         set_nonblocking(&pipe)?;
-        Ok(Self { pipe: Some(pipe.into()), file, stored: 0, max, broken: false })
+        Ok(Self { pipe: Some(pipe.into()), file, stored: 0, max, broken: false, lent: false })
     }
 
-    /// The pipe, until the output has ended.
+    /// The pipe to wait for, until the output has ended and unless it is lent.
     pub(super) fn pipe(&self) -> Option<BorrowedFd<'_>> {
-        self.pipe.as_ref().map(AsFd::as_fd)
+        self.pipe.as_ref().filter(|_| !self.lent).map(AsFd::as_fd)
     }
 
-    /// Length of the file in bytes.
+    /// The pipe, to be lent to the server; `None` if the output has ended or can no longer be stored.
+    pub(super) fn lendable(&self) -> Option<BorrowedFd<'_>> {
+        self.pipe().filter(|_| !self.broken && self.stored < self.max)
+    }
+
+    /// The maximum size of the file.
+    pub(super) fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// Leaves the output to the server, which has received the pipe.
+    pub(super) fn set_lent(&mut self) {
+        self.lent = true;
+    }
+
+    /// Whether the server moves the output.
+    pub(super) fn is_lent(&self) -> bool {
+        self.lent
+    }
+
+    /// Takes the output back, if it is lent. What the server has stored is in the file.
+    pub(super) fn take_back(&mut self) {
+        if std::mem::take(&mut self.lent) {
+            match self.file.metadata() {
+                // Not less than before: the file is only truncated by tampering with it.
+                Ok(file) => self.stored = self.stored.max(file.len()),
+                Err(_unknown_length) => self.broken = true,
+            }
+        }
+    }
+
+    /// Length of the file in bytes; if it is lent, when it was.
     pub(super) fn stored(&self) -> u64 {
         self.stored
     }
@@ -58,13 +91,14 @@ impl Spool {
 
     /// Stops waiting for output.
     pub(super) fn abandon(&mut self) {
+        self.take_back();
         self.pipe = None;
     }
 
     /// Reads what is available, at most one buffer, and stores it. Output that cannot be stored is read as well: a full pipe would block
     /// the agent.
     pub(super) fn take<'a>(&mut self, buffer: &'a mut [u8]) -> ReadOutcome<'a> {
-        let Some(pipe) = &mut self.pipe else { return ReadOutcome::Nothing };
+        let Some(pipe) = self.pipe.as_mut().filter(|_| !self.lent) else { return ReadOutcome::Nothing };
         let bytes = match pipe.read(buffer) {
             Ok(0) => {
                 self.pipe = None;
@@ -77,7 +111,7 @@ impl Spool {
                 return ReadOutcome::Nothing;
             }
         };
-        let room = usize::try_from(self.max - self.stored).unwrap_or(usize::MAX);
+        let room = usize::try_from(self.max.saturating_sub(self.stored)).unwrap_or(usize::MAX);
         let wanted = &bytes[..bytes.len().min(room)];
         match self.append(wanted) {
             Err(_no_disk) => ReadOutcome::NoDisk(bytes),

@@ -26,7 +26,9 @@ use crate::process::identity::boot_id;
 use crate::process::launch::{Launcher, SHIM_SUBCOMMAND};
 use crate::process::process_set::ProcessSet;
 use crate::process::shim::ProcessDir;
-use crate::process::shim::protocol::{Greeting, PROTOCOL, ProcessRecord, REPORTS_BEFORE_ACK, Report, ShimCommand, Spooled, StartCommand};
+use crate::process::shim::protocol::{
+    Greeting, LENDS, PROTOCOL, ProcessRecord, REPORTS_BEFORE_ACK, Report, ShimCommand, Spooled, StartCommand,
+};
 use crate::process::{Identity, Marker, Tail, is_resource_exhausted};
 
 /// Time limit for the start command.
@@ -110,6 +112,7 @@ fn receive_start_command(server: &mut Connection) -> io::Result<Box<StartCommand
                 spooled: Spooled::default(),
                 handover: String::new(),
                 reports_before_ack: REPORTS_BEFORE_ACK,
+                lends: LENDS,
             })),
             Ok(Some(Message::Command(ShimCommand::Start(command)))) => return Ok(command),
             Ok(None) if !server.is_closed() => {
