@@ -37,6 +37,7 @@ mod injection;
 mod input;
 mod isolation;
 mod layers;
+mod lent_output;
 mod limit_wait;
 mod limits;
 mod mcp;

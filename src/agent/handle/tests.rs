@@ -458,3 +458,19 @@ async fn lent_output_is_no_longer_touched_when_the_connection_to_the_shim_has_en
     assert_eq!(lines_of(&mut handle, 1).await, (vec!["three".to_owned()], 14));
     assert_eq!(std::fs::read(files.out()).unwrap(), b"one\ntwo\nthree\n");
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_shim_of_an_earlier_release_is_not_asked_for_its_output() {
+    let (mut handle, mut shim, _listener, dir) = running();
+    let files = ProcessDir::new(dir.path().to_owned());
+    shim.greet(Spooled::default()).await;
+    assert_eq!(shim.input().await, "prompt\n");
+    shim.report(&Report::Started { agent: dead() }).await;
+    for round in 1..=4 {
+        append(&files.out(), "line\n");
+        shim.report(&Report::Spooled(Spooled { out: 5 * round, ..Spooled::default() })).await;
+        assert_eq!(lines_of(&mut handle, 1).await, (vec!["line".to_owned()], 5 * round));
+    }
+    assert_eq!(shim.command().await.0, ShimCommand::Ack { out: 20, err: 0 }, "the first command since the prompt");
+}

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
 use tokio::sync::Notify;
@@ -62,10 +63,13 @@ impl BorrowedOutput {
     /// Begins to append what is in `pipe` to the file `path`, whose length is `length`, until it would exceed `max`.
     ///
     /// # Errors
-    /// If the file cannot be opened, or the system is out of resources.
+    /// If the file cannot be opened or locked, or the system is out of resources.
     pub fn begin(pipe: OwnedFd, path: &Path, length: u64, max: u64) -> io::Result<Self> {
         let mover = MOVER.clone().ok_or(io::ErrorKind::Unsupported)?;
-        let source = Source { pipe, file: File::options().write(true).open(path)?, length, max };
+        let file = File::options().write(true).open(path)?;
+        // Not where files cannot be locked.
+        drop(Lock::new(&file)?);
+        let source = Source { pipe, file, length, max };
         let (id, output) = mover.add(source)?;
         Ok(Self { mover, id, output })
     }
@@ -123,6 +127,24 @@ struct Source {
     max: u64,
 }
 
+/// The right to move output to a file. A shim that takes its output back by force takes it, too, for good.
+struct Lock<'a>(&'a File);
+
+impl<'a> Lock<'a> {
+    /// Does not wait.
+    fn new(file: &'a File) -> io::Result<Self> {
+        flock(file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Self(file))
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        // It would end with the use of the file at the latest.
+        let _ = flock(self.0, FlockOperation::Unlock);
+    }
+}
+
 /// Result of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moved {
@@ -138,7 +160,9 @@ impl Source {
     /// Moves what is in the pipe to the end of the file, in one step: a server that is killed has moved it or not.
     fn advance(&mut self) -> Moved {
         let room = self.max.saturating_sub(self.length).min(MOVE);
-        // A shim that was not sure whether this server lives has taken the output back.
+        // A shim takes the output of an agent that has exited back from a server that does not return it. A server that was stopped, with
+        // all its threads, would otherwise continue between the next two lines and overwrite what the shim has stored.
+        let Ok(_lock) = Lock::new(&self.file) else { return Moved::Over };
         let is_ours = self.file.metadata().is_ok_and(|file| file.len() == self.length);
         if room == 0 || !is_ours {
             return Moved::Over;
@@ -267,6 +291,9 @@ impl Mover {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::os::fd::AsRawFd as _;
+
+    use rustix::fs::{MemfdFlags, SealFlags};
 
     use super::*;
 
@@ -352,6 +379,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nothing_is_moved_once_a_shim_has_taken_the_output_back_by_force() {
+        let (output, mut agent, mut shim, file) = lent(1000);
+        let by_shim = File::options().append(true).open(file.path()).unwrap();
+        flock(&by_shim, FlockOperation::NonBlockingLockExclusive).unwrap();
+        agent.write_all(b"one\n").unwrap();
+        drop(agent);
+        until_over(&output).await;
+        let mut rest = String::new();
+        io::Read::read_to_string(&mut shim, &mut rest).unwrap();
+        assert_eq!((rest.as_str(), output.length()), ("one\n", 0));
+        assert_eq!(std::fs::read(file.path()).unwrap(), b"");
+    }
+
+    #[tokio::test]
+    async fn output_for_which_there_is_no_space_is_left_to_the_shim() {
+        // A file that cannot grow.
+        let full = File::from(rustix::fs::memfd_create("full", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap());
+        (&full).write_all(b"stored\n").unwrap();
+        rustix::fs::fcntl_add_seals(&full, SealFlags::GROW).unwrap();
+        let path = format!("/proc/self/fd/{}", full.as_raw_fd());
+        let (mut shim, mut agent) = std::io::pipe().unwrap();
+        let output = BorrowedOutput::begin(shim.try_clone().unwrap().into(), path.as_ref(), 7, 1000).unwrap();
+        agent.write_all(b"one\n").unwrap();
+        drop(agent);
+        until_over(&output).await;
+        assert_eq!((output.into_length(), full.metadata().unwrap().len()), (7, 7));
+        let mut rest = String::new();
+        io::Read::read_to_string(&mut shim, &mut rest).unwrap();
+        assert_eq!(rest, "one\n");
+    }
+
+    #[tokio::test]
     async fn the_output_of_many_agents_is_moved_completely_and_in_order() {
         let mut agents: Vec<_> = (0..50).map(|_| lent(1 << 20)).collect();
         for round in 0..20 {
@@ -362,7 +421,7 @@ mod tests {
         for (number, (output, agent, _, file)) in agents.into_iter().enumerate() {
             drop(agent);
             until_over(&output).await;
-            let expected: String = (0..20).map(|round| format!("{number} {round}\n")).collect();
+            let expected = (0..20).fold(String::new(), |text, round| text + &format!("{number} {round}\n"));
             assert_eq!(std::fs::read_to_string(file.path()).unwrap(), expected);
         }
     }

@@ -9,7 +9,8 @@
 //! same file itself, which spares each line of output a wake-up of the shim. Only one of the two moves output: the shim waits until the server
 //! returns the pipe, or until the connection ends. A server therefore stops using the pipe before it closes the connection, and a server
 //! that dies can use it no more when the connection ends. Output is moved by one system call (`splice`), so it is in the pipe or in the file
-//! at any moment, also when the server is killed.
+//! at any moment, also when the server is killed. A server locks the file (`flock`) for each of its moves: a shim whose agent has exited takes
+//! the output back from a server that does not return it, which may be stopped, and keeps the lock from then on.
 //!
 //! **Versions.** The server sends [`ShimCommand::Hello`], the shim answers with [`Report::Hello`] and its own version, and both use the
 //! lower of the two. Within a version fields may be added, which the other side ignores; a shim ignores commands that it does not know. A

@@ -31,6 +31,10 @@ const REAP_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the shim waits after the agent's exit for a server to return the lent output. A server that lives returns it at once.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long it waits after the exit for a server that was stopped while it moved output, and how often it tries. Open pipes are waited for
+/// a little longer.
+const SEIZE_TIMEOUT: Duration = Duration::from_millis(1900);
+const SEIZE_INTERVAL: Duration = Duration::from_millis(20);
 /// How long the shim waits at the end for a server that does not read. The server finds the same in the process directory.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -65,8 +69,8 @@ pub(super) struct EventLoop {
     names_are_durable: bool,
     /// The output that the connected server knows about.
     reported: Spooled,
-    /// When the output is taken back from a server that does not return it.
-    take_back_at: Option<Instant>,
+    /// When the output is taken back from a server that does not return it, and from when regardless of what that server does.
+    take_back_at: Option<(Instant, Instant)>,
     /// Reports since the last acknowledgement, and the acknowledged length of stdout.
     reports_since_ack: u32,
     acked: u64,
@@ -111,9 +115,7 @@ impl EventLoop {
             self.reap(now);
             self.receive_next(now);
             self.enforce_limits(now);
-            if self.take_back_at.is_some_and(|at| now >= at) {
-                self.take_back_output();
-            }
+            self.seize_output(now);
             let next = self.agent.termination.advance(now, !(self.agent.out.has_ended() && self.agent.err.has_ended()));
             match next {
                 Next::Over => break now,
@@ -123,7 +125,7 @@ impl EventLoop {
                 }
                 Next::Wait(until) => {
                     self.report_progress();
-                    self.wait(now, [until, self.limit(), self.take_back_at].into_iter().flatten().min());
+                    self.wait(now, [until, self.limit(), self.take_back_at.map(|(at, _)| at)].into_iter().flatten().min());
                 }
             }
         };
@@ -218,7 +220,7 @@ impl EventLoop {
                 let exit = if self.agent.is_monitor { exit_of(status).of_monitored() } else { exit_of(status) };
                 self.agent.exit_handle = None;
                 self.agent.termination.exited(now, exit);
-                self.take_back_at = self.agent.out.is_lent().then_some(now + RETURN_TIMEOUT);
+                self.take_back_at = self.agent.out.is_lent().then_some((now + RETURN_TIMEOUT, now + SEIZE_TIMEOUT));
                 self.listener.send(&Report::Exited { exit });
             }
         }
@@ -261,6 +263,16 @@ impl EventLoop {
     fn take_back_output(&mut self) {
         self.agent.out.take_back();
         self.take_back_at = None;
+    }
+
+    /// Takes the output of an agent that has exited back from a server that has not returned it in time.
+    fn seize_output(&mut self, now: Instant) {
+        let Some((_, by)) = self.take_back_at.filter(|(at, _)| now >= *at) else { return };
+        if self.agent.out.seize() || now >= by {
+            self.take_back_output();
+        } else {
+            self.take_back_at = Some((now + SEIZE_INTERVAL, by));
+        }
     }
 
     /// Records input and passes it to the agent. A command is on the disk first: after a crash of the machine the next server must know

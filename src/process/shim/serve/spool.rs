@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
 use super::connection::would_block;
 
 /// One output of the agent and the file that stores it.
@@ -77,6 +80,17 @@ impl Spool {
                 Err(_unknown_length) => self.broken = true,
             }
         }
+    }
+
+    /// Takes the output back, if it is lent, from a server that does not return it. Returns whether that was possible: not while that server
+    /// is moving output. Afterwards it moves nothing more. To be called only once the agent has exited, because output cannot be lent again.
+    pub(super) fn seize(&mut self) -> bool {
+        if self.lent && flock(&self.file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            return false;
+        }
+        // Where files cannot be locked a server borrows nothing.
+        self.take_back();
+        true
     }
 
     /// Length of the file in bytes; if it is lent, when it was.
@@ -182,6 +196,26 @@ mod tests {
         drop(agent);
         assert!(matches!(spool.take(&mut [0; 8]), ReadOutcome::Nothing));
         assert!(spool.has_ended());
+    }
+
+    #[test]
+    fn output_is_not_seized_while_a_server_moves_it_and_not_moved_afterwards() {
+        let (mut spool, mut agent, stored) = spool(50);
+        agent.write_all(b"abcdef").unwrap();
+        let server = File::options().write(true).open(stored.path()).unwrap();
+        spool.set_lent();
+        flock(&server, FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert!(!spool.seize());
+        assert!(matches!(spool.take(&mut [0; 8]), ReadOutcome::Nothing), "it is still lent");
+        let mut moved = [0; 3];
+        spool.pipe.as_ref().unwrap().read_exact(&mut moved).unwrap();
+        (&server).write_all(&moved).unwrap();
+        flock(&server, FlockOperation::Unlock).unwrap();
+        assert!(spool.seize());
+        assert_eq!(flock(&server, FlockOperation::NonBlockingLockExclusive), Err(Errno::WOULDBLOCK));
+        assert!(matches!(spool.take(&mut [0; 8]), ReadOutcome::Stored(b"def")));
+        assert_eq!(std::fs::read(stored.path()).unwrap(), b"abcdef");
+        assert_eq!(spool.stored(), 6);
     }
 
     #[test]
