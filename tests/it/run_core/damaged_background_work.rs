@@ -55,11 +55,12 @@ fn the_webhook_of_a_damaged_run_delivers_what_can_be_read_or_ends_with_a_reason(
             ("UPDATE runs SET last_seq = 0 WHERE id = ?", false),
         ];
         let receiver = Receiver::start(&[(500, None); 4]).await;
-        let setup = Setup::new().env("OPENRUNNER_WEBHOOK_ALLOW", "127.0.0.1").env("OPENRUNNER_WEBHOOK_RETRY_SECS", "2,1,1,1");
+        let setup = Setup::new().env("OPENRUNNER_WEBHOOK_ALLOW", "127.0.0.1").env("OPENRUNNER_WEBHOOK_RETRY_SECS", "600,1,1,1");
         let server = setup.start().await;
         let user = server.client("user").await;
         let webhook = json!({ "url": receiver.url, "secret": SECRET, "events": ["done"] });
-        let (mut runs, mut changes) = (Vec::new(), Vec::new());
+        // The first server retries none of them, the second one all at once.
+        let (mut runs, mut changes) = (Vec::new(), vec!["UPDATE webhooks SET next_attempt_at = 0".to_owned()]);
         for (damage, _) in damages {
             let run = user.script_with("result done", json!({ "webhook": webhook })).await;
             user.end_of(&run).await;
