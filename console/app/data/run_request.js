@@ -29,6 +29,12 @@ export function metadataOf(run, continuesSession) {
   }
   // A directory that was created for the run: the new run gets its own.
   if (run.working_dir.endsWith(`/${run.run_id}`)) delete metadata.working_dir;
+  if (run.workspace && !continuesSession) {
+    // The new run gets a worktree of its own.
+    delete metadata.working_dir;
+    const { kind, repository, ref } = run.workspace;
+    metadata.workspace = { kind, repository, ref };
+  }
   return metadata;
 }
 

@@ -101,6 +101,12 @@ function NewRunForm({ agents, session }) {
       <${Combobox} label=${t('new_run.working_dir')} optional=${t('optional')} placeholder=${t('new_run.working_dir_hint')} value=${form.workingDir} onInput=${(/** @type {string} */ workingDir) => set({ workingDir })}
         suggestions=${choices.recentDirs} disabled=${session !== null} error=${errorOf('workingDir')} spellcheck=${false} />
     </div>
+    ${!session && html`<div class="two">
+      <${Select} label=${t('new_run.workspace')} value=${form.workspace} onChange=${(/** @type {Form['workspace']} */ workspace) => set({ workspace })} error=${errorOf('workspace')}
+        hint=${form.workspace === 'worktree' ? t('new_run.worktree_hint') : undefined} options=${[{ value: '', label: t('new_run.workspace.directory') }, { value: 'worktree', label: t('new_run.workspace.worktree') }]} />
+      ${form.workspace === 'worktree' && html`<${TextField} label=${t('new_run.ref')} optional=${t('optional')} placeholder=${t('new_run.ref_hint')} value=${form.ref} onInput=${(/** @type {string} */ ref) => set({ ref })}
+        error=${errorOf('ref')} maxlength="200" spellcheck=${false} autocomplete="off" />`}
+    </div>`}
     <${PermissionModes} chosen=${canAsk ? form.mode : 'auto'} canAsk=${canAsk} onChoose=${(/** @type {Form['mode']} */ mode) => set({ mode })} error=${errorOf('mode')} />
     <details class="advanced" open=${isAdvancedInvalid || undefined}>
       <summary>${t('new_run.advanced')}</summary>

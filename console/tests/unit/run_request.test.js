@@ -22,6 +22,15 @@ test('a directory that was created for the run is not reused', () => {
   assert.equal(metadataOf({ ...RUN, working_dir: '/data/workspaces/run_1' }, false).working_dir, undefined);
 });
 
+test('a run in a worktree is repeated in a worktree of its own', () => {
+  const workspace = { kind: 'worktree', repository: '/srv/project', git_dir: '/srv/project/.git', ref: 'main', base: '0'.repeat(40), branch: 'openrunner/ses_1' };
+  const run = { ...RUN, working_dir: '/data/workspaces/run_0', workspace };
+  for (const metadata of [metadataOf(run, false), metadataForAgent(run, 'opencode')]) {
+    assert.deepEqual([metadata.workspace, metadata.working_dir], [{ kind: 'worktree', repository: '/srv/project', ref: 'main' }, undefined]);
+  }
+  assert.equal(metadataOf(run, true).workspace, undefined);
+});
+
 test('another agent gets the task without the model and the arguments of the first', () => {
   const metadata = metadataForAgent(RUN, 'opencode');
   assert.deepEqual([metadata.agent_type, metadata.model, metadata.extra_args, metadata.working_dir, metadata.labels], ['opencode', undefined, undefined, '/srv', { team: 'web' }]);

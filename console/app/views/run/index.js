@@ -100,7 +100,7 @@ function ThreadPage({ thread, current }) {
     <div class="run-main">
       <${ConnectionBanner} run=${last} />
       ${isSearching && html`<${Search} rows=${() => thread.rows()} onFound=${setFound} onClose=${closeSearch} />`}
-      ${tab === 'changes' ? html`<${ChangesView} run=${current} key=${current.id} />` : tab === 'raw' ? html`<${RawEvents} run=${current} />` : html`<${Conversation} thread=${thread} current=${current} list=${list} found=${found} />`}
+      ${tab === 'changes' ? html`<${ChangesView} run=${current} thread=${thread} key=${current.id} />` : tab === 'raw' ? html`<${RawEvents} run=${current} />` : html`<${Conversation} thread=${thread} current=${current} list=${list} found=${found} />`}
       <div class="dock"><div class="dock-inner">
         <${PlanStrip} run=${last} />
         <${QueuedRuns} thread=${thread} />

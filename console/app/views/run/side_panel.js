@@ -55,6 +55,8 @@ function Details({ run, session }) {
     ['run.detail.agent', `${agentName(record.agent_type)} ${started?.agent_version ?? ''}`.trim()],
     ['run.detail.model', started?.model ?? record.model ?? ''],
     ['run.detail.working_dir', record.working_dir],
+    ['run.detail.repository', record.workspace?.repository ?? ''],
+    ['run.detail.branch', record.workspace?.branch ?? ''],
     ['run.detail.mode', t(`mode.${record.permission_mode}`)],
     ['run.detail.owner', record.owner],
     ['run.detail.created', html`<${RelativeTime} time=${record.created_at} />`],
