@@ -2257,7 +2257,7 @@ export interface components {
          *       "seq": 20,
          *       "ts": "2026-11-22T13:05:10.600Z",
          *       "type": "network",
-         *       "host": "pypi.org",
+         *       "host": "example.org",
          *       "port": 443,
          *       "allowed": false,
          *       "connections": 2,

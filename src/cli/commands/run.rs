@@ -82,7 +82,7 @@ pub(in crate::cli) struct StartArgs {
     /// Isolation of the agent: `none`, `files`, `guard` or `sandbox` [default: that of the server]
     #[arg(long, value_name = "LEVEL", value_parser = isolation_level)]
     pub(in crate::cli) isolation: Option<IsolationLevel>,
-    /// Host that the agent may reach at isolation level `sandbox`, such as `pypi.org:443`; may be repeated [default: the git remotes]
+    /// Host that the agent may reach at isolation level `sandbox`, such as `example.org:443`; may be repeated [default: the git remotes]
     #[arg(long, value_name = "HOST:PORT")]
     pub(in crate::cli) egress: Vec<String>,
     /// Configuration of the agent in the working directory: `ignore` or `trust` [default: `ignore`, unless the operator trusts it]
