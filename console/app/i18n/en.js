@@ -543,6 +543,7 @@ export default {
   'run.diff_of': 'Diff of {path}',
   'run.unified': 'Unified',
   'run.side_by_side': 'Side by side',
+  'run.toggle_split': 'Diffs side by side or unified',
   'run.changes': 'Changes',
   'run.changes_open': 'Show changes',
   'run.changes_of': 'Changes of',

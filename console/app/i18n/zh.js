@@ -536,6 +536,7 @@ export default {
   'run.diff_of': '{path} 的 diff',
   'run.unified': '合并视图',
   'run.side_by_side': '并排视图',
+  'run.toggle_split': '切换 diff 并排或合并视图',
   'run.changes': '更改',
   'run.changes_open': '显示更改',
   'run.changes_of': '更改范围',

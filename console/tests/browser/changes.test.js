@@ -83,6 +83,31 @@ test('the changes of one turn are shown alone', async () => {
   });
 });
 
+test('diffs are shown side by side at a key press, also after the page was loaded again, but not on a phone', async () => {
+  await withPage(id, async (page) => {
+    await page.waitForSelector('.done');
+    await page.keyboard.press('c');
+    await page.waitForSelector('.changed-file .diff-line[data-kind="new"]');
+    await page.keyboard.press('s');
+    const changed = page.locator('.diff-pair:has(.diff-text[data-kind="old"]):has(.diff-text[data-kind="new"])').first();
+    await changed.waitFor();
+    // The kind of a line is not only a color.
+    assert.match(await changed.innerText(), /−\s*if user\.name == given[^]*\+\s*if fold/);
+    await page.reload();
+    await page.waitForSelector('.done');
+    await page.keyboard.press('c');
+    await page.waitForSelector('.changed-file .diff-pair');
+    assert.deepEqual(await findAccessibilityViolations(page), []);
+    await page.setViewportSize({ width: 360, height: 780 });
+    await page.waitForSelector('.changed-file .diff-pair', { state: 'detached' });
+    await page.waitForSelector('.changed-file .diff-line');
+    await page.setViewportSize(DESKTOP);
+    await page.waitForSelector('.changed-file .diff-pair');
+    await page.keyboard.press('s');
+    await page.waitForSelector('.changed-file .diff-pair', { state: 'detached' });
+  });
+});
+
 test('the whole patch is copied and downloaded', async () => {
   await withPage(id, async (page) => {
     await page.waitForSelector('.done');

@@ -1,9 +1,10 @@
 /** File changes and diffs. */
-import { html, signal, useMemo, Fragment } from '../../html.js';
+import { html, useMemo, Fragment } from '../../html.js';
 import { t } from '../../i18n.js';
 import { Icon } from '../../icons.js';
 import { CopyButton } from '../../ui/button.js';
 import { structuredPatch } from '../../../vendor/vendor.js';
+import { SplitButton, isSplit } from './diff_layout.js';
 import { countChanges, parseDiff, sideBySide } from './parse_diff.js';
 import { highlightLines, languageOf } from './highlight.js';
 import { useItemState } from './item_state.js';
@@ -16,9 +17,6 @@ const FIRST_LINES = 24;
 const MORE_LINES = 400;
 /** Lines are cut at this length, in characters. */
 const MAX_LINE_LENGTH = 2_000;
-
-/** Whether diffs are shown side by side if there is room. Applies to all diffs. */
-const isSplit = signal(false);
 
 /** @param {{ item: import('./run_model.js').FileChangeItem, hasIcon?: boolean }} props */
 export function FileChange({ item, hasIcon = false }) {
@@ -35,10 +33,6 @@ export function FileChange({ item, hasIcon = false }) {
     ${lines.length > 0 && html`<${Diff} item=${item} lines=${lines} path=${item.path} />`}
   </div>`;
 }
-
-/** Switches all diffs between one column and side by side. */
-export const SplitButton = () => html`<button type="button" class="text-button split-button" aria-pressed=${isSplit.value}
-  onClick=${() => { isSplit.value = !isSplit.value; }}>${t(isSplit.value ? 'run.unified' : 'run.side_by_side')}</button>`;
 
 /** What git says about a file as a whole. The view says it in other words. */
 const FILE_NOTES = /^(?:new file mode|deleted file mode|similarity index|rename (?:from|to)) /;
@@ -104,7 +98,7 @@ function renderUnified(lines) {
 function renderSideBySide(lines) {
   const half = (/** @type {any} */ line, /** @type {'oldNumber' | 'newNumber'} */ number) => html`<${Fragment}>
     <span class="number">${line?.[number] ?? ''}</span>
-    <span class="diff-text" data-kind=${line?.kind ?? 'none'}>${line ? renderSpans(line) : ''}</span>
+    <span class="diff-text" data-kind=${line?.kind ?? 'none'}>${line && html`<span class="sign">${SIGNS[/** @type {DiffLine} */ (line).kind]}</span>${renderSpans(line)}`}</span>
   </${Fragment}>`;
   return sideBySide(lines).map(({ left, right }) => (left && left === right && left.kind !== 'same'
     ? html`<div class="diff-line" data-kind=${left.kind}><span class="diff-text">${left.text}</span></div>`

@@ -13,6 +13,7 @@ import { changesRequested } from './change_counts.js';
 import { ChangesView } from './changes_view.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
+import { canSplit, toggleSplit } from './diff_layout.js';
 import { Header } from './header.js';
 import { planProgress } from './plan.js';
 import { RawEvents } from './raw_events.js';
@@ -80,6 +81,7 @@ function ThreadPage({ thread, current }) {
     { key: '/', label: t('run.search'), run: () => { setTab('conversation'); setSearching(true); } },
     { key: 'r', label: t('run.raw_events'), run: () => setTab((before) => (before === 'raw' ? 'conversation' : 'raw')) },
     { key: 'c', label: t('run.changes'), run: () => setTab((before) => (before === 'changes' ? 'conversation' : 'changes')) },
+    { key: 's', label: t('run.toggle_split'), run: toggleSplit, when: canSplit },
     { key: 'p', label: t('run.panel'), run: () => setSideOpen((before) => !before) },
     { key: 'End', label: t('run.jump_to_latest'), run: () => list.current?.jumpToEnd() },
   ]);
