@@ -179,6 +179,8 @@ CREATE TABLE sessions (
     created_at    INTEGER NOT NULL,
     -- Size of the fresh workspace when it was measured last; NULL if there is none, or if it was emptied
     workspace_bytes INTEGER,
+    -- The workspace is not considered for removal again before workspaces unused since this time are removed; NULL if it was not kept
+    workspace_kept_until INTEGER,
     -- Number of runs that ended since it was measured
     unmeasured      INTEGER NOT NULL DEFAULT 0,
     -- Keyed digest of the client's chat that the session belongs to, or of what was said in it so far; NULL if there is none

@@ -271,6 +271,7 @@ impl From<ChangesError> for ApiError {
             ChangesError::Find(error) => error.into(),
             ChangesError::NoSession(_) | ChangesError::NoTurn(_) | ChangesError::NoFile(_) => Self::not_found(error.to_string()),
             ChangesError::Unavailable(detail) => Self::new(StatusCode::CONFLICT, "changes_unavailable", detail),
+            ChangesError::Private => Self::new(StatusCode::FORBIDDEN, "working_dir_not_allowed", error.to_string()),
         }
     }
 }

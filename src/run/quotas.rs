@@ -80,6 +80,14 @@ impl Quotas {
     pub(super) async fn workspace_written(&self, session: SessionId, bytes: u64) -> Result<(), StoreError> {
         self.store.workspace_written(session, bytes).await
     }
+
+    /// Counts the fresh workspace of a session no longer: it was emptied or removed.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub(super) async fn workspace_emptied(&self, session: SessionId) -> Result<(), StoreError> {
+        self.store.workspace_emptied(session).await
+    }
 }
 
 impl std::fmt::Debug for Quotas {

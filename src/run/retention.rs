@@ -42,6 +42,9 @@ const MEASURED_PER_SWEEP: usize = 256;
 /// stopped before shrinking.
 const SHRINK_ABOVE: u64 = 64 * 1024 * 1024;
 
+/// How long a workspace that could not be removed is left alone, such as one with work that is not committed.
+const KEPT_FOR: Duration = Duration::from_hours(24);
+
 /// How long the snapshots of a working directory are kept after the last one. The changes of ended runs do not need them.
 const SNAPSHOT_AGE: Duration = Duration::from_hours(7 * 24);
 
@@ -188,8 +191,7 @@ impl Retention {
         if self.runs.has_worktree(workspace.first_run).await {
             if self.runs.has_uncommitted_work(workspace.first_run).await {
                 tracing::info!(session.id = %workspace.session, "kept an old worktree, because it has work that is not committed");
-                // It would be found again and again, before others. The next run in it makes it one to consider again.
-                self.store.workspace_emptied(workspace.session).await?;
+                self.keep_workspace(workspace, cutoff).await?;
                 return Ok(false);
             }
             if let Err(error) = self.runs.inner.context.worktrees.forget(&workspace.first_run.to_string()).await {
@@ -198,12 +200,19 @@ impl Retention {
         }
         let workspaces = self.runs.inner.workspaces.clone();
         let emptying = tokio::task::spawn_blocking(move || workspaces.empty_fresh(workspace.first_run));
-        if let Ok(Err(error)) = emptying.await {
+        if let Err(error) = emptying.await.unwrap_or_else(|died| Err(std::io::Error::other(died))) {
             tracing::warn!(session.id = %workspace.session, %error, "could not empty an old workspace");
+            self.keep_workspace(workspace, cutoff).await?;
+            return Ok(false);
         }
-        // Also if that failed: it would block the others forever.
-        self.store.workspace_emptied(workspace.session).await?;
+        self.runs.inner.quotas.workspace_emptied(workspace.session).await?;
         Ok(true)
+    }
+
+    /// Leaves a workspace alone for some time: it would be found again and again, before others. It still counts towards the quota.
+    async fn keep_workspace(&self, workspace: FreshWorkspace, cutoff: Timestamp) -> Result<(), StoreError> {
+        let kept_for = i64::try_from(KEPT_FOR.as_millis()).unwrap_or(i64::MAX);
+        self.store.workspace_kept(workspace.session, Timestamp::from_millis(cutoff.as_millis().saturating_add(kept_for))).await
     }
 
     /// Removes snapshots of directories in which no run has worked for long.

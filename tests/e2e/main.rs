@@ -31,3 +31,4 @@ mod stops;
 mod support;
 mod tools;
 mod unusual_output;
+mod workspaces;

@@ -436,3 +436,37 @@ fn the_settings_and_keys_of_the_server_are_neither_served_nor_written() {
         assert_eq!(fs::read_to_string(&settings).unwrap(), text);
     });
 }
+
+#[test]
+fn a_patch_does_not_show_the_settings_of_the_server() {
+    live(async {
+        let setup = Setup::new();
+        let project = setup.directory().join("project");
+        fs::create_dir(&project).unwrap();
+        let settings = project.join("openrunner.toml");
+        fs::write(&settings, "[agents.claude_code]\nmax_runs = 3\n").unwrap();
+        fs::set_permissions(&settings, fs::Permissions::from_mode(0o600)).unwrap();
+        let server = setup.env("OPENRUNNER_CONFIG", settings.display()).start().await;
+        let user = server.client("admin").await;
+        let go = server.directory().join("go");
+        let script = format!("say up\nwait {}\nresult done", go.display());
+        let id = user.create(&script, json!({ "agent_type": "claude_code", "cwd": project })).await;
+        user.follow(&id).await.until_text("up").await;
+        // The operator adds a key meanwhile.
+        fs::write(&settings, "[agents.claude_code]\nmax_runs = 3\n# sk-secret\n").unwrap();
+        fs::write(&go, "").unwrap();
+        let session = user.end_of(&id).await["session_id"].as_str().unwrap().to_owned();
+        assert_eq!(user.get(&format!("/api/runs/{id}/changes")).await.body["items"][0]["path"], "openrunner.toml");
+        let routes = [
+            format!("runs/{id}/changes.patch"),
+            format!("runs/{id}/changes.patch?turn=1"),
+            format!("runs/{id}/changes/openrunner.toml"),
+            format!("sessions/{session}/changes.patch"),
+        ];
+        for route in routes {
+            let answer = user.get(&format!("/api/{route}")).await;
+            answer.problem(403, "working_dir_not_allowed");
+            assert!(!answer.text.contains("sk-secret"), "{route}");
+        }
+    });
+}

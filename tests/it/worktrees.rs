@@ -235,6 +235,23 @@ fn a_workspace_is_removed_unless_it_has_work_that_is_not_committed() {
 }
 
 #[test]
+fn a_removed_workspace_no_longer_counts() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let repository = repository(server.directory());
+        let run = user.create("result done", worktree(&repository)).await;
+        let run = user.end_of(&run).await;
+        let used = async || user.get("/api/usage").await.body["quotas"]["workspace_bytes"]["used"].as_u64().unwrap();
+        let request = user.request(reqwest::Method::PUT, &format!("/api/runs/{}/files/large", id(&run)));
+        assert_eq!(user.send(request.body(vec![b'x'; 1_000_000])).await.status, 201);
+        assert!(used().await >= 1_000_000);
+        assert_eq!(user.delete(&format!("/api/sessions/{}/workspace?force=true", session(&run))).await.status, 204);
+        assert_eq!(used().await, 0);
+    });
+}
+
+#[test]
 fn a_deleted_session_takes_its_worktree_along() {
     live(async {
         let server = Server::start().await;

@@ -128,7 +128,7 @@ pub(in crate::api) async fn list_of_session(
 
 /// Returns what all runs of a session together have changed as a patch that `git apply` takes.
 #[utoipa::path(get, path = "/api/sessions/{id}/changes.patch", operation_id = "get_session_patch", tag = "sessions", params(SessionPath),
-    extensions(("x-error-codes" = json!(["not_found", "changes_unavailable"]))),
+    extensions(("x-error-codes" = json!(["not_found", "changes_unavailable", "working_dir_not_allowed"]))),
     responses((status = 200, description = "The patch. Binary files are included.", body = String, content_type = "text/x-diff")))]
 pub(in crate::api) async fn patch_of_session(
     State(app): State<AppState>,
@@ -140,7 +140,7 @@ pub(in crate::api) async fn patch_of_session(
 
 /// Returns what a run has changed as a patch that `git apply` takes.
 #[utoipa::path(get, path = "/api/runs/{id}/changes.patch", operation_id = "get_patch", tag = "runs", params(RunPath, PatchQuery),
-    extensions(("x-error-codes" = json!(["not_found", "changes_unavailable"]))),
+    extensions(("x-error-codes" = json!(["not_found", "changes_unavailable", "working_dir_not_allowed"]))),
     responses((status = 200, description = "The patch. Binary files are included.", body = String, content_type = "text/x-diff")))]
 pub(in crate::api) async fn patch(
     State(app): State<AppState>,
@@ -153,7 +153,7 @@ pub(in crate::api) async fn patch(
 
 /// Returns what a run has changed in one file, as a unified diff.
 #[utoipa::path(get, path = "/api/runs/{id}/changes/{path}", operation_id = "get_file_changes", tag = "runs", params(ChangedFilePath, PatchQuery),
-    extensions(("x-error-codes" = json!(["not_found", "changes_unavailable"]))),
+    extensions(("x-error-codes" = json!(["not_found", "changes_unavailable", "working_dir_not_allowed"]))),
     responses((status = 200, description = "The diff.", body = String, content_type = "text/x-diff")))]
 pub(in crate::api) async fn file(
     State(app): State<AppState>,

@@ -1,6 +1,7 @@
 //! What runs have changed in their working directories.
 
 use super::RunManager;
+use super::files::PRIVATE;
 use crate::process::WorkingDir;
 use crate::run::errors::FindError;
 use crate::run::store::{RunRecord, StoreError};
@@ -42,6 +43,9 @@ pub enum ChangesError {
     /// They were not recorded, or not kept.
     #[error("{0}")]
     Unavailable(String),
+    /// Files with secrets of the server are, or may be, in the working directory, so their content is not served.
+    #[error("{PRIVATE}")]
+    Private,
 }
 
 impl From<StoreError> for ChangesError {
@@ -105,6 +109,9 @@ impl RunManager {
     /// # Errors
     /// [`ChangesError`], by cause.
     pub async fn patch(&self, caller: &Caller, run: RunId, turn: Option<usize>, path: Option<&str>) -> Result<Vec<u8>, ChangesError> {
+        if self.is_private(&self.find_visible_run(caller, run).await?.spec.working_dir).await {
+            return Err(ChangesError::Private);
+        }
         match self.origin(caller, run, turn).await? {
             Origin::Stored(StoredChanges { record, patch: compressed }) => {
                 let too_large = || ChangesError::Unavailable("the patch of the run is too large to be kept, or was trimmed".into());

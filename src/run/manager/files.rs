@@ -20,6 +20,10 @@ use crate::workspace::{Archive, FilePath, Selection, SnapshotError, SnapshotStor
 /// Maximum number of unfinished runs of a session that are looked at. More of them cannot be queued.
 const MAX_UNFINISHED: usize = 1000;
 
+/// Why the content of files is not served.
+pub(super) const PRIVATE: &str =
+    "the working directory contains settings or keys of the server, so its files are not served; the operator can move either";
+
 /// Why a file of a run cannot be listed, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
@@ -39,7 +43,7 @@ pub enum FilesError {
         error: FileError,
     },
     /// Files with secrets of the server are, or may be, in the working directory: agents do not see them either.
-    #[error("the working directory contains settings or keys of the server, so its files are not served; the operator can move either")]
+    #[error("{PRIVATE}")]
     Private,
     /// A run of the session was requested as `read_only`.
     #[error("a run of the session is read_only; write files after it has ended")]
@@ -198,10 +202,15 @@ impl RunManager {
     /// Finds a run whose files may be served (rules G1 and G5).
     pub(super) async fn find_with_files(&self, caller: &Caller, id: RunId) -> Result<RunRecord, FilesError> {
         let run = self.find_visible_run(caller, id).await?;
-        let (config, dir) = (Arc::clone(&self.inner.config), run.spec.working_dir.clone());
+        if self.is_private(&run.spec.working_dir).await { Err(FilesError::Private) } else { Ok(run) }
+    }
+
+    /// Whether files with secrets of the server are, or may be, in a working directory (rules G1 and G5).
+    pub(super) async fn is_private(&self, working_dir: &Path) -> bool {
+        let (config, dir) = (Arc::clone(&self.inner.config), working_dir.to_owned());
         let is_private = spawn_blocking(move || config.private_paths.iter().any(|path| overlap(&resolved(path), &dir))).await;
         // A panic has checked nothing.
-        if is_private.unwrap_or(true) { Err(FilesError::Private) } else { Ok(run) }
+        is_private.unwrap_or(true)
     }
 
     /// The snapshot after a turn, and its store.

@@ -17,6 +17,8 @@ struct SessionSpan {
     to: TreeId,
     skipped: Vec<Skipped>,
     skipped_total: usize,
+    /// Whether the content of its files is not served.
+    is_private: bool,
 }
 
 impl RunManager {
@@ -25,7 +27,7 @@ impl RunManager {
     /// # Errors
     /// [`ChangesError`], by cause.
     pub async fn session_changes(&self, caller: &Caller, session: SessionId) -> Result<RunChanges, ChangesError> {
-        let SessionSpan { store, from, to, skipped, skipped_total } = self.session_span(caller, session).await?;
+        let SessionSpan { store, from, to, skipped, skipped_total, is_private: _ } = self.session_span(caller, session).await?;
         Ok(RunChanges { changes: store.changes(from, to).await?, from, snapshot: to, skipped, skipped_total })
     }
 
@@ -34,7 +36,10 @@ impl RunManager {
     /// # Errors
     /// [`ChangesError`], by cause.
     pub async fn session_patch(&self, caller: &Caller, session: SessionId) -> Result<Vec<u8>, ChangesError> {
-        let SessionSpan { store, from, to, .. } = self.session_span(caller, session).await?;
+        let SessionSpan { store, from, to, is_private, .. } = self.session_span(caller, session).await?;
+        if is_private {
+            return Err(ChangesError::Private);
+        }
         Ok(store.patch(from, to, None).await?)
     }
 
@@ -66,6 +71,7 @@ impl RunManager {
             None if run.ended_at.is_some() => return Err(not_kept()),
             None => snapshot_now(&store, &run).await?,
         };
-        Ok(SessionSpan { store, from, to, skipped: record.skipped, skipped_total: record.skipped_total })
+        let is_private = self.is_private(&session.working_dir).await;
+        Ok(SessionSpan { store, from, to, skipped: record.skipped, skipped_total: record.skipped_total, is_private })
     }
 }

@@ -116,11 +116,14 @@ impl RunManager {
         if !force && self.may_lose_work(&session).await {
             return Err(SessionWorkspaceError::Uncommitted);
         }
+        // If the server dies before the end, the next one measures it.
+        self.inner.quotas.workspace_written(id, 0).await?;
         let worktrees = &self.inner.context.worktrees;
         worktrees.forget(&name).await.map_err(WorktreeError::from)?;
         let (workspaces, first_run) = (self.inner.workspaces.clone(), session.first_run);
         let removed = tokio::task::spawn_blocking(move || workspaces.remove_fresh(first_run)).await;
         removed.unwrap_or_else(|died| Err(std::io::Error::other(died))).map_err(WorktreeError::from)?;
+        self.inner.quotas.workspace_emptied(id).await?;
         tracing::info!(session.id = %id, by = %caller.user, "removed the workspace of a session");
         Ok(newest.id)
     }
@@ -276,7 +279,7 @@ mod tests {
         let policy = RetentionPolicy { workspace_age: Some(Duration::from_hours(24)), ..RetentionPolicy::default() };
         let runs = RunManager::with_git(&data, policy);
         let mut run = record("ann", "demo", None);
-        let (name, session) = (run.id.to_string(), run.session);
+        let (name, session, owner) = (run.id.to_string(), run.session, run.owner.clone());
         let directory = runs.inner.workspaces.fresh(&name);
         std::fs::create_dir_all(&directory).unwrap();
         run.spec.working_dir.clone_from(&directory);
@@ -313,11 +316,21 @@ mod tests {
         }
         let before = content(&directory);
         let in_use = is_live.then(|| runs.inner.sessions.try_acquire(session).unwrap());
-        let store = Arc::new(SqliteStore::open_alongside_server(&data).unwrap());
-        Retention::new(runs.clone(), store, Arc::new(FixedClock(now))).sweep().await.unwrap();
+        let store: Arc<SqliteStore> = Arc::new(SqliteStore::open_alongside_server(&data).unwrap());
+        Retention::new(runs.clone(), Arc::<SqliteStore>::clone(&store), Arc::new(FixedClock(now))).sweep().await.unwrap();
         drop(in_use);
         assert_eq!(worktrees.exists(&name), directory.join(".git").exists(), "the record goes with the worktree");
         let after = content(&directory);
+        if worktrees.exists(&name) {
+            // A kept one still counts, and is removed once its work is committed.
+            let used = async || runs.quotas(&owner).await.unwrap().workspace_bytes.used.get();
+            assert!(used().await > 0);
+            let message = CommitMessage { text: "x".into(), author: "a".into(), email: "a".into() };
+            worktrees.commit(&name, &directory, "ann", &message).await.unwrap();
+            Retention::new(runs.clone(), Arc::<SqliteStore>::clone(&store), Arc::new(FixedClock(now + 2 * DAY))).sweep().await.unwrap();
+            assert!(!worktrees.exists(&name) && content(&directory).is_empty());
+            assert_eq!(used().await, 0);
+        }
         (before.clone(), before == committed, after)
     }
 

@@ -49,4 +49,10 @@ pub trait QuotaStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was counted then.
     async fn workspace_written(&self, session: SessionId, bytes: u64) -> Result<(), StoreError>;
+
+    /// Records that the fresh workspace of a session was emptied or removed: it counts no longer.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; nothing was changed then.
+    async fn workspace_emptied(&self, session: SessionId) -> Result<(), StoreError>;
 }

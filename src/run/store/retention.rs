@@ -90,7 +90,7 @@ pub trait RetentionStore: std::fmt::Debug + Send + Sync {
     async fn expire_output(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
     /// At most `limit` fresh workspaces of sessions, or of one session, whose runs all ended before this time, and which were not emptied
-    /// since. Damaged rows are left out.
+    /// since, or [kept](Self::workspace_kept) until after this time. Damaged rows are left out.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -101,11 +101,12 @@ pub trait RetentionStore: std::fmt::Debug + Send + Sync {
         limit: usize,
     ) -> Result<Vec<FreshWorkspace>, StoreError>;
 
-    /// Records that the workspace of a session was emptied.
+    /// Records that the workspace of a session was kept: it still counts, and is among the [expired](Self::expired_workspaces) ones again
+    /// from this `before` on.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was changed then.
-    async fn workspace_emptied(&self, session: SessionId) -> Result<(), StoreError>;
+    async fn workspace_kept(&self, session: SessionId, until: Timestamp) -> Result<(), StoreError>;
 
     /// At most `limit` fresh workspaces that may have changed since they were measured. Damaged rows are left out.
     ///

@@ -27,6 +27,15 @@ impl QuotaStore for SqliteStore {
             })
             .await
     }
+
+    async fn workspace_emptied(&self, session: SessionId) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                let sql = "UPDATE sessions SET workspace_bytes = NULL, unmeasured = 0, workspace_kept_until = NULL WHERE id = ?1";
+                execute(connection, sql, [session.to_string()]).map(|_| ())
+            })
+            .await
+    }
 }
 
 /// Checks in the open transaction whether a user may add to these. The transaction is the only one that writes, so the check holds for it.

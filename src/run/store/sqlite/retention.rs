@@ -126,6 +126,7 @@ impl RetentionStore for SqliteStore {
         self.read(move |connection| {
             let sql = "SELECT id, first_run, unmeasured FROM sessions AS old
                        WHERE workspace_bytes IS NOT NULL AND created_at < ?1 AND id = coalesce(?2, id)
+                       AND coalesce(workspace_kept_until, ?1) <= ?1
                        AND NOT EXISTS (SELECT 1 FROM runs WHERE session_id = old.id AND (ended_at IS NULL OR ended_at >= ?1))
                        ORDER BY created_at, id";
             let session = session.map(|session| session.to_string());
@@ -134,11 +135,11 @@ impl RetentionStore for SqliteStore {
         .await
     }
 
-    async fn workspace_emptied(&self, session: SessionId) -> Result<(), StoreError> {
+    async fn workspace_kept(&self, session: SessionId, until: Timestamp) -> Result<(), StoreError> {
         self.writer
             .write(move |connection| {
-                let sql = "UPDATE sessions SET workspace_bytes = NULL, unmeasured = 0 WHERE id = ?1";
-                execute(connection, sql, [session.to_string()]).map(|_| ())
+                let sql = "UPDATE sessions SET workspace_kept_until = ?2 WHERE id = ?1";
+                execute(connection, sql, params![session.to_string(), until.as_millis()]).map(|_| ())
             })
             .await
     }

@@ -335,6 +335,10 @@ impl QuotaStore for FaultStore {
     async fn workspace_written(&self, session: SessionId, bytes: u64) -> Result<(), StoreError> {
         self.write("workspace_written", self.inner.workspace_written(session, bytes)).await
     }
+
+    async fn workspace_emptied(&self, session: SessionId) -> Result<(), StoreError> {
+        self.write("workspace_emptied", self.inner.workspace_emptied(session)).await
+    }
 }
 
 #[async_trait]
@@ -389,8 +393,8 @@ impl RetentionStore for FaultStore {
         self.read("expired_workspaces", self.inner.expired_workspaces(before, session, limit)).await
     }
 
-    async fn workspace_emptied(&self, session: SessionId) -> Result<(), StoreError> {
-        self.write("workspace_emptied", self.inner.workspace_emptied(session)).await
+    async fn workspace_kept(&self, session: SessionId, until: Timestamp) -> Result<(), StoreError> {
+        self.write("workspace_kept", self.inner.workspace_kept(session, until)).await
     }
 
     async fn unmeasured_workspaces(&self, limit: usize) -> Result<Vec<FreshWorkspace>, StoreError> {
