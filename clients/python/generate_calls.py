@@ -96,7 +96,7 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
             response = model_name(content.get("application/json", {}).get("schema", {}))
             if content and response is None:
                 continue
-            # Files are written by `_handle`.
+            # Files are sent by `_handle` and `_client`.
             if "application/json" not in operation.get("requestBody", {}).get("content", {"application/json": {}}):
                 continue
             parameters = operation.get("parameters", [])

@@ -19,7 +19,8 @@ use super::router::{described, router, table, to_router_syntax};
 use super::scopes::{Permission, REQUIRED, required};
 use super::{AppState, HostPolicy, authn, openai, openapi};
 use crate::auth::NewKey;
-use crate::types::{BudgetChange, Scope, UserName, UserRef, UserRole};
+use crate::types::{BudgetChange, Caller, Scope, UserName, UserRef, UserRole};
+use crate::workspace::files::Piece;
 
 /// The routes that need no token, written out so that an addition is visible in review. The last one is public for local clients only, which the
 /// clients here are.
@@ -172,6 +173,16 @@ impl Harness {
         [run.run_id.to_string(), run.session_id.to_string(), key, user.to_string()]
     }
 
+    async fn upload_of_bob(&self) -> String {
+        let (sender, content) = tokio::sync::mpsc::channel(2);
+        sender.send(Piece::Data(Bytes::from_static(b"x"))).await.unwrap();
+        sender.send(Piece::End).await.unwrap();
+        let caller = Caller { user: self.user("bob").await, role: UserRole::User };
+        let (file, _upload) = self.state.runs.upload(&caller, "a".into(), content).await.unwrap();
+        self.state.runs.find_upload(&caller, file).unwrap();
+        file.to_string()
+    }
+
     async fn send(&self, method: &Method, uri: &str, bearer: Option<&str>, body: &'static str) -> Answer {
         let mut request = Request::new(Body::from(body));
         *request.method_mut() = method.clone();
@@ -235,10 +246,13 @@ async fn every_route_is_accessible_to_exactly_the_permitted_requesters() {
     for (method, route) in routes() {
         for requester in Requester::ALL {
             let [run, session, key, user] = harness.resources_of_bob().await;
+            let file = if route.starts_with("/api/files/") { harness.upload_of_bob().await } else { String::new() };
             let id = if route.starts_with("/api/sessions") {
                 &session
             } else if route.starts_with("/api/keys") {
                 &key
+            } else if route.starts_with("/api/files") {
+                &file
             } else {
                 &run
             };
@@ -283,6 +297,7 @@ async fn a_user_created_under_the_name_of_a_removed_user_has_access_to_nothing_o
     let harness = Harness::new().await;
     let auth = &harness.state.auth;
     let [run, session, key, _user] = harness.resources_of_bob().await;
+    let file = harness.upload_of_bob().await;
     let old = harness.user("bob").await;
     let (old_token, (old_key, _id)) = (harness.token("bob").await, harness.key("bob", &[Scope::RunsRead]).await);
     auth.remove_user(&old.name, None).await.unwrap();
@@ -301,6 +316,8 @@ async fn a_user_created_under_the_name_of_a_removed_user_has_access_to_nothing_o
             &session
         } else if route.starts_with("/api/keys") {
             &key
+        } else if route.starts_with("/api/files") {
+            &file
         } else {
             &run
         };

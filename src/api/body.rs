@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use super::limits::{ConnectionHandle, LimitExceeded, RateKey};
 use super::{ApiError, AppState};
 use crate::auth::{ClientOrigin, Principal};
-use crate::run::MAX_ATTACHMENT_BYTES;
+use crate::run::{MAX_ATTACHMENT_BYTES, MAX_UPLOAD_BYTES};
 use crate::workspace::files::Piece;
 
 /// Maximum size of a body, in bytes.
@@ -36,10 +36,10 @@ const MAX_BYTES_WITHOUT_TOKEN: usize = 16 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The routes whose bodies are files. Their requests need a Bearer token, which no form of another site can send.
-const UPLOADS: [(Method, &str); 1] = [(Method::PUT, "/api/runs/{id}/files/{*path}")];
+const UPLOADS: [(Method, &str); 2] = [(Method::PUT, "/api/runs/{id}/files/{*path}"), (Method::POST, "/api/files")];
 
 /// Maximum size of an uploaded file, in bytes.
-pub(super) const MAX_UPLOAD: u64 = 20 * 1024 * 1024;
+const MAX_UPLOAD: u64 = MAX_UPLOAD_BYTES;
 
 /// Time limit for receiving an upload. It may also pause for no longer than [`TIMEOUT`].
 const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);

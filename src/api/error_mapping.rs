@@ -9,7 +9,7 @@ use crate::run::store::StoreError;
 use crate::run::{
     AnswerError, AnswerRejected, BadAnswer, BadAttachment, BadIsolation, BadPattern, BadRun, BadSchema, ChangesError, CreateError,
     DeleteError, FilesError, FindError, MessageError, MessageRejected, OverBudget, ProfileError, RetryError, RevertError, SearchError,
-    SessionError, SessionWorkspaceError, WorkspaceError,
+    SessionError, SessionWorkspaceError, UploadError, WorkspaceError,
 };
 use crate::types::UserName;
 use crate::workspace::files::FileError;
@@ -307,6 +307,23 @@ impl From<FilesError> for ApiError {
                 FileError::Exhausted(cause) => Self::exhausted(&cause),
                 FileError::Io(cause) => Self::internal(&cause),
             },
+        }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        let detail = error.to_string();
+        match error {
+            UploadError::Name => Self::invalid_field("name", FaultCode::Invalid, detail),
+            UploadError::Empty => Self::invalid_field("body", FaultCode::Required, detail),
+            UploadError::Full | UploadError::ServerFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_quota_exceeded", detail),
+            UploadError::NotFound(_) => Self::not_found(detail),
+            UploadError::Store(error) => error.into(),
+            // The cause is that of the body.
+            UploadError::Incomplete => Self::new(StatusCode::BAD_REQUEST, "body_unreadable", detail),
+            UploadError::Exhausted(cause) => Self::exhausted(&cause),
+            UploadError::Io(cause) => Self::internal(&cause),
         }
     }
 }

@@ -80,6 +80,8 @@ routes! {
     messages::send;
     requests::list;
     requests::answer;
+    uploads::create;
+    uploads::delete;
     sessions::list;
     sessions::get;
     changes::list_of_session;

@@ -70,6 +70,8 @@ pub(super) const REQUIRED: &[(Method, &str, Permission)] = &[
     (Method::POST, "/api/runs/{id}/messages", WRITE),
     (Method::GET, "/api/runs/{id}/requests", READ),
     (Method::POST, "/api/runs/{id}/requests/{request}", WRITE),
+    (Method::POST, "/api/files", WRITE),
+    (Method::DELETE, "/api/files/{id}", WRITE),
     (Method::GET, "/api/sessions", READ),
     (Method::GET, "/api/sessions/{id}", READ),
     (Method::GET, "/api/sessions/{id}/changes", READ),

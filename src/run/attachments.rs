@@ -8,8 +8,10 @@ use crate::types::{Attachment, AttachmentInfo, AttachmentKind, Cause, Failure, R
 
 /// Maximum number of attachments of a prompt or a message.
 pub(super) const MAX_ATTACHMENTS: usize = 32;
-/// Maximum size of all attachments of a prompt or a message together, in bytes.
+/// Maximum size of all images of a prompt or a message, and of the files within the request, together, in bytes.
 pub const MAX_ATTACHMENT_BYTES: usize = 5 * 1024 * 1024;
+/// The same with the files that were uploaded before.
+const MAX_TOTAL_BYTES: usize = 20 * 1024 * 1024;
 /// Maximum length of a name, in bytes.
 const MAX_NAME: usize = 128;
 /// Maximum length of a media type, in bytes.
@@ -26,6 +28,8 @@ pub struct NewAttachment {
     pub index: usize,
     /// The attachment.
     pub attachment: Attachment,
+    /// Whether it was uploaded before, and so is not part of the request.
+    pub is_uploaded: bool,
 }
 
 /// Why an attachment is invalid.
@@ -35,7 +39,11 @@ pub enum BadAttachment {
     #[error("too many images and files; the maximum is {MAX_ATTACHMENTS}")]
     TooMany,
     /// They are too large together.
-    #[error("all images and files together must have at most {} MiB", MAX_ATTACHMENT_BYTES / 1024 / 1024)]
+    #[error(
+        "all images and files together must have at most {} MiB, and with files that were uploaded before {} MiB",
+        MAX_ATTACHMENT_BYTES / 1024 / 1024,
+        MAX_TOTAL_BYTES / 1024 / 1024
+    )]
     TooLarge,
     /// It has no content.
     #[error("is empty")]
@@ -79,16 +87,19 @@ impl BadAttachment {
 
 /// All faults of the attachments of a request, with their positions. `capabilities` are those of `agent`, `None` if it is unknown.
 pub(super) fn check(new: &[NewAttachment], agent: &str, capabilities: Option<Capabilities>) -> Vec<(usize, BadAttachment)> {
-    let (mut faults, mut names, mut total) = (Vec::new(), BTreeSet::new(), 0_usize);
-    for (position, NewAttachment { index, attachment: Attachment { info, content } }) in new.iter().enumerate() {
+    let (mut faults, mut names, mut total, mut limited) = (Vec::new(), BTreeSet::new(), 0_usize, 0_usize);
+    for (position, NewAttachment { index, attachment: Attachment { info, content }, is_uploaded }) in new.iter().enumerate() {
         total = total.saturating_add(content.len());
+        if !is_uploaded || info.kind == AttachmentKind::Image {
+            limited = limited.saturating_add(content.len());
+        }
         let taken = capabilities.is_none_or(|capabilities| match info.kind {
             AttachmentKind::Image => capabilities.images,
             AttachmentKind::File => capabilities.files,
         });
         let fault = match info {
             _ if position >= MAX_ATTACHMENTS => Some(BadAttachment::TooMany),
-            _ if total > MAX_ATTACHMENT_BYTES => Some(BadAttachment::TooLarge),
+            _ if limited > MAX_ATTACHMENT_BYTES || total > MAX_TOTAL_BYTES => Some(BadAttachment::TooLarge),
             info if !taken => Some(BadAttachment::Unsupported { agent: agent.to_owned(), kind: info.kind.as_str() }),
             AttachmentInfo { name, .. } if !is_file_name(name) => Some(BadAttachment::Name),
             AttachmentInfo { name, .. } if !names.insert(name) => Some(BadAttachment::NameUsed),
@@ -133,7 +144,7 @@ pub(super) async fn read(store: &dyn RunStore, run: RunId, message: u64, infos: 
 }
 
 /// Rule S2: a name is one component of a path, and cannot be taken for a flag.
-fn is_file_name(name: &str) -> bool {
+pub(super) fn is_file_name(name: &str) -> bool {
     let starts_valid = !name.starts_with(['.', '-']) && !name.starts_with(RESERVED);
     (1..=MAX_NAME).contains(&name.len()) && starts_valid && !name.chars().any(|char| char == '/' || char.is_control())
 }
@@ -149,7 +160,7 @@ mod tests {
 
     fn part(kind: AttachmentKind, media_type: &str, name: &str, size: usize) -> NewAttachment {
         let info = AttachmentInfo { kind, media_type: media_type.to_owned(), name: name.to_owned(), size: size as u64 };
-        NewAttachment { index: 7, attachment: Attachment { info, content: vec![b'x'; size].into() } }
+        NewAttachment { index: 7, attachment: Attachment { info, content: vec![b'x'; size].into() }, is_uploaded: false }
     }
 
     fn faults(parts: &[NewAttachment]) -> Vec<BadAttachment> {
@@ -201,5 +212,10 @@ mod tests {
         assert_eq!(faults(&large), []);
         let larger = [part(AttachmentKind::File, "a/b", "1", half), part(AttachmentKind::File, "a/b", "2", half + 1)];
         assert_eq!(faults(&larger), [BadAttachment::TooLarge]);
+        let uploaded = |kind, media_type, size| NewAttachment { is_uploaded: true, ..part(kind, media_type, "u", size) };
+        let file = uploaded(AttachmentKind::File, "a/b", MAX_TOTAL_BYTES);
+        assert_eq!(faults(std::slice::from_ref(&file)), []);
+        assert_eq!(faults(&[file, part(AttachmentKind::File, "a/b", "1", 1)]), [BadAttachment::TooLarge]);
+        assert_eq!(faults(&[uploaded(AttachmentKind::Image, "image/png", MAX_ATTACHMENT_BYTES + 1)]), [BadAttachment::TooLarge]);
     }
 }

@@ -130,6 +130,8 @@ impl Retention {
         }
         self.remove_unasked(&mut report).await?;
         self.remove_snapshots().await?;
+        self.combine_packs().await;
+        self.remove_uploads().await?;
         self.measure_workspaces().await?;
         if let Some(max) = self.policy.max_bytes {
             while self.store.size().await?.used > max {
@@ -222,6 +224,26 @@ impl Retention {
             Ok(Ok(0)) => {}
             Ok(Ok(stores)) => tracing::info!(stores, "removed old snapshots of working directories"),
             Ok(Err(error)) => tracing::warn!(%error, "could not remove old snapshots of working directories"),
+            Err(panic) => return Err(StoreError::Internal(panic.to_string())),
+        }
+        Ok(())
+    }
+
+    /// Combines the packs of snapshots.
+    async fn combine_packs(&self) {
+        match self.runs.inner.context.snapshots.combine_packs().await {
+            Ok(0) => {}
+            Ok(stores) => tracing::debug!(stores, "combined the packs of snapshots"),
+            Err(error) => tracing::warn!(%error, "could not combine the packs of snapshots"),
+        }
+    }
+
+    /// Removes expired uploads.
+    async fn remove_uploads(&self) -> Result<(), StoreError> {
+        let (uploads, now) = (self.runs.inner.uploads.clone(), self.clock.now());
+        match tokio::task::spawn_blocking(move || uploads.remove_expired(now)).await {
+            Ok(Ok(_removed)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "could not remove expired uploads"),
             Err(panic) => return Err(StoreError::Internal(panic.to_string())),
         }
         Ok(())

@@ -50,5 +50,9 @@ string_enum! {
         SessionBranch = "session.branch",
         /// Removed the workspace of a session.
         WorkspaceRemove = "workspace.remove",
+        /// Uploaded a file.
+        FileUpload = "file.upload",
+        /// Deleted an uploaded file.
+        FileDelete = "file.delete",
     }
 }

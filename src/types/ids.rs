@@ -114,6 +114,11 @@ prefixed_id! {
 }
 
 prefixed_id! {
+    /// ID of an uploaded file: `file_` and 32 hexadecimal digits.
+    UploadId, "file_", "file"
+}
+
+prefixed_id! {
     /// ID of a node, the server that drives a run: `node_` and 32 hexadecimal digits. It is kept in the store.
     NodeId, "node_", "node"
 }

@@ -59,7 +59,7 @@ pub use event::{
     PermissionChoice, PlanEntry, PlanStatus, Role, RunDone, RunStarted, StreamEvent, ToolCall, ToolStatus, Usage,
 };
 pub use host::{BadHost, HostPattern, HostPort};
-pub use ids::{BadUserName, IdError, KeyId, NodeId, RunId, Seq, SessionId, TokenId, UserId, UserName};
+pub use ids::{BadUserName, IdError, KeyId, NodeId, RunId, Seq, SessionId, TokenId, UploadId, UserId, UserName};
 pub use isolation::{IsolationLevel, RunIsolation};
 pub use json_line::escape_line_breaks;
 pub use lease::{Epoch, Lease};

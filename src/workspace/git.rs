@@ -29,7 +29,7 @@ const INPUT_QUEUE: usize = 4;
 const OPTIONS: [&str; 3] = ["--no-pager", "--no-replace-objects", "--literal-pathspecs"];
 
 /// Settings that win over each configuration file.
-const SETTINGS: [&str; 43] = [
+const SETTINGS: [&str; 44] = [
     // Programs that git would run.
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -50,6 +50,8 @@ const SETTINGS: [&str; 43] = [
     "uploadpack.packObjectsHook=",
     "gc.auto=0",
     "maintenance.auto=false",
+    // Each snapshot is a pack, never single files: packs are combined.
+    "fastimport.unpackLimit=1",
     // Networks and other repositories.
     "protocol.allow=never",
     "submodule.recurse=false",

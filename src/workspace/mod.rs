@@ -16,6 +16,7 @@ mod git;
 mod ignore;
 mod import;
 mod index;
+mod packs;
 mod record;
 mod restore;
 mod revert;

@@ -59,12 +59,20 @@ impl Snapshots {
     /// The store for a working directory, given by its canonical path, as used for a user. `None` if no snapshots are made.
     pub fn of(&self, working_dir: &Path, user: &str) -> Option<SnapshotStore> {
         let inner = self.0.as_deref()?;
-        let directory = inner.directory.join(name_of(working_dir));
-        let mut locks = inner.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        locks.retain(|_directory, lock| lock.strong_count() > 0);
-        let lock = locks.get(&directory).and_then(Weak::upgrade).unwrap_or_default();
-        locks.insert(directory.clone(), Arc::downgrade(&lock));
-        Some(SnapshotStore::new(inner.git.clone(), directory).with_locks(lock, inner.slots_of(user)))
+        Some(inner.store(inner.directory.join(name_of(working_dir)), user))
+    }
+
+    /// All stores, as used for a user. Blocking.
+    ///
+    /// # Errors
+    /// If they cannot be listed.
+    pub(super) fn stores(&self, user: &str) -> io::Result<Vec<SnapshotStore>> {
+        let Some(inner) = self.0.as_deref() else { return Ok(Vec::new()) };
+        let entries = match std::fs::read_dir(&inner.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        entries.map(|entry| Ok(inner.store(entry?.path(), user))).collect()
     }
 
     /// Runs a task that nothing waits for at shutdown: what it stores is made again if it is lost. `None` if no snapshots are made.
@@ -110,6 +118,15 @@ impl Snapshots {
 }
 
 impl Inner {
+    /// The store in a directory, as used for a user.
+    fn store(&self, directory: PathBuf, user: &str) -> SnapshotStore {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.retain(|_directory, lock| lock.strong_count() > 0);
+        let lock = locks.get(&directory).and_then(Weak::upgrade).unwrap_or_default();
+        locks.insert(directory.clone(), Arc::downgrade(&lock));
+        SnapshotStore::new(self.git.clone(), directory).with_locks(lock, self.slots_of(user))
+    }
+
     fn slots_of(&self, user: &str) -> Slots {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         shares.retain(|_user, share| share.strong_count() > 0);

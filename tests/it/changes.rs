@@ -3,9 +3,11 @@
 //! Rules: S9, I4, W7.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::{Value, json};
 
 use crate::support::{Client, Server, Setup, assert_dense, last, live, notice, of};
@@ -262,6 +264,46 @@ fn a_hostile_directory_runs_nothing_and_its_links_lead_nowhere() {
         // The canary lives: git itself would have run it.
         let _ = Command::new("git").arg("-C").arg(&project).arg("status").output().unwrap();
         assert!(canary.exists());
+    });
+}
+
+/// Git is blocked while it takes the snapshot after a turn, and the events of the next one arrive.
+#[test]
+fn a_snapshot_delays_no_event() {
+    live(async {
+        let setup = Setup::new();
+        let [bin, block, begun, pipe] = ["bin", "block", "begun", "pipe"].map(|name| setup.directory().join(name));
+        fs::create_dir(&bin).unwrap();
+        let script = format!(
+            "#!/bin/sh\nif [ -e '{}' ]; then echo > '{}'; cat '{}'; fi\nPATH=/usr/local/bin:/usr/bin:/bin\nexec git \"$@\"\n",
+            block.display(),
+            begun.display(),
+            pipe.display()
+        );
+        fs::write(bin.join("git"), script).unwrap();
+        fs::set_permissions(bin.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+        mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+        let server = setup.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display())).start().await;
+        let user = server.client("user").await;
+        let (project, one, two) = (project(&server), server.directory().join("one"), server.directory().join("two"));
+        let id = super::changes::begun(&user, &project, &one, "result one").await;
+        fs::write(project.join("new"), "1\n").unwrap();
+        fs::write(&block, "").unwrap();
+        user.say(&id, "queue", &format!("say second\nwait {}\nsay third\nresult two", two.display())).await;
+        let mut reader = user.follow(&id).await;
+        fs::write(&one, "").unwrap();
+        while !begun.exists() {
+            tokio::task::yield_now().await;
+        }
+        let mut seen = reader.until_text("second").await;
+        fs::write(&two, "").unwrap();
+        seen.extend(reader.until_text("third").await);
+        assert!(of(&seen, "changes").is_empty(), "git is still blocked");
+        fs::remove_file(&block).unwrap();
+        tokio::task::spawn_blocking(move || fs::write(pipe, "")).await.unwrap().unwrap();
+        let frames = reader.rest().await;
+        assert_eq!(last(&frames)["status"], "completed");
+        assert_eq!(of(&frames, "changes").last().unwrap()["files"], 1);
     });
 }
 

@@ -116,10 +116,11 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/webhooks.md", "python", "standardwebhooks", Elsewhere("scripts/test-webhooks.sh, in a receiver")),
     ("docs/webhooks.md", "typescript", "standardwebhooks", NotRun("the same library as in Python, where it is run")),
     ("docs/workspaces.md", "bash", "openrunner changes", Elsewhere("tests/it/changes.rs, on a run that changes files")),
+    ("docs/api.md", "bash", "--data-binary @spec.pdf", Elsewhere("tests/it/uploads.rs, which uploads files")),
     ("docs/api.md", "bash", "curl -T report.txt", Elsewhere("tests/it/files.rs, which writes files")),
     ("docs/workspaces.md", "bash", "files?path=src", Elsewhere("tests/it/files.rs, which lists, reads and writes files")),
-    ("docs/workspaces.md", "bash", "openrunner apply", Elsewhere("tests/it/files.rs, on a run that changes files")),
-    ("docs/workspaces.md", "bash", "openrunner files last", Elsewhere("tests/it/files.rs, on a run that changes files")),
+    ("docs/workspaces.md", "bash", "openrunner apply", Elsewhere("tests/it/recipes.rs, as it is written")),
+    ("docs/workspaces.md", "bash", "openrunner files last", Elsewhere("tests/it/recipes.rs, as it is written")),
     (
         "docs/workspaces.md",
         "bash",
@@ -127,7 +128,7 @@ const TABLE: &[(&str, &str, &str, How)] = &[
         Elsewhere("tests/it/worktrees.rs, over the API and with a repository of its own"),
     ),
     ("docs/workspaces.md", "json", "\"workspace\"", Schema("CreateRunRequest")),
-    ("docs/workspaces.md", "bash", "gh pr create", NotRun("it needs a repository at GitHub")),
+    ("docs/workspaces.md", "bash", "gh pr create", Elsewhere("tests/it/recipes.rs, as it is written, with an origin on this machine")),
     ("docs/workspaces.md", "bash", "openrunner branch last", Elsewhere("tests/it/worktrees.rs, over the API")),
     ("docs/workspaces.md", "bash", "git apply", Elsewhere("tests/it/changes.rs, which applies the patch")),
 ];

@@ -56,6 +56,7 @@ mod proxy;
 mod questions;
 mod quotas;
 mod readme;
+mod recipes;
 mod recreated_user;
 mod request_memory;
 mod resource_exhaustion;
@@ -79,6 +80,7 @@ mod terminal;
 #[cfg(feature = "otel")]
 mod traces;
 mod upgrade;
+mod uploads;
 mod usage;
 mod vocabulary;
 mod webhooks;

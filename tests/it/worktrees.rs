@@ -242,12 +242,12 @@ fn a_removed_workspace_no_longer_counts() {
         let repository = repository(server.directory());
         let run = user.create("result done", worktree(&repository)).await;
         let run = user.end_of(&run).await;
-        let used = async || user.get("/api/usage").await.body["quotas"]["workspace_bytes"]["used"].as_u64().unwrap();
+        let counted = async || user.get("/api/usage").await.body["quotas"]["workspace_bytes"]["used"].as_u64().unwrap();
         let request = user.request(reqwest::Method::PUT, &format!("/api/runs/{}/files/large", id(&run)));
         assert_eq!(user.send(request.body(vec![b'x'; 1_000_000])).await.status, 201);
-        assert!(used().await >= 1_000_000);
+        assert!(counted().await >= 1_000_000);
         assert_eq!(user.delete(&format!("/api/sessions/{}/workspace?force=true", session(&run))).await.status, 204);
-        assert_eq!(used().await, 0);
+        assert_eq!(counted().await, 0);
     });
 }
 

@@ -188,6 +188,13 @@ pub(super) fn create_run_at(client: &mut Client, agent_type: &str, script: &Scri
     Ok(run["run_id"].as_str().context("run without an id")?.to_owned())
 }
 
+/// Creates a run in a working directory and returns its id.
+pub(super) fn create_run_in(client: &mut Client, agent_type: &str, script: &Script, working_dir: &Path) -> anyhow::Result<String> {
+    let metadata = json!({ "agent_type": agent_type, "timeout_secs": 3600, "isolation": "none", "working_dir": working_dir });
+    let run = client.post("/api/runs", &json!({ "input": { "text": script.to_prompt() }, "metadata": metadata }))?;
+    Ok(run["run_id"].as_str().context("run without an id")?.to_owned())
+}
+
 /// A local address with a free port.
 fn free_address() -> anyhow::Result<SocketAddrV4> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();

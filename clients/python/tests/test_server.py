@@ -21,6 +21,7 @@ from openrunner import (
     NotFoundError,
     PermissionDeniedError,
     Retry,
+    models,
 )
 from support import RETRY, CuttingProxy, Server, follow, random_lengths
 
@@ -191,6 +192,27 @@ def test_a_handle_reads_and_writes_the_files_of_its_run_and_reverts_them(server:
         assert run.files.read("notes/a b.txt") == b"\x00notes"
         with pytest.raises(NotFoundError):
             run.files.read("hello.py")
+
+
+def test_an_uploaded_file_is_a_part_of_a_prompt(server: Server) -> None:
+    with server.client() as client:
+        uploaded = client.upload("a b.txt", b"notes")
+        assert (uploaded["name"], uploaded["type"], uploaded["size"]) == ("a b.txt", "file", 5)
+        part: models.InputPart = {"type": "file", "file_id": uploaded["file_id"]}
+        # This agent takes no files, which is said of the part, not of the upload.
+        with pytest.raises(ApiError, match="takes no files"):
+            client.create_run({"input": {"text": "read", "parts": [part]}, "metadata": {"agent_type": "demo"}})
+        client.delete_file(uploaded["file_id"])
+        with pytest.raises(NotFoundError):
+            client.delete_file(uploaded["file_id"])
+
+
+def test_an_async_client_uploads(server: Server) -> None:
+    async def upload() -> None:
+        async with await AsyncClient.with_login(server.url, "admin", "admin") as client:
+            assert (await client.upload("a", b"x"))["media_type"] == "text/plain"
+
+    anyio.run(upload)
 
 
 def test_an_async_handle_reads_writes_and_reverts(server: Server) -> None:

@@ -64,6 +64,13 @@ export class Client implements RunClient {
     return new RunHandle(this, created.run_id, created.session_id);
   }
 
+  /** Uploads a file of at most 20 MiB for `file_id` in parts of prompts and messages. It is kept for a day. */
+  async upload(name: string, content: Uint8Array | string): Promise<components["schemas"]["UploadedFile"]> {
+    const headers = { "Content-Type": "application/octet-stream" };
+    const bodySerializer = () => content as BodyInit;
+    return unwrap(this.api.POST("/api/files", { params: { query: { name } }, headers, body: "" as never, bodySerializer }));
+  }
+
   /**
    * Yields the run's events, each exactly once and in order, up to `done`. Reconnects and resumes by itself when the connection fails or the
    * server restarts. `AuthenticationError`, `PermissionDeniedError`, `NotFoundError` and `LogTruncatedError` are thrown immediately,

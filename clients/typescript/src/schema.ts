@@ -799,6 +799,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Uploads a file for prompts and messages of the caller.
+         * @description It is kept for a day. Runs and messages that refer to it by `file_id` get a copy.
+         */
+        post: operations["upload_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Deletes an uploaded file.
+         * @description Runs that use it keep their copies.
+         */
+        delete: operations["delete_file"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions": {
         parameters: {
             query?: never;
@@ -1314,7 +1354,7 @@ export interface components {
          * @description An action that was performed or attempted.
          * @enum {string}
          */
-        AuditAction: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "profile.set" | "profile.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer" | "webhook.retry" | "run.write" | "run.revert" | "session.branch" | "workspace.remove";
+        AuditAction: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "profile.set" | "profile.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer" | "webhook.retry" | "run.write" | "run.revert" | "session.branch" | "workspace.remove" | "file.upload" | "file.delete";
         /** @description An action, successful or rejected. */
         AuditEntry: {
             /**
@@ -2209,7 +2249,10 @@ export interface components {
              * @example Add a test, too.
              */
             text?: string | null;
-            /** @description Further parts of the message, as in `input.parts` of a new run. All images and files of the message together have at most 5 MiB. */
+            /**
+             * @description Further parts of the message, as in `input.parts` of a new run. All images and files of the message together have at most 5 MiB,
+             *     and with uploaded files 20 MiB.
+             */
             parts?: Record<string, never>[] | null;
             /** @description How the message is delivered. */
             mode?: components["schemas"]["MessageMode"];
@@ -3179,7 +3222,7 @@ export interface components {
             text?: string | null;
             /**
              * @description Further parts of the input. The prompt is `text` and the texts of the parts, with blank lines between them; images and files follow it
-             *     in this order. All images and files together have at most 5 MiB.
+             *     in this order. All images and files together have at most 5 MiB, and with uploaded files 20 MiB.
              */
             parts?: Record<string, never>[] | null;
         };
@@ -3808,6 +3851,26 @@ export interface components {
             path: string;
             /** @description Why. */
             reason: components["schemas"]["Untouched"];
+        };
+        /** @example file_0198a8f0c0de7000800000000000000a */
+        UploadId: string;
+        /** @description An uploaded file. */
+        UploadedFile: {
+            /** @description ID of the file, for `file_id` in parts of prompts and messages. */
+            file_id: components["schemas"]["UploadId"];
+            /** @description Its name. */
+            name: string;
+            /** @description What its content is. */
+            type: components["schemas"]["AttachmentKind"];
+            /** @description Its media type, according to its content. */
+            media_type: string;
+            /**
+             * Format: u-int64
+             * @description Its size in bytes.
+             */
+            size: number;
+            /** @description When it is removed. */
+            expires_at: components["schemas"]["Timestamp"];
         };
         /** @description Usage of the model, in tokens and US dollars. */
         Usage: {
@@ -5383,6 +5446,57 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["AnswerResponse"];
                 };
+            };
+        };
+    };
+    upload_file: {
+        parameters: {
+            query: {
+                /** @description File name without directories, for the agent. */
+                name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The content, at most 20 MiB. Any content type. */
+        requestBody: {
+            content: {
+                "application/octet-stream": components["schemas"]["FileContent"];
+            };
+        };
+        responses: {
+            /** @description The file was stored. */
+            201: {
+                headers: {
+                    /** @description Path of the file, for `DELETE`. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadedFile"];
+                };
+            };
+        };
+    };
+    delete_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The uploaded file. */
+                id: components["schemas"]["UploadId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file was deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -134,6 +134,16 @@ test("a handle lists what its run has changed", async () => {
   assert.deepEqual(changes.items.map((file) => [file.path, file.status]), [["hello.py", "added"]]);
 });
 
+test("an uploaded file is a part of a prompt", async () => {
+  const client = await server.client();
+  const uploaded = await client.upload("a b.txt", "notes");
+  assert.deepEqual([uploaded.name, uploaded.type, uploaded.size], ["a b.txt", "file", 5]);
+  const input = { text: "read", parts: [{ type: "file" as const, file_id: uploaded.file_id }] };
+  // This agent takes no files, which is said of the part, not of the upload.
+  await assert.rejects(unwrap(client.api.POST("/api/runs", { body: { input, metadata: { agent_type: "demo" } } })), /takes no files/);
+  await unwrap(client.api.DELETE("/api/files/{id}", { params: { path: { id: uploaded.file_id } } }));
+});
+
 test("a handle reads and writes the files of its run and reverts them", async () => {
   const client = await server.client();
   const run = await client.run("create hello.py", { agent_type: "demo" });

@@ -11,7 +11,7 @@ use super::super::body;
 use super::super::extract::Idempotent;
 use super::super::json_object::Object;
 use super::super::{ApiError, AppState, Path};
-use super::input_parts::{InputPart, encoded_size, into_content};
+use super::input_parts::{InputPart, encoded_size, into_content, read_uploads};
 use super::params::{IdempotencyHeader, RunPath};
 use crate::auth::Target;
 use crate::run::MessageInput;
@@ -24,7 +24,8 @@ pub(in crate::api) struct MessageRequest {
     /// Text of the message. May be absent if `parts` contains text.
     #[schema(min_length = 1, example = "Add a test, too.")]
     text: Option<String>,
-    /// Further parts of the message, as in `input.parts` of a new run. All images and files of the message together have at most 5 MiB.
+    /// Further parts of the message, as in `input.parts` of a new run. All images and files of the message together have at most 5 MiB,
+    /// and with uploaded files 20 MiB.
     parts: Option<Vec<Object<InputPart>>>,
     /// How the message is delivered.
     #[serde(default)]
@@ -52,8 +53,9 @@ pub(in crate::api) async fn send(
     Path(run): Path<RunId>,
     Idempotent { value, key, size }: Idempotent<MessageRequest>,
 ) -> Result<(StatusCode, Answer<MessageResponse>), ApiError> {
-    let MessageRequest { text, parts, mode } = value;
+    let MessageRequest { text, mut parts, mode } = value;
     body::check_rest(size.saturating_sub(encoded_size(parts.as_deref())))?;
+    let _memory = read_uploads(&app, &audit_context.caller(), parts.as_mut(), "parts").await?;
     let (text, attachments) = into_content(text, parts, "parts")?;
     let message = MessageInput { text, attachments, mode };
     let (runs, caller) = (app.runs.clone(), audit_context.caller());

@@ -34,6 +34,7 @@ pub(super) mod sessions;
 pub(super) mod settings;
 mod static_files;
 pub(super) mod tickets;
+pub(super) mod uploads;
 pub(super) mod usage;
 pub(super) mod users;
 pub(super) mod webhooks;

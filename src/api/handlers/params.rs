@@ -2,7 +2,7 @@
 
 use utoipa::IntoParams;
 
-use crate::types::{KeyId, ProfileName, RunId, SessionId, UserName};
+use crate::types::{KeyId, ProfileName, RunId, SessionId, UploadId, UserName};
 
 /// The run of a path.
 #[derive(IntoParams)]
@@ -20,6 +20,15 @@ pub(super) struct RunPath {
 pub(super) struct SessionPath {
     /// The session.
     id: SessionId,
+}
+
+/// The uploaded file of a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only described, not read")]
+pub(super) struct UploadPath {
+    /// The uploaded file.
+    id: UploadId,
 }
 
 /// The user of a path.

@@ -18,7 +18,7 @@ use super::super::extract::{Idempotent, Traced};
 use super::super::json_object::{Object, object, optional_object};
 use super::super::{ApiError, AppState, FaultCode, FieldError, Path, Query};
 use super::created::Created;
-use super::input_parts::{InputPart, encoded_size, into_content};
+use super::input_parts::{InputPart, encoded_size, into_content, read_uploads};
 use super::pagination::{Page, page_size};
 use super::params::{IdempotencyHeader, RunPath};
 use crate::auth::{ClientOrigin, Principal, Target};
@@ -56,7 +56,7 @@ struct RunInput {
     #[schema(min_length = 1, max_length = 2_097_152)]
     text: Option<String>,
     /// Further parts of the input. The prompt is `text` and the texts of the parts, with blank lines between them; images and files follow it
-    /// in this order. All images and files together have at most 5 MiB.
+    /// in this order. All images and files together have at most 5 MiB, and with uploaded files 20 MiB.
     parts: Option<Vec<Object<InputPart>>>,
 }
 
@@ -214,8 +214,9 @@ pub(in crate::api) async fn create(
     Traced(trace_parent): Traced,
     Idempotent { value, key, size }: Idempotent<CreateRunRequest>,
 ) -> Result<Created<CreateRunResponse>, ApiError> {
-    let request: CreateRunRequest = value;
+    let mut request: CreateRunRequest = value;
     body::check_rest(size.saturating_sub(encoded_size(request.input.parts.as_deref())))?;
+    let _memory = read_uploads(&app, &audit_context.caller(), request.input.parts.as_mut(), "input.parts").await?;
     let mut new = request.into_new_run(origin.is_local)?;
     new.trace_parent = trace_parent;
     new.profile = app.profile_of(new.profile, &audit_context.principal);

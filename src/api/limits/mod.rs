@@ -18,6 +18,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 
 use self::body_memory::BodyMemory;
+pub(super) use self::body_memory::BodyPermit;
 pub use self::connections::{Connection, ConnectionHandle, Connections, InProgress, NoneFree, Source};
 use self::log_digest::LogDigest;
 use self::login_limiter::LoginLimiter;

@@ -226,7 +226,9 @@ impl ReadRequest {
         }
         let fields = FileFields(files.iter().map(|file| (file.part.clone(), file.field())).collect());
         let attachments = files.into_iter().enumerate();
-        let attachments = attachments.map(|(index, file)| NewAttachment { index, attachment: file.into_attachment(index + 1) }).collect();
+        let attachments =
+            attachments.map(|(index, file)| NewAttachment { index, attachment: file.into_attachment(index + 1), is_uploaded: false });
+        let attachments = attachments.collect();
         let options = self.options;
         let new = NewRun {
             prompt,

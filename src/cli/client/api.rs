@@ -12,6 +12,7 @@ use super::token_cache::TokenCache;
 use crate::cli::api_error::{ClientError, Problem};
 use crate::cli::output::Output;
 use crate::config::Secret;
+use crate::types::encode_segment;
 
 /// Limit for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -192,6 +193,17 @@ impl Client {
     /// [`ClientError`].
     pub(in crate::cli) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, ClientError> {
         self.with_body(Method::POST, path, body).await
+    }
+
+    /// Uploads a file for a prompt or message.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(in crate::cli) async fn upload(&self, name: &str, content: Vec<u8>) -> Result<Value, ClientError> {
+        let path = format!("/api/files?name={}", encode_segment(name));
+        // Shared between attempts.
+        let content = bytes::Bytes::from(content);
+        self.json(|| self.request(Method::POST, &path).body(content.clone())).await
     }
 
     /// `PUT path` with a JSON body.

@@ -117,9 +117,7 @@ pub(in crate::cli) async fn run(context: &Context, args: StartArgs) -> anyhow::R
     }
     let env = variables(&args.env)?;
     let mut input = json!({ "text": prompt });
-    if !args.attach.is_empty() {
-        input["parts"] = attached::parts(&args.attach)?;
-    }
+    let attached = attached::read(&args.attach)?;
     // A detached run needs a server that outlives this command.
     let Connection { client, embedded_server } = if args.detach {
         Connection { client: context.connect().await?, embedded_server: None }
@@ -128,6 +126,9 @@ pub(in crate::cli) async fn run(context: &Context, args: StartArgs) -> anyhow::R
     };
     let client = Arc::new(client);
     let follow = async {
+        if !attached.is_empty() {
+            input["parts"] = attached::parts(&client, attached).await?;
+        }
         let body = json!({ "input": input, "metadata": metadata(&args, &client, env).await? });
         start(context, &client, &body, args.detach, embedded_server.is_some()).await
     };

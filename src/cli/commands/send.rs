@@ -40,11 +40,12 @@ pub(in crate::cli) async fn send(context: &Context, args: SendArgs) -> anyhow::R
         (false, true) => (MessageMode::Interrupt, "sent after interrupting"),
         (false, false) => (MessageMode::Queue, "queued for"),
     };
+    let attached = attached::read(&args.attach)?;
     let client = context.connect().await?;
     let id = resolve_run(&client, &args.run).await?;
     let mut message = json!({ "text": text, "mode": mode });
-    if !args.attach.is_empty() {
-        message["parts"] = attached::parts(&args.attach)?;
+    if !attached.is_empty() {
+        message["parts"] = attached::parts(&client, attached).await?;
     }
     let accepted = client.post(&format!("/api/runs/{id}/messages"), Some(&message)).await?;
     context.output.confirm(&format!("Message {done} {id}"), &accepted)?;

@@ -1,7 +1,6 @@
 //! What runs have changed in their working directories.
 
 use super::RunManager;
-use super::files::PRIVATE;
 use crate::process::WorkingDir;
 use crate::run::errors::FindError;
 use crate::run::store::{RunRecord, StoreError};
@@ -9,6 +8,10 @@ use crate::types::{Caller, RunId, SessionId};
 use crate::workspace::{
     ChangeRecord, Changes, Skipped, SnapshotError, SnapshotKind, SnapshotStore, StoredChanges, TreeId, decompress, part_of,
 };
+
+/// Why the content of files is not served.
+pub(super) const PRIVATE: &str =
+    "the working directory contains settings or keys of the server, so its files are not served; the operator can move either";
 
 /// What a run, or one of its turns, has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]

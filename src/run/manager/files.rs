@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::RunManager;
-use super::changes::ChangesError;
+use super::changes::{ChangesError, PRIVATE};
 use crate::process::WorkingDir;
 use crate::run::errors::FindError;
 use crate::run::store::{RunFilter, RunRecord, StoreError};
@@ -19,10 +19,6 @@ use crate::workspace::{Archive, FilePath, Selection, SnapshotError, SnapshotStor
 
 /// Maximum number of unfinished runs of a session that are looked at. More of them cannot be queued.
 const MAX_UNFINISHED: usize = 1000;
-
-/// Why the content of files is not served.
-pub(super) const PRIVATE: &str =
-    "the working directory contains settings or keys of the server, so its files are not served; the operator can move either";
 
 /// Why a file of a run cannot be listed, read or written.
 #[derive(Debug, thiserror::Error)]

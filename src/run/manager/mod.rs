@@ -9,6 +9,7 @@ mod revert;
 mod session_changes;
 #[cfg(test)]
 pub(in crate::run) mod testing;
+mod uploads;
 mod worktrees;
 
 pub use changes::{ChangesError, RunChanges};
@@ -41,6 +42,7 @@ use crate::run::searches::Searches;
 use crate::run::sessions::Sessions;
 use crate::run::shutdown::Shutdown;
 use crate::run::store::{ProfileStore, QuotaStore, RunStore, UsageStore};
+use crate::run::uploads::Uploads;
 use crate::run::webhooks::Sender;
 use crate::run::workspace::Workspaces;
 use crate::types::{Clock, OnShutdown, RunId, RunStatus};
@@ -68,6 +70,7 @@ pub(super) struct Inner {
     searches: Searches,
     pub(super) completions: Completions,
     pub(super) conversations: Conversations,
+    pub(super) uploads: Uploads,
     pub(super) changes: Changes,
     /// Wakes retention after a deletion.
     pub(super) deletions: Notify,
@@ -102,6 +105,7 @@ impl RunManager {
             snapshots,
             budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), config.default_budget),
         };
+        let uploads = config.data_dir.join("uploads");
         let tasks = TaskTracker::new();
         let conversations = Conversations::new(context.agents.clone(), Arc::clone(&config), context.shutdown.clone(), tasks.clone());
         let limits = Limits {
@@ -127,6 +131,7 @@ impl RunManager {
                 live: Registry::default(),
                 searches: Searches::default(),
                 completions: Completions::default(),
+                uploads: Uploads::new(uploads),
                 conversations,
                 changes: Changes::new(),
                 deletions: Notify::new(),

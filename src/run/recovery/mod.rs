@@ -73,6 +73,7 @@ impl RunManager {
         let expired = self.inner.log.now().as_millis() - i64::try_from(KEY_LIFETIME.as_millis()).unwrap_or(i64::MAX);
         while self.inner.store.forget_keys(Timestamp::from_millis(expired), KEYS_PER_STEP).await? {}
         self.remove_unknown_workspaces().await;
+        self.load_uploads().await;
         let orphans: HashSet<RunId> = self.inner.store.orphans().await?.into_iter().collect();
         let (mut recovered, mut waiting) = (Recovered::default(), Vec::new());
         let scans = self.inner.store.unfinished().await?.into_iter().map(|run| self.scan_isolated(run, orphans.contains(&run)));
@@ -89,6 +90,14 @@ impl RunManager {
         }
         self.inner.context.metrics.record_recovered(recovered.reattached, recovered.requeued, recovered.interrupted);
         Ok(recovered)
+    }
+
+    /// Finds the uploads of an earlier server. A failure is logged: without them, they must be uploaded again.
+    async fn load_uploads(&self) {
+        let uploads = self.inner.uploads.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || uploads.load()).await {
+            tracing::warn!(%error, "could not read the uploads of an earlier server");
+        }
     }
 
     /// Removes the working directories of runs that an earlier server was about to store when it died. A failure is logged: nothing depends

@@ -1,7 +1,7 @@
 //! The list of scenarios.
 
 use super::load::Load;
-use super::{creates, history, hop, isolation, live, many_readers, memory, start, stream};
+use super::{creates, history, hop, isolation, live, many_readers, memory, snapshot, start, stream};
 use crate::driver::bench::Bench;
 use crate::driver::figure::Figure;
 
@@ -70,6 +70,7 @@ impl Scenario {
             description: "100 new runs per second beside 100 agents of 20 events/s",
             run: creates::beside_live,
         },
+        Self { name: "snapshot", description: "snapshots of 10,000 files, one of which has changed", run: snapshot::snapshot },
         Self { name: "restart", description: "start of a server with 10,000 stored runs", run: history::restart },
     ];
 }

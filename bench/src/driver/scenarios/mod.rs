@@ -10,6 +10,7 @@ mod load;
 mod many_readers;
 mod memory;
 mod plans;
+mod snapshot;
 mod start;
 mod stream;
 

@@ -276,6 +276,10 @@ class Calls(ABC):
         )
         return response
 
+    def delete_file(self, id: models.UploadId) -> None:
+        """Deletes an uploaded file."""
+        self._call("DELETE", f"/api/files/{quote(id, safe='')}")
+
     def list_sessions(self, *, limit: int | None = None, cursor: models.SessionId | None = None) -> models.SessionPage:
         """Lists the caller's sessions, newest first; for admins, the sessions of all users."""
         response: models.SessionPage = self._call("GET", "/api/sessions", query={"limit": limit, "cursor": cursor})
@@ -597,6 +601,10 @@ class AsyncCalls(ABC):
             "POST", f"/api/runs/{quote(id, safe='')}/requests/{quote(request, safe='')}", body=body
         )
         return response
+
+    async def delete_file(self, id: models.UploadId) -> None:
+        """Deletes an uploaded file."""
+        await self._call("DELETE", f"/api/files/{quote(id, safe='')}")
 
     async def list_sessions(self, *, limit: int | None = None, cursor: models.SessionId | None = None) -> models.SessionPage:
         """Lists the caller's sessions, newest first; for admins, the sessions of all users."""

@@ -122,6 +122,11 @@ class Client(_ClientBase, RunClient):
         created = self.create_run(_run_request(prompt, metadata))
         return RunHandle(self, created["run_id"], created["session_id"])
 
+    def upload(self, name: str, content: bytes) -> models.UploadedFile:
+        """Uploads a file of at most 20 MiB for `file_id` in parts of prompts and messages. It is kept for a day."""
+        uploaded: models.UploadedFile = json.loads(self._bytes("POST", "/api/files", query={"name": name}, content=content))
+        return uploaded
+
     def follow(self, run_id: str, *, after: int = 0, retry_timeout: float | None = None) -> Generator[models.Event, None, None]:
         """Yields the run's events after sequence number `after`, each exactly once and in order, up to `done`.
 
@@ -199,6 +204,11 @@ class AsyncClient(_ClientBase, AsyncRunClient):
         """Starts exactly one run, even if the connection fails. See `Client.run`."""
         created = await self.create_run(_run_request(prompt, metadata))
         return AsyncRunHandle(self, created["run_id"], created["session_id"])
+
+    async def upload(self, name: str, content: bytes) -> models.UploadedFile:
+        """Uploads a file of at most 20 MiB for `file_id` in parts of prompts and messages. It is kept for a day."""
+        uploaded: models.UploadedFile = json.loads(await self._bytes("POST", "/api/files", query={"name": name}, content=content))
+        return uploaded
 
     def follow(self, run_id: str, *, after: int = 0, retry_timeout: float | None = None) -> AsyncGenerator[models.Event, None]:
         """See `Client.follow`. To stop before the end, close the generator: `async with contextlib.aclosing(client.follow(id)) as events`."""

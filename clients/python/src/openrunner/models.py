@@ -115,6 +115,8 @@ AuditAction: TypeAlias = Literal[
     "run.revert",
     "session.branch",
     "workspace.remove",
+    "file.upload",
+    "file.delete",
 ]
 
 
@@ -521,7 +523,10 @@ class MessageRequest(TypedDict):
     """Text of the message. May be absent if `parts` contains text."""
 
     parts: NotRequired[list[dict[str, Any]] | None]
-    """Further parts of the message, as in `input.parts` of a new run. All images and files of the message together have at most 5 MiB."""
+    """
+    Further parts of the message, as in `input.parts` of a new run. All images and files of the message together have at most 5 MiB,
+    and with uploaded files 20 MiB.
+    """
 
     mode: NotRequired[MessageMode]
     """How the message is delivered."""
@@ -904,7 +909,7 @@ class RunInput(TypedDict):
     parts: NotRequired[list[dict[str, Any]] | None]
     """
     Further parts of the input. The prompt is `text` and the texts of the parts, with blank lines between them; images and files follow it
-    in this order. All images and files together have at most 5 MiB.
+    in this order. All images and files together have at most 5 MiB, and with uploaded files 20 MiB.
     """
 
 
@@ -1104,6 +1109,33 @@ class UntouchedFile(TypedDict):
 
     reason: Untouched
     """Why."""
+
+
+UploadId: TypeAlias = str
+
+
+class UploadedFile(TypedDict):
+    """
+    An uploaded file.
+    """
+
+    file_id: UploadId
+    """ID of the file, for `file_id` in parts of prompts and messages."""
+
+    name: str
+    """Its name."""
+
+    type: AttachmentKind
+    """What its content is."""
+
+    media_type: str
+    """Its media type, according to its content."""
+
+    size: int
+    """Its size in bytes."""
+
+    expires_at: Timestamp
+    """When it is removed."""
 
 
 class Usage(TypedDict):

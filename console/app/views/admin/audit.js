@@ -12,7 +12,8 @@ import { Problem } from '../../ui/problem.js';
 import { Spinner } from '../../ui/spinner.js';
 
 const ACTIONS = ['login', 'logout', 'password', 'user.create', 'user.change', 'user.delete', 'key.create', 'key.delete', 'ticket', 'run.create', 'run.cancel',
-  'run.delete', 'run.message', 'run.answer', 'run.write', 'run.revert', 'profile.set', 'profile.delete', 'webhook.retry'];
+  'run.delete', 'run.message', 'run.answer', 'run.write', 'run.revert', 'session.branch', 'workspace.remove', 'file.upload', 'file.delete',
+  'profile.set', 'profile.delete', 'webhook.retry'];
 
 /** Offered periods, in days. */
 const PERIODS = [1, 7, 30];
