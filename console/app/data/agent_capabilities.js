@@ -1,6 +1,7 @@
 /** The agents and their capabilities, loaded once. */
 import { request } from '../api.js';
 import { signal } from '../html.js';
+import { isLive } from './run_status.js';
 
 /** Capabilities by `agent_type`; null until loaded. @type {import('../../vendor/vendor.js').Signal<Map<string, any> | null>} */
 export const agentCapabilities = signal(null);
@@ -21,4 +22,10 @@ export async function loadAgentCapabilities() {
     // Without capabilities the composer offers what every agent supports. Try again next time.
     isLoading = false;
   }
+}
+
+/** Whether a run takes a message: while it is live, or afterwards as a continuation of its session. @param {string | undefined} agentType @param {string} status */
+export function acceptsMessages(agentType, status) {
+  const capabilities = agentCapabilities.value?.get(agentType ?? '') ?? {};
+  return status !== 'stopping' && (isLive(status) ? capabilities.messages !== false : capabilities.resume !== false);
 }

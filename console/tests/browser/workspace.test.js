@@ -6,6 +6,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { findAccessibilityViolations, launch, openSignedIn, screenshot } from './support/browser.js';
+import { chooseFromMenu, tabTo } from './support/keyboard.js';
 import { Server } from './support/server.js';
 
 /** @type {Server} */
@@ -31,28 +32,6 @@ async function withPage(address, body, options) {
   } finally {
     await context.close();
   }
-}
-
-/** Moves the focus to the next element with this text or label, by Tab. @param {any} page @param {string} name @param {string} [key] */
-async function tabTo(page, name, key = 'Tab') {
-  const isFocused = () => page.evaluate((/** @type {string} */ wanted) => {
-    const element = /** @type {any} */ (document.activeElement);
-    return [element?.innerText, element?.getAttribute('aria-label')].some((text) => text?.trim() === wanted) || element?.labels?.[0]?.innerText.startsWith(wanted);
-  }, name);
-  for (let step = 0; step < 80; step++) {
-    if (await isFocused()) return;
-    await page.keyboard.press(key);
-  }
-  assert.fail(`${name} is not reachable with ${key}`);
-}
-
-/** Opens a menu and selects an item, by keyboard. @param {any} page @param {string} menu @param {string} item */
-async function chooseFromMenu(page, menu, item) {
-  await tabTo(page, menu);
-  await page.keyboard.press('Enter');
-  await page.waitForSelector('.menu [role=menuitem]:focus');
-  await tabTo(page, item, 'ArrowDown');
-  await page.keyboard.press('Enter');
 }
 
 /** @param {() => Promise<boolean>} isTrue */

@@ -1,5 +1,6 @@
 /** What a run, one of its turns, or its whole session has changed in the working directory. */
 import { requestText, withQuery } from '../../api.js';
+import { acceptsMessages } from '../../data/agent_capabilities.js';
 import { PAGE_SIZE, fetchChanges, splitPatch } from '../../data/changes.js';
 import { isLive } from '../../data/run_status.js';
 import { useFetch } from '../../data/fetch.js';
@@ -46,6 +47,8 @@ export function ChangesView({ run, thread }) {
   const { data, problem, reload } = useFetch((signal) => fetchChanges(path, turn, limit, signal), [path, turn, limit, model.changes?.snapshot, run.status]);
   const patch = async () => requestText(withQuery(`${path}.patch`, { turn }));
   const loadDiff = useMemo(() => (scope === 'session' ? diffsOfPatch(`${path}.patch`) : diffOfFile(path, turn)), [path, turn, data?.snapshot]);
+  const last = thread.runs.value.at(-1) ?? run;
+  const target = sessionId !== '' && acceptsMessages(last.record.value?.agent_type, last.status) ? { sessionId, scope: scope === 'session' ? 'session' : `${run.id} ${scope}` } : null;
   // Kept while the run is in the thread, so that the revert can be undone.
   const [reverted, setReverted] = useItemState(run, 'reverted', /** @type {import('./revert.js').Reverted | null} */ (null));
   const onReverted = (/** @type {import('./revert.js').Reverted | null} */ done) => {
@@ -67,7 +70,7 @@ export function ChangesView({ run, thread }) {
     <${Problem} problem=${problem} onRetry=${reload} />
     ${data === null && !problem && html`<div class="empty"><${Spinner} label=${t('loading')} /></div>`}
     ${data !== null && !problem && data.items.length === 0 && html`<${EmptyState} title=${t('run.no_changes')} icon="file" />`}
-    ${data !== null && !problem && data.items.map((/** @type {any} */ file) => html`<${File} key=${`${scope} ${file.path}`} file=${file} isInitiallyOpen=${isOpen} loadDiff=${loadDiff} />`)}
+    ${data !== null && !problem && data.items.map((/** @type {any} */ file) => html`<${File} key=${`${scope} ${file.path}`} file=${file} isInitiallyOpen=${isOpen} loadDiff=${loadDiff} target=${target} />`)}
     ${data?.next_cursor && html`<p><${Button} onClick=${() => setLimit(limit + PAGE_SIZE)}>${t('show_more')}<//></p>`}
     ${data?.skipped_total > 0 && html`<p class="hint">${t('run.skipped', { count: data.skipped_total })} ${data.skipped.map((/** @type {any} */ skipped) => sanitizeLine(skipped.path)).join(', ')}</p>`}
   </div></div>`;
@@ -100,8 +103,8 @@ function diffsOfPatch(patchPath) {
   };
 }
 
-/** @param {{ file: any, loadDiff: LoadDiff, isInitiallyOpen: boolean }} props */
-function File({ file, loadDiff, isInitiallyOpen }) {
+/** @param {{ file: any, loadDiff: LoadDiff, isInitiallyOpen: boolean, target: import('./comments.js').CommentTarget | null }} props */
+function File({ file, loadDiff, isInitiallyOpen, target }) {
   const [isOpen, setOpen] = useState(isInitiallyOpen && !file.binary);
   const [item] = useState({});
   const diff = useFetch((signal) => (isOpen && !file.binary ? loadDiff(file.path, signal) : Promise.resolve(null)), [loadDiff, file.path, isOpen]);
@@ -118,7 +121,7 @@ function File({ file, loadDiff, isInitiallyOpen }) {
     </div>
     ${isOpen && html`<div class="tool-body">
       ${file.binary ? html`<p class="hint pad">${t('run.binary')}</p>` : html`<${Problem} problem=${diff.problem} onRetry=${diff.reload} />
-      ${diff.data === null ? !diff.problem && html`<p class="pad"><${Spinner} label=${t('loading')} /></p>` : html`<${DiffText} item=${item} diff=${diff.data} path=${file.path} />`}`}
+      ${diff.data === null ? !diff.problem && html`<p class="pad"><${Spinner} label=${t('loading')} /></p>` : html`<${DiffText} item=${item} diff=${diff.data} path=${file.path} target=${target} />`}`}
     </div>`}
   </section>`;
 }

@@ -1,11 +1,13 @@
 /** The message field: sends to a live run, or continues the session of an ended one. */
-import { agentCapabilities, loadAgentCapabilities } from '../../data/agent_capabilities.js';
+import { acceptsMessages, agentCapabilities, loadAgentCapabilities } from '../../data/agent_capabilities.js';
+import { commentsMessage, removeComments, writtenComments } from '../../data/comments.js';
 import { readDraft, writeDraft } from '../../data/drafts.js';
 import { isLive } from '../../data/run_status.js';
 import { html, useEffect, useId, useRef, useState } from '../../html.js';
 import { request } from '../../api.js';
 import { t } from '../../i18n.js';
 import { Button, IconButton } from '../../ui/button.js';
+import { confirm } from '../../ui/dialog.js';
 import { problemText } from '../../ui/problem.js';
 import { useShortcuts } from '../../ui/shortcuts.js';
 import { toast } from '../../ui/toast.js';
@@ -30,8 +32,8 @@ export function Composer({ run, onContinue }) {
   const [isListClosed, setListClosed] = useState(false);
   const listId = useId();
   const field = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
-  // Kept until the message is accepted, so that a retry after a lost response does not send it twice.
-  const idempotencyKey = useRef(newIdempotencyKey());
+  // The key of a message is kept until it is accepted, so that a retry after a lost response does not send it twice.
+  const sent = useRef({ message: '', key: newIdempotencyKey() });
   useShortcuts([{ key: 'm', label: t('shortcuts.message'), run: () => field.current?.focus() }]);
 
   // The record of a run that has just been started arrives shortly. Until then, that of the previous one keeps the field in place.
@@ -43,7 +45,9 @@ export function Composer({ run, onContinue }) {
   const { status } = run;
   const isRunLive = isLive(status);
   const capabilities = agentCapabilities.value?.get(record?.agent_type) ?? {};
-  const isEnabled = record !== null && status !== 'stopping' && (isRunLive ? capabilities.messages !== false : capabilities.resume !== false);
+  const isEnabled = record !== null && acceptsMessages(record.agent_type, status);
+  const comments = record ? writtenComments(record.session_id) : [];
+  const isEmpty = !text.trim() && parts.length === 0 && comments.length === 0;
   const offered = isListClosed ? [] : matchingCommands(run.model.commands, text);
   const choose = (/** @type {{ name: string }} */ { name }) => { update(`/${name} `); field.current?.focus(); };
   const addParts = async (/** @type {File[]} */ files) => {
@@ -63,14 +67,18 @@ export function Composer({ run, onContinue }) {
   }, [text, isEnabled]);
 
   const send = async () => {
-    if ((!text.trim() && parts.length === 0) || isBusy || !record) return;
+    if (isEmpty || isBusy || !record) return;
     setBusy(true);
     setProblem(null);
+    const message = comments.length > 0 ? commentsMessage(comments, text) : text;
+    if (sent.current.message !== message) sent.current = { message, key: newIdempotencyKey() };
+    const { key } = sent.current;
     try {
-      const response = isRunLive ? await run.sendMessage(text, mode, idempotencyKey.current) : await continueSession(record, text, parts, idempotencyKey.current);
+      const response = isRunLive ? await run.sendMessage(message, mode, key) : await continueSession(record, message, parts, key);
       update('');
       setParts([]);
-      idempotencyKey.current = newIdempotencyKey();
+      removeComments(record.session_id, comments.map(({ id }) => id));
+      sent.current = { message: '', key: newIdempotencyKey() };
       if (!isRunLive) onContinue(response.run_id);
     } catch (error) {
       setProblem(error);
@@ -80,6 +88,10 @@ export function Composer({ run, onContinue }) {
   };
   const stop = async () => {
     if (await confirmCancel(record ?? {})) await run.cancel().catch(setProblem);
+  };
+  const discardComments = async () => {
+    const confirmed = await confirm({ title: t('comments.discard_title'), text: t('comments.count', { count: comments.length }), action: t('comments.discard'), danger: true });
+    if (confirmed && record) removeComments(record.session_id, comments.map(({ id }) => id));
   };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
     if (offered.length > 0 && !event.isComposing) {
@@ -103,6 +115,8 @@ export function Composer({ run, onContinue }) {
     ${offered.length > 0 && html`<${CommandList} id=${listId} commands=${offered} selected=${selected} onChoose=${choose} />`}
     <div class="composer-box" ...${fileHandlers((files) => void addParts(files))}>
       <${AttachmentList} parts=${parts} onChange=${setParts} />
+      <div role="status">${comments.length > 0 && html`<p class="comments-note"><span>${t('comments.count', { count: comments.length })}</span> <span class="faint">${t('comments.hint')}</span>
+        <${IconButton} icon="trash" label=${t('comments.discard')} onClick=${() => void discardComments()} /></p>`}</div>
       <textarea ref=${field} rows="1" enterkeyhint=${isTouchScreen.matches ? 'enter' : 'send'} value=${text} aria-label=${label} placeholder=${label}
         ...${offered.length > 0 ? { role: 'combobox', 'aria-expanded': 'true', 'aria-controls': listId, 'aria-activedescendant': `${listId}-${selected}` } : {}}
         onInput=${(/** @type {any} */ event) => update(event.target.value)} onKeyDown=${onKeyDown}></textarea>
@@ -114,7 +128,7 @@ export function Composer({ run, onContinue }) {
         ${!isRunLive && html`<span class="faint">${t('run.continue_hint')}</span>`}
         <span class="grow"></span>
         ${isRunLive && html`<${Button} kind="quiet" icon="stop" onClick=${() => void stop()}>${t('runs.cancel')}<//>`}
-        <${IconButton} icon="send" label=${t('run.send')} type="submit" class="send" disabled=${(!text.trim() && parts.length === 0) || isBusy} />
+        <${IconButton} icon="send" label=${t('run.send')} type="submit" class="send" disabled=${isEmpty || isBusy} />
       </div>
     </div>
   </form>`;
