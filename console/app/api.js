@@ -75,21 +75,29 @@ export async function request(method, path, body = undefined, { signal, headers 
   return response.status === 204 || response.status === 202 && response.headers.get('Content-Length') === '0' ? null : response.json();
 }
 
-/** Loads a text, such as a patch. @param {string} path @param {{signal?: AbortSignal}} [options] @returns {Promise<string>} @throws {ApiProblem} as {@link request} */
-export async function requestText(path, { signal } = {}) {
-  const headers = authHeaders();
+/**
+ * Sends a request whose response is not JSON.
+ * @param {string} method @param {string} path @param {{signal?: AbortSignal, headers?: Record<string, string>, body?: BodyInit}} options
+ * @returns {Promise<Response>} with a status of success, or 304 if the request was conditional
+ * @throws {ApiProblem} as {@link request}
+ */
+export async function requestResponse(method, path, { signal, headers = {}, body }) {
+  const sent = authHeaders(headers);
   let response;
   try {
-    response = await fetch(apiUrl(path), { headers, signal, cache: 'no-store', credentials: 'omit' });
+    response = await fetch(apiUrl(path), { method, headers: sent, signal, body, cache: 'no-store', credentials: 'omit' });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiProblem({ status: 0, code: 'unreachable', detail: 'the server is not responding' });
   }
-  if (response.ok) return response.text();
+  if (response.ok || response.status === 304) return response;
   const problem = await readProblem(response);
-  signOutIfUnauthorized(problem, headers.Authorization);
+  signOutIfUnauthorized(problem, sent.Authorization);
   throw problem;
 }
+
+/** Loads a text, such as a patch. @param {string} path @param {{signal?: AbortSignal}} [options] @returns {Promise<string>} @throws {ApiProblem} as {@link request} */
+export const requestText = async (path, { signal } = {}) => (await requestResponse('GET', path, { signal })).text();
 
 /** Appends query parameters, skipping empty ones. @param {string} path @param {Record<string, string | number | null | undefined>} query */
 export function withQuery(path, query) {

@@ -15,7 +15,7 @@ import { runMenu } from './run_menu.js';
 import { sanitize, sanitizeLine, summarize } from './sanitize.js';
 
 /** @typedef {import('./live_run.js').LiveRun} LiveRun */
-/** What the page shows. @typedef {'conversation' | 'changes' | 'raw'} Tab */
+/** What the page shows. @typedef {'conversation' | 'changes' | 'files' | 'raw'} Tab */
 
 /** @param {{ run: LiveRun, title: string, tab: Tab, setTab: (tab: Tab) => void, isSideOpen: boolean, setSideOpen: (isOpen: boolean) => void, onSearch: () => void }} props */
 export function Header({ run, title, tab, setTab, isSideOpen, setSideOpen, onSearch }) {
@@ -35,10 +35,11 @@ export function Header({ run, title, tab, setTab, isSideOpen, setSideOpen, onSea
     <div class="run-actions">
       <button type="button" class="changes-button" aria-pressed=${tab === 'changes'} title=${t('run.changes')} onClick=${() => setTab(tab === 'changes' ? 'conversation' : 'changes')}><${Icon} name="edit" /><span class="visually-hidden">${t('run.changes')}</span>
         ${model.changes && html`<span class="added">+${compact(model.changes.insertions)}</span><span class="removed">−${compact(model.changes.deletions)}</span>`}</button>
+      <${IconButton} icon="directory" label=${t('run.files')} class="wide-only" aria-pressed=${tab === 'files'} onClick=${() => setTab(tab === 'files' ? 'conversation' : 'files')} />
       <${IconButton} icon="search" label=${t('run.search')} class="wide-only" onClick=${onSearch} />
       <${IconButton} icon="terminal" label=${t('run.raw_events')} aria-pressed=${tab === 'raw'} onClick=${() => setTab(tab === 'raw' ? 'conversation' : 'raw')} />
       <${IconButton} icon="list" label=${t('run.panel')} aria-pressed=${isSideOpen} onClick=${() => setSideOpen(!isSideOpen)} />
-      <${Menu} label=${t('nav.more')} items=${[{ label: t('run.search'), icon: 'search', onSelect: onSearch }, ...runMenu(run)]} />
+      <${Menu} label=${t('nav.more')} items=${[tab === 'files' ? { label: t('run.conversation'), icon: 'sessions', onSelect: () => setTab('conversation') } : { label: t('run.files'), icon: 'directory', onSelect: () => setTab('files') }, { label: t('run.search'), icon: 'search', onSelect: onSearch }, ...runMenu(run)]} />
     </div>
   </header>`;
 }

@@ -14,6 +14,7 @@ import { ChangesView } from './changes_view.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
 import { canSplit, toggleSplit } from './diff_layout.js';
+import { FilesView } from './files_view.js';
 import { Header } from './header.js';
 import { planProgress } from './plan.js';
 import { RawEvents } from './raw_events.js';
@@ -81,6 +82,7 @@ function ThreadPage({ thread, current }) {
     { key: '/', label: t('run.search'), run: () => { setTab('conversation'); setSearching(true); } },
     { key: 'r', label: t('run.raw_events'), run: () => setTab((before) => (before === 'raw' ? 'conversation' : 'raw')) },
     { key: 'c', label: t('run.changes'), run: () => setTab((before) => (before === 'changes' ? 'conversation' : 'changes')) },
+    { key: 'f', label: t('run.files'), run: () => setTab((before) => (before === 'files' ? 'conversation' : 'files')) },
     { key: 's', label: t('run.toggle_split'), run: toggleSplit, when: canSplit },
     { key: 'p', label: t('run.panel'), run: () => setSideOpen((before) => !before) },
     { key: 'End', label: t('run.jump_to_latest'), run: () => list.current?.jumpToEnd() },
@@ -102,7 +104,7 @@ function ThreadPage({ thread, current }) {
     <div class="run-main">
       <${ConnectionBanner} run=${last} />
       ${isSearching && html`<${Search} rows=${() => thread.rows()} onFound=${setFound} onClose=${closeSearch} />`}
-      ${tab === 'changes' ? html`<${ChangesView} run=${current} thread=${thread} key=${current.id} />` : tab === 'raw' ? html`<${RawEvents} run=${current} />` : html`<${Conversation} thread=${thread} current=${current} list=${list} found=${found} />`}
+      ${tab === 'changes' ? html`<${ChangesView} run=${current} thread=${thread} key=${current.id} />` : tab === 'files' ? html`<${FilesView} run=${current} canWrite=${thread.canWrite} key=${current.id} />` : tab === 'raw' ? html`<${RawEvents} run=${current} />` : html`<${Conversation} thread=${thread} current=${current} list=${list} found=${found} />`}
       <div class="dock"><div class="dock-inner">
         <${PlanStrip} run=${last} />
         <${QueuedRuns} thread=${thread} />

@@ -4,6 +4,7 @@
  */
 import { request } from '../../api.js';
 import { RunList } from '../../data/run_list.js';
+import { isLive } from '../../data/run_status.js';
 import { effect, signal } from '../../html.js';
 import { LiveRun } from './live_run.js';
 import { RunRows } from './run_rows.js';
@@ -163,6 +164,11 @@ export class Thread {
     const last = this.runs.value.at(-1);
     const items = this.list?.items.value ?? [];
     return last ? items.filter(({ run_id: id, status }) => id > last.id && status === 'queued').toReversed() : [];
+  }
+
+  /** Whether the files of the session can be written: not while one of its runs may only read. */
+  get canWrite() {
+    return (this.list?.items.value ?? []).every((run) => run.permission_mode !== 'read_only' || !isLive(run.status));
   }
 
   /** The title of the conversation: the agent's, or else the first words of the first run. */

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 export async function tabTo(page, name, key = 'Tab') {
   const isFocused = () => page.evaluate((/** @type {string} */ wanted) => {
     const element = /** @type {any} */ (document.activeElement);
-    return [element?.innerText, element?.getAttribute('aria-label')].some((text) => text?.trim() === wanted) || element?.labels?.[0]?.innerText.startsWith(wanted);
+    return [element?.innerText, element?.getAttribute('aria-label')].some((text) => text?.trim().replace(/\s+/g, ' ') === wanted) || element?.labels?.[0]?.innerText.startsWith(wanted);
   }, name);
   for (let step = 0; step < 80; step++) {
     if (await isFocused()) return;
