@@ -200,4 +200,17 @@ for (const [name, options] of /** @type {[string, Parameters<typeof openSignedIn
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
     }, options);
   });
+
+  test(`the form for a run in a worktree is accessible and fits: ${name}`, async () => {
+    await withPage('/new', async (page) => {
+      await page.waitForSelector('textarea:focus');
+      const select = page.locator('select:has(option[value="worktree"])');
+      await select.selectOption('worktree');
+      await page.waitForSelector('input[maxlength="200"]');
+      await select.scrollIntoViewIfNeeded();
+      await screenshot(page, `worktree-form-${name}`);
+      assert.deepEqual(await findAccessibilityViolations(page), []);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    }, options);
+  });
 }
