@@ -44,6 +44,7 @@ pub fn task() -> Task {
         profile: None,
         trace_parent: None,
         workspace: None,
+        response: None,
     };
     Task {
         spec,

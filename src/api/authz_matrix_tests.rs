@@ -257,6 +257,7 @@ async fn every_route_is_accessible_to_exactly_the_permitted_requesters() {
                 &run
             };
             let uri = route
+                .replace("/v1/responses/{id}", &format!("/v1/responses/resp_{run}"))
                 .replace("{id}", id)
                 .replace("{name}", &user)
                 .replace("{request}", "perm_1")
@@ -321,7 +322,8 @@ async fn a_user_created_under_the_name_of_a_removed_user_has_access_to_nothing_o
         } else {
             &run
         };
-        let uri = route.replace("{id}", id).replace("{request}", "perm_1").replace("{*model}", "demo").replace("{name}", "bob");
+        let uri = route.replace("/v1/responses/{id}", &format!("/v1/responses/resp_{run}"));
+        let uri = uri.replace("{id}", id).replace("{request}", "perm_1").replace("{*model}", "demo").replace("{name}", "bob");
         let answer = harness.send(&method, &uri, Some(&harness.token("bob").await), body_for(&route)).await;
         let context = format!("{method} {uri}: {} {}", answer.status, answer.text);
         if of_user && route.contains("{id}") {

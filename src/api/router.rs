@@ -92,6 +92,10 @@ routes! {
     models::list;
     models::get;
     chat_completions::create;
+    responses::create;
+    responses::get, responses::delete;
+    responses::cancel;
+    responses::input_items;
     webhooks::list;
     webhooks::retry;
     mcp::serve;

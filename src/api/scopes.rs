@@ -82,6 +82,11 @@ pub(super) const REQUIRED: &[(Method, &str, Permission)] = &[
     (Method::GET, "/v1/models", READ),
     (Method::GET, "/v1/models/{*model}", READ),
     (Method::POST, "/v1/chat/completions", WRITE),
+    (Method::POST, "/v1/responses", WRITE),
+    (Method::GET, "/v1/responses/{id}", READ),
+    (Method::DELETE, "/v1/responses/{id}", WRITE),
+    (Method::POST, "/v1/responses/{id}/cancel", WRITE),
+    (Method::GET, "/v1/responses/{id}/input_items", READ),
     (Method::GET, "/api/webhooks/deliveries", READ),
     (Method::POST, "/api/webhooks/deliveries/{delivery}/retry", WRITE),
     // Its tools are requests to the other routes.

@@ -15,8 +15,8 @@ use super::workspace::WorkspaceError;
 use crate::agent::BadIsolation;
 use crate::agent::flags::BadArgs;
 use crate::types::{
-    IsolationLevel, McpServer, OnRateLimit, PermissionMode, ProfileName, ProjectConfig, RuleSpec, SessionId, SpendKind, SpendLimits,
-    TraceParent, WorkspaceKind,
+    IsolationLevel, McpServer, OnRateLimit, PermissionMode, ProfileName, ProjectConfig, ResponseSpec, RuleSpec, SessionId, SpendKind,
+    SpendLimits, TraceParent, WorkspaceKind,
 };
 
 /// Maximum number of permission rules per run.
@@ -106,6 +106,8 @@ pub struct NewRun {
     pub labels: BTreeMap<String, String>,
     /// The caller's span, which becomes the parent of the run's span.
     pub trace_parent: Option<TraceParent>,
+    /// How the run is requested as a response of the OpenAI-compatible API.
+    pub response: Option<ResponseSpec>,
     /// A webhook in addition to the operator's.
     pub webhook: Option<WebhookRequest>,
     /// Whether the request comes from this machine.

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::store::{RunRecord, SessionRecord};
 use crate::types::{
-    AttachmentInfo, Cause, HostPattern, IsolationLevel, OnRateLimit, PermissionMode, ProfileName, ProjectConfig, RuleSpec, RunDone, RunId,
-    RunStatus, SessionId, SpendLimits, Timestamp, Usage, UserName, WorkspaceSpec,
+    AttachmentInfo, Cause, HostPattern, IsolationLevel, OnRateLimit, PermissionMode, ProfileName, ProjectConfig, ResponseSpec, RuleSpec,
+    RunDone, RunId, RunStatus, SessionId, SpendLimits, Timestamp, Usage, UserName, WorkspaceSpec,
 };
 
 /// A run: its specification, status and outcome.
@@ -111,6 +111,10 @@ pub struct RunView {
     pub ended_at: Option<Timestamp>,
     /// Sequence number of the last event.
     pub last_seq: u64,
+    /// How the run was requested as a response of the OpenAI-compatible API.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub response: Option<ResponseSpec>,
     /// Whether this is a summary, as in lists and in the stream of changes: long texts are truncated or absent. `GET /api/runs/{id}` returns
     /// them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -244,6 +248,7 @@ impl RunView {
             started_at,
             ended_at,
             last_seq: last_seq.get(),
+            response: spec.response,
             summary: false,
             end: done.map(RunEnd::from),
         }

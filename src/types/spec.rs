@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    AttachmentInfo, HostPattern, IsolationLevel, PermissionMode, ProfileName, ProjectConfig, RuleSpec, SpendLimits, TraceParent,
-    WorkspaceSpec,
+    AttachmentInfo, HostPattern, IsolationLevel, PermissionMode, ProfileName, ProjectConfig, ResponseSpec, RuleSpec, SpendLimits,
+    TraceParent, WorkspaceSpec,
 };
 
 /// An MCP server for an agent.
@@ -131,6 +131,9 @@ pub struct RunSpec {
     /// The caller's span, which becomes the parent of the run's span.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_parent: Option<TraceParent>,
+    /// How the run was requested as a response; `None` for other runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<ResponseSpec>,
 }
 
 mod duration_secs {

@@ -60,6 +60,7 @@ mod recipes;
 mod recreated_user;
 mod request_memory;
 mod resource_exhaustion;
+mod responses;
 mod restart;
 mod retention;
 mod run_core;

@@ -156,7 +156,7 @@ fn parts_of_other_apis_are_404_and_name_the_alternative() {
         for path in ["/v1/completions", "/v1/messages", "/v1/messages/count_tokens", "/v1/audio/speech"] {
             let answer = user.post(path, &json!({})).await;
             refused(&answer, 404, "invalid_request_error", "not_found");
-            assert!(answer.text.contains("use POST /v1/chat/completions"), "{path}: {}", answer.text);
+            assert!(answer.text.contains("use POST /v1/chat/completions or POST /v1/responses"), "{path}: {}", answer.text);
         }
         let embeddings = user.post("/v1/embeddings", &json!({})).await;
         refused(&embeddings, 404, "invalid_request_error", "not_found");

@@ -123,6 +123,7 @@ pub(crate) fn task(agent: &str) -> Task {
             profile: None,
             workspace: None,
             trace_parent: None,
+            response: None,
         },
         resume: None,
         continues: false,

@@ -32,13 +32,13 @@ use crate::types::{AuditAction, PermissionMode};
 const FIELDS: RunFields = RunFields { prompt: "messages", agent: "model", model: "model", prefix: "openrunner." };
 
 /// The run of a completion, also on errors.
-const RUN_ID: HeaderName = HeaderName::from_static("x-openrunner-run-id");
+pub(super) const RUN_ID: HeaderName = HeaderName::from_static("x-openrunner-run-id");
 
 /// The session of a completion, also on errors.
-const SESSION_ID: HeaderName = HeaderName::from_static("x-openrunner-session-id");
+pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("x-openrunner-session-id");
 
 /// Whether OpenAI's clients retry the request themselves.
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Creates a chat completion in OpenAI's format.
 ///
@@ -143,8 +143,7 @@ pub(in crate::api) async fn create(
 
 /// Labels are named `metadata` in this API, and a profile is named in a header.
 fn create_error(error: CreateError, fields: &FileFields) -> ApiError {
-    let error = ApiError::from_create(error, FIELDS).rename_field("openrunner.labels", "metadata");
-    fields.rename(error.rename_field("openrunner.profile", "OpenRunner-Profile"))
+    fields.rename(ApiError::from_create(error, FIELDS).rename_field("openrunner.profile", "OpenRunner-Profile"))
 }
 
 /// The response as a stream. It starts with the first output of the agent, so that an early failure gets an error status. After a keep-alive
@@ -226,7 +225,7 @@ async fn stream_response(
 }
 
 /// Why a log ended before the run: it cannot be read, or the server is shutting down.
-fn interrupted(error: Option<StoreError>) -> ApiError {
+pub(super) fn interrupted(error: Option<StoreError>) -> ApiError {
     error.map_or_else(
         || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "the stream was interrupted before the run ended"),
         ApiError::from,

@@ -282,6 +282,7 @@ impl CreateRunRequest {
             },
             labels: metadata.labels.unwrap_or_default(),
             trace_parent: None,
+            response: None,
             webhook: metadata.webhook.map(WebhookRequest::from),
             is_local,
             default_passwords: false,

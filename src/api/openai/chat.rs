@@ -67,8 +67,22 @@ impl Chat {
         self.end()
     }
 
+    /// The digest with an answer of several messages.
+    pub(in crate::api) fn answered_by<'a>(mut self, messages: impl Iterator<Item = &'a str>) -> [u8; 32] {
+        self.begin_answer();
+        for message in messages {
+            self.push(message);
+            self.has_gap = true;
+        }
+        self.end()
+    }
+
     /// The digest after the answer.
     pub(in crate::api) fn end(mut self) -> [u8; 32] {
+        self.end_turn()
+    }
+
+    fn end_turn(&mut self) -> [u8; 32] {
         self.digest.update(&[END]);
         self.digest.value()
     }
@@ -90,10 +104,13 @@ impl RequestChat {
     /// already contains what else must be the same.
     pub(super) fn new(messages: &[Message], digest: KeyedDigest) -> Self {
         let mut chat = Chat::new(digest);
-        let mut answered = None;
+        let (mut answered, mut is_answer) = (None, false);
         for message in messages {
             match message.role {
                 Role::User => {
+                    if std::mem::take(&mut is_answer) {
+                        answered = Some(chat.end_turn());
+                    }
                     chat.add(b'u', &message.text);
                     for file in &message.files {
                         chat.begin(b'f');
@@ -101,12 +118,20 @@ impl RequestChat {
                         chat.digest.update(&file.content);
                     }
                 }
+                // One answer may be divided into several messages.
                 Role::Assistant => {
-                    chat.add(b'a', without_reasoning(&message.text));
-                    answered = Some(chat.digest.value());
+                    if std::mem::replace(&mut is_answer, true) {
+                        chat.has_gap = true;
+                    } else {
+                        chat.begin_answer();
+                    }
+                    chat.push(without_reasoning(&message.text));
                 }
                 Role::System | Role::Developer | Role::Tool | Role::Function => {}
             }
+        }
+        if is_answer {
+            answered = Some(chat.end_turn());
         }
         Self { answered, chat }
     }
@@ -159,6 +184,13 @@ mod tests {
         for changed in ["Helloworld", "Hello", "Hello world!", ""] {
             assert_ne!(next(changed), Some(answer), "{changed}");
         }
+    }
+
+    #[test]
+    fn an_answer_may_be_divided_into_several_messages() {
+        let whole = chat(&[(USER, "a"), (AGENT, "b c"), (USER, "d")]).answered;
+        assert_eq!(chat(&[(USER, "a"), (AGENT, "b\n\n"), (AGENT, ""), (AGENT, "c"), (USER, "d")]).answered, whole);
+        assert_ne!(chat(&[(USER, "a"), (AGENT, "bc"), (USER, "d")]).answered, whole);
     }
 
     #[test]

@@ -1,24 +1,17 @@
 //! Converts the events of a run into the chunks of a streamed completion. Pure: lines of the log in, bytes of the response out.
 
-use std::borrow::Cow;
-
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::ApiError;
 use super::chat::Chat;
 use super::completion::{CompletionRun, CompletionUsage, completion_id};
 use super::error::OpenAiError;
+use super::frame::{KEEP_ALIVE, LAST, write_frame};
+use super::line::{Done, Line};
 use super::run_error::cause_error;
 use crate::run::RunView;
-use crate::types::{Cause, NoticeCode, Role, RunStatus, Usage, escape_line_breaks};
-
-/// Keeps an idle connection open, and detects clients that have disconnected.
-const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
-
-/// The last frame.
-const LAST: &[u8] = b"data: [DONE]\n\n";
+use crate::types::{NoticeCode, Role, RunStatus};
 
 /// A chunk of a streamed completion.
 #[derive(Serialize, ToSchema)]
@@ -69,61 +62,6 @@ struct ChunkDelta<'a> {
     /// Thinking, under the name that other servers of this API use.
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<&'a str>,
-}
-
-/// The type of an event. It decides whether the rest is parsed, which may be megabytes of tool output.
-#[derive(Deserialize)]
-struct Kind<'a> {
-    #[serde(borrow)]
-    r#type: Cow<'a, str>,
-}
-
-/// The relevant content of a line of the log.
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Line {
-    Token {
-        content: String,
-        parent_tool_call_id: Option<String>,
-    },
-    Thinking {
-        content: String,
-        parent_tool_call_id: Option<String>,
-    },
-    Message {
-        role: Role,
-        content: String,
-        parent_tool_call_id: Option<String>,
-    },
-    Notice {
-        code: NoticeCode,
-    },
-    Done(Done),
-    #[serde(other)]
-    Other,
-}
-
-/// The end of the run.
-#[derive(Deserialize)]
-struct Done {
-    status: RunStatus,
-    cause: Cause,
-    message: Option<String>,
-    result: Option<String>,
-    output: Option<Value>,
-    usage: Option<Usage>,
-}
-
-impl Line {
-    /// Parses a line. Unknown events, for example of a later version, are ignored.
-    fn parse(line: &[u8]) -> Self {
-        match serde_json::from_slice::<Kind<'_>>(line) {
-            Ok(kind) if matches!(&*kind.r#type, "token" | "thinking" | "message" | "notice" | "done") => {
-                serde_json::from_slice(line).unwrap_or(Self::Other)
-            }
-            _ => Self::Other,
-        }
-    }
 }
 
 /// The state of a stream.
@@ -223,7 +161,12 @@ impl Chunks {
                     let detail = "the stream ended before the run because the token or key is no longer valid";
                     return Progress::Failed(ApiError::unauthorized("token_invalid", detail));
                 }
-                Line::Token { .. } | Line::Thinking { .. } | Line::Message { .. } | Line::Notice { .. } | Line::Other => {}
+                Line::RunStarted
+                | Line::Token { .. }
+                | Line::Thinking { .. }
+                | Line::Message { .. }
+                | Line::Notice { .. }
+                | Line::Other => {}
             }
         }
         Progress::Running
@@ -235,7 +178,7 @@ impl Chunks {
     }
 
     fn end(&mut self, done: Done, out: &mut Vec<u8>) -> Progress {
-        let Done { status, cause, message, result, output, usage } = done;
+        let Done { status, cause, message, result, output, usage, duration_ms: _ } = done;
         let message = message.as_deref().unwrap_or("no reason given");
         if let Some(error) = cause_error(cause, format!("run {} ended without a result: {message}", self.run.run_id)) {
             return Progress::Failed(error);
@@ -291,20 +234,11 @@ impl Chunks {
     }
 }
 
-/// Writes a server-sent event without a name. JSON escapes line breaks, so the data is one line.
-fn write_frame(data: &impl Serialize, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"data: ");
-    let from = out.len();
-    serde_json::to_writer(&mut *out, data).expect("writing text to memory cannot fail");
-    escape_line_breaks(out, from);
-    out.extend_from_slice(b"\n\n");
-}
-
 #[cfg(test)]
 mod tests {
     //! Rules: W6.
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::types::{RunId, SessionId};

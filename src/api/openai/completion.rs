@@ -98,7 +98,7 @@ impl From<&Usage> for CompletionUsage {
 }
 
 /// The run of a completion.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct CompletionRun {
     /// Id of the run. Its events can be read as usual.
     pub(super) run_id: RunId,

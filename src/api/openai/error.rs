@@ -80,11 +80,11 @@ pub(in crate::api) async fn convert_errors(request: Request, next: Next) -> Resp
 
 /// The error for a path that does not exist. Names the alternative to parts of OpenAI's API, and of Anthropic's, that agents cannot offer.
 pub(in crate::api) fn unknown_route(path: &str) -> ApiError {
-    const CHAT: &str = "use POST /v1/chat/completions";
+    const CHAT: &str = "use POST /v1/chat/completions or POST /v1/responses";
     let alternative = match path.strip_prefix("/v1/").map(|rest| rest.split('/').next().unwrap_or_default()) {
         Some("completions") => Some(("text completions", CHAT)),
         Some("messages") => Some(("Anthropic's Messages API", CHAT)),
-        Some("responses") => Some(("the Responses API", CHAT)),
+        Some("responses") => Some(("this part of the Responses API", "use POST /v1/responses")),
         Some("embeddings") => Some(("embeddings", "agents have none; configure the client's embeddings with another provider")),
         Some("images" | "audio" | "moderations" | "realtime") => Some(("this part of OpenAI's API", CHAT)),
         _ => None,

@@ -138,6 +138,8 @@ pub(super) struct Message {
 pub(super) struct MessageFile {
     /// The part in the request, such as `messages[0].content[1]`.
     pub(super) part: String,
+    /// The field of the part that contains the content.
+    pub(super) field: String,
     pub(super) kind: AttachmentKind,
     media_type: String,
     /// The name that the client chose.
@@ -155,15 +157,6 @@ impl MessageFile {
         };
         let info = AttachmentInfo { kind: self.kind, media_type: self.media_type, name, size: self.content.len() as u64 };
         Attachment { info, content: self.content.into() }
-    }
-
-    /// The field of the part that contains the content.
-    pub(super) fn field(&self) -> String {
-        let name = match self.kind {
-            AttachmentKind::Image => "image_url.url",
-            AttachmentKind::File => "file.file_data",
-        };
-        format!("{}.{name}", self.part)
     }
 }
 
@@ -197,8 +190,7 @@ impl ChatMessage {
         }
         let calls = self.tool_calls.unwrap_or_default().into_iter().map(|Object(call)| call.function);
         for Object(call) in calls.chain([self.function_call]).flatten() {
-            let (name, arguments) = (call.name.unwrap_or_default(), call.arguments.unwrap_or_default());
-            texts.push(format!("<tool_call>\n{name} {arguments}\n</tool_call>"));
+            texts.push(tool_call(&call.name.unwrap_or_default(), &call.arguments.unwrap_or_default()));
         }
         Ok(Message { role: self.role, text: texts.join("\n"), files })
     }
@@ -224,33 +216,45 @@ impl ContentPart {
             "refusal" => self.refusal.map(PartContent::Text).ok_or_else(|| required("refusal")),
             "image_url" => {
                 let Object(image) = self.image_url.ok_or_else(|| required("image_url"))?;
-                from_data_url(part, AttachmentKind::Image, None, &image.url).map(PartContent::File)
+                from_data_url(part, "image_url.url", AttachmentKind::Image, None, &image.url).map(PartContent::File)
             }
             "file" => {
                 let Object(file) = self.file.ok_or_else(|| required("file"))?;
                 let data = file.file_data.ok_or_else(|| required("file.file_data"))?;
-                from_data_url(part, AttachmentKind::File, file.filename, &data).map(PartContent::File)
+                from_data_url(part, "file.file_data", AttachmentKind::File, file.filename, &data).map(PartContent::File)
             }
             _ => Err(unsupported(format!("{part}.type"), "agents take text, image_url and file")),
         }
     }
 }
 
-/// The content of a data URL.
-fn from_data_url(part: String, kind: AttachmentKind, name: Option<String>, url: &str) -> Result<MessageFile, ApiError> {
-    let mut file = MessageFile { part, kind, media_type: String::new(), name, content: Vec::new() };
-    let invalid = |file: &MessageFile, detail| Err(ApiError::invalid_field(file.field(), FaultCode::Invalid, detail));
+/// A tool call of an earlier message of the assistant, as text.
+pub(super) fn tool_call(name: &str, arguments: &str) -> String {
+    format!("<tool_call>\n{name} {arguments}\n</tool_call>")
+}
+
+/// The content of a data URL in the field `field` of `part`.
+pub(super) fn from_data_url(
+    part: String,
+    field: &str,
+    kind: AttachmentKind,
+    name: Option<String>,
+    url: &str,
+) -> Result<MessageFile, ApiError> {
+    let field = format!("{part}.{field}");
+    let invalid = |detail| ApiError::invalid_field(field.as_str(), FaultCode::Invalid, detail);
     let data = url.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case("data:")).and_then(|scheme| url.get(scheme.len()..));
     let Some((header, data)) = data.and_then(|data| data.split_once(',')) else {
-        return invalid(&file, "must be a data URL such as data:image/png;base64,…; the server fetches no other URLs");
+        return Err(invalid("must be a data URL such as data:image/png;base64,…; the server fetches no other URLs"));
     };
     let Some((media_type, "base64")) = header.rsplit_once(';') else {
-        return invalid(&file, "must be a data URL with a media type and Base64, such as data:image/png;base64,…");
+        return Err(invalid("must be a data URL with a media type and Base64, such as data:image/png;base64,…"));
     };
-    let media_type = media_type.split(';').next().unwrap_or_default().to_ascii_lowercase();
+    let mut media_type = media_type.split(';').next().unwrap_or_default().to_ascii_lowercase();
     // Not a registered type, but common.
-    file.media_type = if media_type == "image/jpg" { "image/jpeg".to_owned() } else { media_type };
-    let Ok(content) = STANDARD.decode(data) else { return invalid(&file, "must be Base64 with padding after the comma") };
-    file.content = content;
-    Ok(file)
+    if media_type == "image/jpg" {
+        "image/jpeg".clone_into(&mut media_type);
+    }
+    let content = STANDARD.decode(data).map_err(|_bad| invalid("must be Base64 with padding after the comma"))?;
+    Ok(MessageFile { part, field, kind, media_type, name, content })
 }

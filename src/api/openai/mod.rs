@@ -12,13 +12,18 @@ mod chat;
 mod chunks;
 mod completion;
 mod error;
+mod frame;
 mod headers;
 mod helper;
+mod line;
 mod message;
 mod prompt;
+mod read_request;
 mod request;
 mod response_format;
+mod responses;
 mod run_error;
+mod run_options;
 mod unsupported;
 
 pub(super) use chat::Chat;
@@ -28,5 +33,10 @@ pub(super) use completion::{Completion, Model, ModelList};
 pub(super) use error::{OpenAiError, is_openai_path, to_openai};
 pub(super) use error::{convert_errors, unknown_route};
 pub(super) use headers::{ChatHeaderParams, ChatHeaders, DIRECTORY, SESSION, SessionHeader};
-pub(super) use request::{CompletionRequest, FileFields, OnDisconnect, ReadRequest};
+pub(super) use read_request::{FileFields, ReadRequest};
+pub(super) use request::CompletionRequest;
+pub(super) use responses::{
+    Continued, InputItemList, ResponseDeleted, ResponseEvents, ResponseId, ResponseObject, ResponseRequest, StreamEnd,
+};
 pub(super) use run_error::end_error;
+pub(super) use run_options::OnDisconnect;

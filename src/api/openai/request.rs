@@ -1,27 +1,21 @@
 //! Requests for completions, and the parameters that agents do not support.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::super::ApiError;
 use super::super::json_object::{Object, optional_object};
-use super::super::{ApiError, FaultCode};
-use super::chat::RequestChat;
-use super::helper::is_helper_prompt;
-use super::message::{ChatMessage, Message};
-use super::prompt::prompt;
+use super::message::ChatMessage;
+use super::read_request::{FieldNames, ReadRequest, labels, requires_tool};
 use super::response_format::{ResponseFormat, SCHEMA_FIELD};
+use super::run_options::{OnDisconnect, RunOptions};
 use super::unsupported::unsupported;
-use crate::auth::KeyedDigest;
-use crate::run::{NewAttachment, NewRun, OnBusy};
-use crate::types::{IsolationLevel, PermissionMode, ProjectConfig, SessionId};
 
-/// Maximum length of a `user` that becomes a label, in bytes: the limit of labels.
-const MAX_USER: usize = 256;
+/// Names of the fields that a run names differently.
+const FIELDS: FieldNames = FieldNames { messages: "messages", schema: SCHEMA_FIELD };
 
 /// A request for a completion.
 ///
@@ -78,44 +72,6 @@ struct StreamOptions {
     include_usage: Option<bool>,
 }
 
-/// Options of the run. Every field may be absent or null, which means its default.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct RunOptions {
-    /// The session to continue. Then only the messages after the last one of the assistant are sent, because the agent remembers the others.
-    session_id: Option<SessionId>,
-    /// What to do if that session has a live run.
-    on_busy: Option<OnBusy>,
-    /// Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one.
-    #[schema(value_type = Option<String>)]
-    working_dir: Option<PathBuf>,
-    /// How permission requests are decided.
-    permission_mode: Option<PermissionMode>,
-    /// The isolation level. Default: that of the server. Only admins may choose a lower one.
-    isolation: Option<IsolationLevel>,
-    /// Whether the agent's configuration in the working directory has an effect, as in `POST /api/runs`.
-    project_config: Option<ProjectConfig>,
-    /// Time limit in seconds. Default: 300. Time spent waiting for answers does not count.
-    #[schema(minimum = 1, maximum = 604_800)]
-    timeout_secs: Option<u64>,
-    /// Time limit in seconds without any output of the agent.
-    #[schema(minimum = 1, maximum = 604_800)]
-    idle_timeout_secs: Option<u64>,
-    /// What to do if the client disconnects before the end. Default: `cancel` with `stream`, unless there is an `Idempotency-Key`, which finds
-    /// the run again; otherwise `continue`.
-    on_disconnect: Option<OnDisconnect>,
-}
-
-/// What to do with a run whose client disconnects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::api) enum OnDisconnect {
-    /// Cancel the run.
-    Cancel,
-    /// Let the run continue.
-    Continue,
-}
-
 impl CompletionRequest {
     /// Whether to stream the response.
     pub(in crate::api) fn is_stream(&self) -> bool {
@@ -151,11 +107,8 @@ impl CompletionRequest {
         let messages = self.messages.into_iter().zip(0..).map(|(Object(message), index)| message.into_message(index));
         let messages = messages.collect::<Result<Vec<_>, _>>()?;
         let output_schema = self.response_format.map(|Object(format)| format.into_schema()).transpose()?.flatten();
-        let mut labels = self.metadata.unwrap_or_default();
-        if let Some(user) = self.user.filter(|user| (1..=MAX_USER).contains(&user.len())) {
-            labels.entry("user".to_owned()).or_insert(user);
-        }
-        Ok(ReadRequest { messages, output_schema, labels, options: self.openrunner })
+        let labels = labels(self.metadata, self.user);
+        Ok(ReadRequest { messages, output_schema, instructions: None, labels, options: self.openrunner, fields: FIELDS })
     }
 
     /// Rejects parameters that would change the format of the result.
@@ -180,101 +133,13 @@ impl CompletionRequest {
     }
 }
 
-/// A request that can be carried out.
-pub(in crate::api) struct ReadRequest {
-    messages: Vec<Message>,
-    output_schema: Option<Value>,
-    labels: BTreeMap<String, String>,
-    options: RunOptions,
-}
-
-impl ReadRequest {
-    /// Whether a client sent this on its own.
-    pub(in crate::api) fn is_helper(&self) -> bool {
-        let mut said = self.messages.iter().filter(|message| !message.role.is_system());
-        said.next().is_some_and(|message| is_helper_prompt(&message.text)) && said.next().is_none()
-    }
-
-    /// The session that the body names.
-    pub(in crate::api) fn session_id(&self) -> Option<SessionId> {
-        self.options.session_id
-    }
-
-    /// The working directory that the body names.
-    pub(in crate::api) fn working_dir(&self) -> Option<&PathBuf> {
-        self.options.working_dir.as_ref()
-    }
-
-    /// Sets the working directory unless the body names one. Returns the one that applies.
-    pub(in crate::api) fn set_working_dir(&mut self, directory: PathBuf) -> &PathBuf {
-        self.options.working_dir.get_or_insert(directory)
-    }
-
-    /// The chat of the request. `digest` already contains what else must be the same.
-    pub(in crate::api) fn chat(&self, digest: KeyedDigest) -> RequestChat {
-        RequestChat::new(&self.messages, digest)
-    }
-
-    /// The requested run in this session, without agent and model, and the fields of its images and files.
-    ///
-    /// # Errors
-    /// If the conversation contains no text to answer.
-    pub(in crate::api) fn into_new_run(self, session: Option<SessionId>) -> Result<(NewRun, FileFields), ApiError> {
-        let (prompt, files) = prompt(self.messages, session.is_some());
-        if prompt.is_empty() {
-            return Err(ApiError::invalid_field("messages", FaultCode::Invalid, "the last message must have a text"));
-        }
-        let fields = FileFields(files.iter().map(|file| (file.part.clone(), file.field())).collect());
-        let attachments = files.into_iter().enumerate();
-        let attachments =
-            attachments.map(|(index, file)| NewAttachment { index, attachment: file.into_attachment(index + 1), is_uploaded: false });
-        let attachments = attachments.collect();
-        let options = self.options;
-        let new = NewRun {
-            prompt,
-            attachments,
-            output_schema: self.output_schema,
-            working_dir: options.working_dir,
-            session,
-            on_busy: options.on_busy.unwrap_or_default(),
-            permission_mode: options.permission_mode,
-            isolation: options.isolation,
-            egress: None,
-            project_config: options.project_config,
-            timeout: options.timeout_secs.map(Duration::from_secs),
-            idle_timeout: options.idle_timeout_secs.map(Duration::from_secs),
-            labels: self.labels,
-            ..NewRun::default()
-        };
-        Ok((new, fields))
-    }
-}
-
-/// Whether a `tool_choice` or `function_call` makes a tool call mandatory.
-fn requires_tool(choice: &Value) -> bool {
-    let mode = choice.pointer("/allowed_tools/mode").filter(|_| choice["type"] == "allowed_tools").unwrap_or(choice);
-    !matches!(mode.as_str(), Some("auto" | "none"))
-}
-
-/// The fields of the images and files of a request, for errors: the part and its content.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::api) struct FileFields(Vec<(String, String)>);
-
-impl FileFields {
-    /// Names the fields of this API in an error that names those of a run.
-    pub(in crate::api) fn rename(&self, error: ApiError) -> ApiError {
-        let parts = self.0.iter().zip(0..).fold(error, |error, ((part, content), index)| {
-            let of_run = |field: &str| format!("input.parts[{index}].{field}");
-            let error = error.rename_field(&of_run("type"), &format!("{part}.type"));
-            ["data", "media_type", "name"].iter().fold(error, |error, field| error.rename_field(&of_run(field), content))
-        });
-        parts.rename_field("input.parts", "messages").rename_field("openrunner.output_schema", SCHEMA_FIELD)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::read_request::FileFields;
     use super::*;
+    use crate::api::FaultCode;
+    use crate::run::NewRun;
+    use crate::types::SessionId;
 
     /// The run that a request with these additional fields creates.
     fn run_of(more: &Value) -> Result<NewRun, ApiError> {
@@ -394,7 +259,8 @@ mod tests {
 
     #[test]
     fn errors_of_images_name_their_part() {
-        let fields = FileFields(vec![("messages[0].content[1]".into(), "messages[0].content[1].image_url.url".into()); 2]);
+        let parts = vec![("messages[0].content[1]".into(), "messages[0].content[1].image_url.url".into()); 2];
+        let fields = FileFields { parts, names: FIELDS };
         for (of_run, expected) in [
             ("input.parts[1].type", "messages[0].content[1].type"),
             ("input.parts[1].media_type", "messages[0].content[1].image_url.url"),

@@ -187,6 +187,7 @@ pub(super) fn validate(
         labels: new.labels,
         profile: new.profile,
         trace_parent: new.trace_parent,
+        response: new.response,
     };
     let moved_from = session.filter(|_| moves).map(|session| session.working_dir.clone());
     let attachments = new.attachments.into_iter().map(|new| new.attachment.content).collect();
