@@ -18,6 +18,7 @@ mod guard;
 mod health;
 mod hermes;
 mod input;
+mod mcp;
 mod messages;
 mod one_shot;
 mod openai;

@@ -78,7 +78,8 @@ struct Stream {
 impl Stream {
     async fn of(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.expect("the server answers");
-        assert_eq!((response.status().as_u16(), &response.headers()["content-type"]), (200, "text/event-stream; charset=utf-8"));
+        assert_eq!(response.status().as_u16(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
         Self { response, text: String::new() }
     }
 

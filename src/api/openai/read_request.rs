@@ -103,9 +103,9 @@ impl ReadRequest {
 
 /// Whether a `tool_choice` or `function_call` makes a tool call mandatory.
 pub(super) fn requires_tool(choice: &Value) -> bool {
-    let allowed = if choice["type"] == "allowed_tools" { &choice["allowed_tools"] } else { choice };
     // The Responses API has the mode in the choice itself.
-    let mode = allowed.get("mode").or_else(|| choice.get("mode")).unwrap_or(choice);
+    let mode = choice.pointer("/allowed_tools/mode").or_else(|| choice.get("mode")).filter(|_| choice["type"] == "allowed_tools");
+    let mode = mode.unwrap_or(choice);
     !matches!(mode.as_str(), Some("auto" | "none"))
 }
 

@@ -122,6 +122,19 @@ impl Server {
         serde_json::from_slice(&answer).unwrap_or_else(|error| panic!("{route}: {error}: {}", String::from_utf8_lossy(&answer)))
     }
 
+    /// Creates a user and an API key of theirs: a user with a default password cannot create keys.
+    pub(crate) fn create_key(&self, user: &str) -> String {
+        let credentials = json!({ "username": user, "password": "long enough" });
+        let created = self.post("/api/users", &credentials);
+        assert_eq!(created["username"], user, "{created}");
+        let token = self.post("/api/auth/login", &credentials)["token"].as_str().expect("a token").to_owned();
+        let (url, bearer) = (self.url("/api/keys"), format!("Authorization: Bearer {token}"));
+        let body = json!({ "name": "test", "scopes": ["runs:read", "runs:write"] }).to_string();
+        let answer = curl(&[&url, "-H", &bearer, "-H", "Content-Type: application/json", "--data-binary", "@-"], body.as_bytes());
+        let key: Value = serde_json::from_slice(&answer).expect("a key");
+        key["key"].as_str().unwrap_or_else(|| panic!("no key: {key}")).to_owned()
+    }
+
     /// The open requests of the run.
     pub(crate) fn requests(&self, run: &Run) -> Vec<Value> {
         self.get(&format!("/api/runs/{}/requests", run.id))["items"].as_array().expect("a list").clone()

@@ -279,6 +279,7 @@ pub(super) struct ResponseUsage {
 
 /// Details of the input tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ResponseInputTokens)]
 struct InputTokens {
     /// Input tokens read from the provider's cache.
     cached_tokens: u64,
@@ -286,6 +287,7 @@ struct InputTokens {
 
 /// Details of the output tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ResponseOutputTokens)]
 struct OutputTokens {
     /// Thinking tokens, if the agent reports them.
     reasoning_tokens: u64,
