@@ -10,7 +10,7 @@ use std::fmt;
 
 pub(crate) use bench::{Bench, path, test_program};
 pub(crate) use events::{Events, Follow};
-pub(crate) use server::{Run, Server, curl, wait_for};
+pub(crate) use server::{Run, Server, wait_for};
 
 /// The agents of the scenarios.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
