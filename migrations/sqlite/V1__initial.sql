@@ -72,8 +72,8 @@ CREATE TABLE api_keys (
     created_at   INTEGER NOT NULL,
     expires_at   INTEGER,
     last_used_at INTEGER,
-    -- Name of the profile that runs get unless they name another one
-    default_profile TEXT
+    -- What requests get unless they state it themselves, as JSON
+    defaults     TEXT    NOT NULL
 ) STRICT;
 
 CREATE TRIGGER api_keys_added AFTER INSERT ON api_keys

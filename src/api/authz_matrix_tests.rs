@@ -137,7 +137,12 @@ impl Harness {
     /// A key and its id.
     async fn key(&self, owner: &str, scopes: &[Scope]) -> (String, String) {
         let owner = self.user(owner).await;
-        let new = NewKey { name: "test".into(), scopes: scopes.iter().copied().collect(), expires_in: None, default_profile: None };
+        let new = NewKey {
+            name: "test".into(),
+            scopes: scopes.iter().copied().collect(),
+            expires_in: None,
+            defaults: crate::types::KeyDefaults::default(),
+        };
         let (key, record) = self.state.auth.create_key(&owner, new, None).await.unwrap();
         (key, record.id.to_string())
     }

@@ -1,10 +1,9 @@
-//! Cancels the run of a client that disconnects, in the OpenAI-compatible API.
+//! Cancels the run of a client that disconnects while it waits for the answer, where that is requested.
 
 use super::AppState;
 use super::audit_context::AuditContext;
-use super::openai::OnDisconnect;
 use crate::auth::Target;
-use crate::types::{AuditAction, RunId};
+use crate::types::{AuditAction, OnDisconnect, RunId};
 
 /// Cancels a run when dropped, which means that its client has disconnected. The cancellation is recorded in the audit log. Nothing happens if
 /// the run is to continue, or after [`disarm`](Self::disarm).

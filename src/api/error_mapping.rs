@@ -562,6 +562,8 @@ impl From<BadKey> for FieldError {
             BadKey::Name => ("name", FaultCode::Invalid),
             BadKey::NoScope => ("scopes", FaultCode::Required),
             BadKey::Lifetime => ("expires_in", FaultCode::OutOfRange),
+            BadKey::Session => ("default_session", FaultCode::Invalid),
+            BadKey::Directory => ("default_directory", FaultCode::Invalid),
         };
         Self::new(field, code, bad.to_string())
     }

@@ -35,7 +35,8 @@ pub struct AppState {
 impl AppState {
     /// The profile of a run for which the request names `requested`: without one that of the API key, else that of the server.
     pub(super) fn profile_of(&self, requested: Option<ProfileName>, principal: &Principal) -> Option<ProfileName> {
-        requested.or_else(|| principal.default_profile().or_else(|| self.runs.default_profile()).cloned())
+        let of_key = principal.defaults().and_then(|defaults| defaults.profile.as_ref());
+        requested.or_else(|| of_key.or_else(|| self.runs.default_profile()).cloned())
     }
 }
 

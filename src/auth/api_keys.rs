@@ -4,6 +4,7 @@
 //! permissions of its scopes, and never more than its owner.
 
 use std::collections::BTreeSet;
+use std::path::Component;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -13,7 +14,7 @@ use super::key_format::PREFIX;
 use super::principal::{Credential, Principal};
 use super::{Auth, AuthError, ClientOrigin};
 use crate::run::store::{ApiKeyRecord, Audited, StoreError};
-use crate::types::{Caller, KeyId, ProfileName, Scope, Timestamp, UserName, UserRef, UserRole};
+use crate::types::{Caller, KeyDefaults, KeyId, Scope, Timestamp, UserName, UserRef, UserRole};
 
 /// Number of random bytes in a key.
 const BYTES: usize = 32;
@@ -27,6 +28,9 @@ const MAX_NAME: usize = 64;
 /// Maximum lifetime of a key that expires: ten years.
 const MAX_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 
+/// Maximum length of a default session, in bytes: that of the header.
+const MAX_SESSION: usize = 256;
+
 /// A key to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewKey {
@@ -36,8 +40,8 @@ pub struct NewKey {
     pub scopes: BTreeSet<Scope>,
     /// Lifetime; `None` until it is revoked.
     pub expires_in: Option<Duration>,
-    /// The profile that runs get unless they name another one.
-    pub default_profile: Option<ProfileName>,
+    /// What requests get unless they state it themselves.
+    pub defaults: KeyDefaults,
 }
 
 /// A fault of a [`NewKey`].
@@ -52,6 +56,12 @@ pub enum BadKey {
     /// The lifetime is out of range.
     #[error("the lifetime must be between 1 second and ten years; omit it for a key that does not expire")]
     Lifetime,
+    /// The default session is empty, too long, or contains control characters.
+    #[error("the default session must have 1 to {MAX_SESSION} bytes and no control characters")]
+    Session,
+    /// The default directory is not absolute.
+    #[error("the default directory must be an absolute path without `..`, such as /home/me/project")]
+    Directory,
 }
 
 /// Why a key was not created.
@@ -106,7 +116,21 @@ impl Auth {
     pub async fn create_key(&self, owner: &UserRef, new: NewKey, audit: Option<Audited>) -> Result<(String, ApiKeyRecord), NewKeyError> {
         let is_valid_name = (1..=MAX_NAME).contains(&new.name.chars().count()) && !new.name.chars().any(char::is_control);
         let is_valid_lifetime = new.expires_in.is_none_or(|lifetime| !lifetime.is_zero() && lifetime <= MAX_LIFETIME);
-        let checks = [(is_valid_name, BadKey::Name), (!new.scopes.is_empty(), BadKey::NoScope), (is_valid_lifetime, BadKey::Lifetime)];
+        let is_valid_session = new.defaults.session.as_ref().is_none_or(|session| {
+            (1..=MAX_SESSION).contains(&session.len()) && session.trim() == session && !session.chars().any(char::is_control)
+        });
+        let is_valid_directory = new
+            .defaults
+            .directory
+            .as_ref()
+            .is_none_or(|path| path.is_absolute() && !path.components().any(|part| part == Component::ParentDir));
+        let checks = [
+            (is_valid_name, BadKey::Name),
+            (!new.scopes.is_empty(), BadKey::NoScope),
+            (is_valid_lifetime, BadKey::Lifetime),
+            (is_valid_session, BadKey::Session),
+            (is_valid_directory, BadKey::Directory),
+        ];
         let faults: Vec<_> = checks.into_iter().filter(|(is_valid, _fault)| !is_valid).map(|(_, fault)| fault).collect();
         if !faults.is_empty() {
             return Err(NewKeyError::Invalid(faults));
@@ -132,7 +156,7 @@ impl Auth {
             created_at: now,
             expires_at: new.expires_in.map(expiry),
             last_used_at: None,
-            default_profile: new.default_profile,
+            defaults: new.defaults,
         };
         let audit = audit.map(|audit| audit.on_key(record.id));
         if self.store.add_key(record.clone(), audit).await? { Ok((key, record)) } else { Err(NewKeyError::NoOwner(record.owner.name)) }
@@ -231,7 +255,7 @@ impl Auth {
             caller: Caller { user: user.reference(), role },
             expires_in: remaining.map(|remaining| Duration::from_millis(remaining.unsigned_abs())),
             default_password: user.default_password,
-            credential: Credential::Key { id: key.id, scopes, default_profile: key.default_profile },
+            credential: Credential::Key { id: key.id, scopes, defaults: Box::new(key.defaults) },
         })
     }
 }
@@ -250,7 +274,7 @@ mod tests {
     use crate::types::BudgetChange;
 
     fn new(scopes: &[Scope]) -> NewKey {
-        NewKey { name: "ci".into(), scopes: scopes.iter().copied().collect(), expires_in: None, default_profile: None }
+        NewKey { name: "ci".into(), scopes: scopes.iter().copied().collect(), expires_in: None, defaults: KeyDefaults::default() }
     }
 
     async fn with_own_password() -> (Auth, Arc<ManualClock>, TempDir) {

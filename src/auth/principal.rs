@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::types::{Caller, KeyId, ProfileName, Scope, Timestamp, TokenId};
+use crate::types::{Caller, KeyDefaults, KeyId, OnDisconnect, Scope, Timestamp, TokenId};
 
 /// An authenticated caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub enum Credential {
         id: KeyId,
         /// Effective scopes.
         scopes: BTreeSet<Scope>,
-        /// The profile that runs get unless they name another one.
-        default_profile: Option<ProfileName>,
+        /// What requests get unless they state it themselves.
+        defaults: Box<KeyDefaults>,
     },
 }
 
@@ -56,12 +56,17 @@ impl Principal {
         }
     }
 
-    /// The profile that the credential gives to runs that name none.
-    pub fn default_profile(&self) -> Option<&ProfileName> {
+    /// What the credential gives to requests that do not state it themselves; `None` for a login.
+    pub fn defaults(&self) -> Option<&KeyDefaults> {
         match &self.credential {
             Credential::Token(_) => None,
-            Credential::Key { default_profile, .. } => default_profile.as_ref(),
+            Credential::Key { defaults, .. } => Some(defaults),
         }
+    }
+
+    /// What happens to a run whose client disconnects, if the credential states it.
+    pub fn on_disconnect(&self) -> Option<OnDisconnect> {
+        self.defaults().and_then(|defaults| defaults.on_disconnect)
     }
 
     /// The API key that was used, if any.

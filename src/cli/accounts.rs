@@ -10,7 +10,7 @@ use super::client::Client;
 use super::context::Context;
 use super::local_store::LocalStore;
 use crate::auth::NewKey;
-use crate::types::{BudgetChange, KeyId, LimitChange, ProfileName, QuotaChange, Scope, UserName, UserRole};
+use crate::types::{BudgetChange, KeyDefaults, KeyId, LimitChange, QuotaChange, Scope, UserName, UserRole};
 
 /// Where users and keys are managed. All values have the form of the API.
 pub(super) enum Accounts {
@@ -140,7 +140,7 @@ impl Accounts {
         name: String,
         scopes: Vec<Scope>,
         expires_in: Option<Duration>,
-        default_profile: Option<ProfileName>,
+        defaults: KeyDefaults,
     ) -> anyhow::Result<Value> {
         match self {
             Self::Server(client) => {
@@ -151,8 +151,8 @@ impl Accounts {
                 if let Some(expires_in) = expires_in {
                     body["expires_in"] = json!(expires_in.as_secs());
                 }
-                if let Some(profile) = default_profile {
-                    body["default_profile"] = json!(profile);
+                for (name, value) in json!(defaults).as_object().into_iter().flatten() {
+                    body[name] = value.clone();
                 }
                 Ok(client.post("/api/keys", Some(&body)).await?)
             }
@@ -162,7 +162,7 @@ impl Accounts {
                     None => "admin".parse()?,
                 };
                 let scopes = scopes.into_iter().collect();
-                store.create_key(&owner, NewKey { name, scopes, expires_in, default_profile }).await
+                store.create_key(&owner, NewKey { name, scopes, expires_in, defaults }).await
             }
         }
     }

@@ -177,8 +177,12 @@ fn user_json(user: &UserRecord) -> Value {
 
 /// A key as the API shows it.
 fn key_json(key: &ApiKeyRecord) -> Value {
-    json!({
+    let mut shown = json!({
         "id": key.id, "name": key.name, "owner": key.owner.name, "scopes": key.scopes, "created_at": key.created_at,
-        "expires_at": key.expires_at, "last_used_at": key.last_used_at, "default_profile": key.default_profile,
-    })
+        "expires_at": key.expires_at, "last_used_at": key.last_used_at,
+    });
+    for (name, value) in json!(key.defaults).as_object().into_iter().flatten() {
+        shown[name] = value.clone();
+    }
+    shown
 }

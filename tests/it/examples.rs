@@ -84,6 +84,7 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/mcp.md", "toml", "", Elsewhere("tests/e2e/mcp.rs, where runs have the same MCP server")),
     ("docs/mcp.md", "json", "mcpServers", Elsewhere("tests/it/mcp.rs, which starts the command")),
     ("docs/openai.md", "python", "from openai", OPENAI),
+    ("docs/openai.md", "python", "client.responses", OPENAI),
     ("docs/openai.md", "json", "", NotRun("OpenAI's own shapes, which its clients read in tests/e2e/openai.rs")),
     ("docs/operating.md", "bash", "./install.sh", Elsewhere("tests/it/packaging.rs, with an archive of its own")),
     ("docs/operating.md", "bash", "systemctl", NotRun("it needs systemd and root; tests/it/packaging.rs checks the units")),

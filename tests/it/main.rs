@@ -36,6 +36,7 @@ mod identity;
 mod injection;
 mod input;
 mod isolation;
+mod key_defaults;
 mod layers;
 mod lent_output;
 mod limit_wait;

@@ -962,7 +962,7 @@ export interface paths {
         put?: never;
         /**
          * Runs a prompt, waits for the end, and returns the final text.
-         * @description This is an ordinary run: its events can be read, and it continues if the client disconnects. The response to a failed run is also 200;
+         * @description This is an ordinary run: its events can be read, and it continues if the client disconnects, unless requested otherwise. The response to a failed run is also 200;
          *     check `status` and `cause`.
          */
         post: operations["chat"];
@@ -1024,6 +1024,85 @@ export interface paths {
          *     request has `openrunner.on_disconnect: continue` or an `Idempotency-Key`. A run without a result is an error.
          */
         post: operations["create_chat_completion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Creates a response in OpenAI's format.
+         * @description A response is an ordinary run, and its stream is the run's log, so it can be read again from any event, also after a restart of the server.
+         *     A client that disconnects does not cancel it. With `background` the request returns before the end. Without, a run that fails is an error.
+         */
+        post: operations["create_response"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns a response, or streams it from any event.
+         * @description The response of every run can be retrieved, unless it was requested with `store: false`. `output` is empty until the end.
+         */
+        get: operations["get_response"];
+        put?: never;
+        post?: never;
+        /** Deletes an ended response: its run with its events, and its session and fresh working directory with the last run of the session. */
+        delete: operations["delete_response"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancels a response and kills the whole process tree of its run.
+         * @description Cancelling again, or after the end, has no effect and is not an error.
+         */
+        post: operations["cancel_response"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/{id}/input_items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the input of a response: the prompt as the agent received it. */
+        get: operations["list_response_input_items"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1297,7 +1376,7 @@ export interface components {
             by: components["schemas"]["DecidedBy"];
         };
         /** @description An API key without its secret. */
-        ApiKey: {
+        ApiKey: components["schemas"]["KeyDefaults"] & {
             /** @description Id, for revoking the key. */
             id: components["schemas"]["KeyId"];
             /** @description Name given by the owner. */
@@ -1312,8 +1391,6 @@ export interface components {
             expires_at?: components["schemas"]["Timestamp"];
             /** @description When the key was last used, accurate to a minute; absent if never. */
             last_used_at?: components["schemas"]["Timestamp"];
-            /** @description Profile of the runs that name none; absent for that of the server. */
-            default_profile?: components["schemas"]["ProfileName"];
         };
         /** @description One page of a list. */
         ApiKeyPage: {
@@ -1664,6 +1741,7 @@ export interface components {
             model?: string | null;
             session_id?: components["schemas"]["SessionId"] | null;
             profile?: components["schemas"]["ProfileName"] | null;
+            on_disconnect?: components["schemas"]["OnDisconnect"] | null;
         };
         /** @description The result of the run. */
         ChatResponse: {
@@ -1797,6 +1875,11 @@ export interface components {
              */
             expires_in?: number | null;
             default_profile?: components["schemas"]["ProfileName"] | null;
+            /** @description Session of requests of the OpenAI-compatible API that name none, as in the header `OpenRunner-Session`: an id, a name, or `new`. */
+            default_session?: string | null;
+            /** @description Working directory of requests of the OpenAI-compatible API that name none: an absolute path without `..`. */
+            default_directory?: string | null;
+            on_disconnect?: components["schemas"]["OnDisconnect"] | null;
         };
         /** @description A created API key. Only this response contains its secret. */
         CreateKeyResponse: components["schemas"]["ApiKey"] & {
@@ -2117,6 +2200,17 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
+        /** @description The defaults of an API key. */
+        KeyDefaults: {
+            /** @description Profile of the runs that name none; absent for that of the server. */
+            default_profile?: components["schemas"]["ProfileName"];
+            /** @description Session of requests of the OpenAI-compatible API that name none, as in the header `OpenRunner-Session`. */
+            default_session?: string;
+            /** @description Working directory of requests of the OpenAI-compatible API that name none. */
+            default_directory?: string;
+            /** @description What happens to a run whose client disconnects while it waits for the answer, unless the request states it. */
+            on_disconnect?: components["schemas"]["OnDisconnect"];
+        };
         /** @example key_0198a8f0c0de7000800000000000000a */
         KeyId: string;
         /**
@@ -2413,7 +2507,7 @@ export interface components {
          */
         OnBusy: "queue" | "reject" | "interrupt";
         /**
-         * @description What to do with a run whose client disconnects.
+         * @description What to do with a run whose client disconnects before its end.
          * @enum {string}
          */
         OnDisconnect: "cancel" | "continue";
@@ -2917,10 +3011,376 @@ export interface components {
             type: "question";
         };
         /** @description The format of the answer. */
+        ResponseAnswerFormat: {
+            /** @enum {string} */
+            type: "text";
+        } | {
+            /** @description Always `output`. */
+            name: string;
+            /** @description The JSON Schema. */
+            schema: {
+                [key: string]: unknown;
+            };
+            /** @description Always true: the answer is always checked. */
+            strict: boolean;
+            /** @enum {string} */
+            type: "json_schema";
+        };
+        /** @description A deleted response. */
+        ResponseDeleted: {
+            /** @description The response. */
+            id: components["schemas"]["ResponseId"];
+            /** @description Always `response`. */
+            object: string;
+            /** @description Always true. */
+            deleted: boolean;
+        };
+        /** @description Why a response failed. */
+        ResponseError: {
+            /** @description `rate_limit_exceeded` for the limit of a provider, otherwise the cause of the run's end. */
+            code: string;
+            /** @description Explanation for people. */
+            message: string;
+        };
+        /** @description The format of the answer. */
         ResponseFormat: {
             /** @description `text`, `json_object`, or `json_schema`. With the latter two the answer is JSON and nothing else, or the run fails with `bad_output`. */
             type: string;
             json_schema?: components["schemas"]["JsonSchemaFormat"] | null;
+        };
+        /** @example resp_run_0198a8f0c0de7000800000000000000a */
+        ResponseId: string;
+        /** @description The input: a text, or items. */
+        ResponseInput: string | components["schemas"]["ResponseInputItem"][];
+        /** @description A part of the input. */
+        ResponseInputContent: {
+            /** @description The text. */
+            text: string;
+            /** @enum {string} */
+            type: "input_text";
+        } | {
+            /** @description Always `auto`. */
+            detail: string;
+            /** @enum {string} */
+            type: "input_image";
+        } | {
+            /** @description File name. */
+            filename: string;
+            /** @enum {string} */
+            type: "input_file";
+        };
+        /**
+         * @description An item of the input.
+         *
+         *     Messages, calls of functions with their output, and references to output items of this server. Other items, such as reasoning and the calls
+         *     of a model's built-in tools, are ignored.
+         */
+        ResponseInputItem: {
+            /** @description `message` if absent, `function_call`, `function_call_output`, `custom_tool_call`, `custom_tool_call_output`, `item_reference`, … */
+            type?: string | null;
+            /** @description Id of the item. If it is an output item of this server, the session of its run is continued. */
+            id?: string | null;
+            role?: components["schemas"]["ChatRole"] | null;
+            content?: components["schemas"]["ResponseInputMessageContent"] | null;
+            /** @description Name of a called function. */
+            name?: string | null;
+            /** @description Arguments of a called function, as JSON. */
+            arguments?: string | null;
+            /** @description Input of a called custom tool. */
+            input?: string | null;
+            /** @description Output of a called function: a text, or parts. */
+            output?: string | null;
+        };
+        /** @description The input items of a response, as a page. */
+        ResponseInputItems: {
+            /** @description Always `list`. */
+            object: string;
+            /** @description The items. */
+            data: components["schemas"]["ResponseInputMessage"][];
+            /** @description Id of the first item; null if the page is empty. */
+            first_id: string | null;
+            /** @description Id of the last item; null if the page is empty. */
+            last_id: string | null;
+            /** @description Always false. */
+            has_more: boolean;
+        };
+        /** @description The prompt as the agent received it: one message, also if the request had several items. */
+        ResponseInputMessage: {
+            /** @description Id of the item. */
+            id: string;
+            /** @description Always `message`. */
+            type: string;
+            /** @description Always `completed`. */
+            status: string;
+            /** @description Always `user`. */
+            role: string;
+            /** @description The prompt, and the images and files without their content. */
+            content: components["schemas"]["ResponseInputContent"][];
+        };
+        /** @description The content of a message. */
+        ResponseInputMessageContent: string | components["schemas"]["ResponseInputPart"][];
+        /** @description A part of a message. */
+        ResponseInputPart: {
+            /** @description `input_text`, `input_image`, `input_file`, or `output_text` and `refusal` in messages of the assistant. */
+            type: string;
+            /** @description The text of `input_text` and `output_text`. */
+            text?: string | null;
+            /** @description The text of a `refusal`. */
+            refusal?: string | null;
+            /** @description The image of an `input_image` as a data URL: `data:image/png;base64,…`. The server fetches no other URLs. */
+            image_url?: string | null;
+            /** @description File name of an `input_file`, without directories. */
+            filename?: string | null;
+            /** @description The file of an `input_file` as a data URL: `data:application/pdf;base64,…`. */
+            file_data?: string | null;
+        };
+        /** @description Details of the input tokens. */
+        ResponseInputTokens: {
+            /**
+             * Format: u-int64
+             * @description Input tokens read from the provider's cache.
+             */
+            cached_tokens: number;
+        };
+        /**
+         * @description Status of an item.
+         * @enum {string}
+         */
+        ResponseItemStatus: "in_progress" | "completed" | "incomplete";
+        /**
+         * @description A response: a run in OpenAI's format.
+         *
+         *     The parameters of a model that agents do not have are present with the values that OpenAI's clients expect.
+         */
+        ResponseObject: {
+            /** @description `resp_` and the id of the run. */
+            id: components["schemas"]["ResponseId"];
+            /** @description Always `response`. */
+            object: string;
+            /**
+             * Format: int64
+             * @description When the run was created, in seconds since 1970.
+             */
+            created_at: number;
+            /**
+             * Format: int64
+             * @description When it completed, in seconds since 1970; null if it did not.
+             */
+            completed_at: number | null;
+            /** @description Status of the response. */
+            status: components["schemas"]["ResponseStatus"];
+            /** @description Whether it was requested in the background. */
+            background: boolean;
+            error: components["schemas"]["ResponseError"] | null;
+            /** @default null */
+            incomplete_details: unknown;
+            /** @description Text that was added to the agent's system prompt. */
+            instructions: string | null;
+            /** @default null */
+            max_output_tokens: unknown;
+            /** @default null */
+            max_tool_calls: unknown;
+            /** @description Agent and model: `agent` or `agent/model`. */
+            model: string;
+            /** @description What the agent wrote: reasoning and messages, in order. Empty until the response has ended. */
+            output: components["schemas"]["ResponseOutputItem"][];
+            /** @description Always true. */
+            parallel_tool_calls: boolean;
+            previous_response_id: components["schemas"]["ResponseId"] | null;
+            /** @default null */
+            prompt_cache_key: unknown;
+            /** @description Options of reasoning, all null. */
+            reasoning: components["schemas"]["ResponseReasoning"];
+            /** @default null */
+            safety_identifier: unknown;
+            /** @description Always `default`. */
+            service_tier: string;
+            /** @description Whether the response can be retrieved and continued. */
+            store: boolean;
+            /**
+             * Format: double
+             * @description Always 1.
+             */
+            temperature: number;
+            /** @description The format of the answer. */
+            text: components["schemas"]["ResponseText"];
+            /** @description Always `auto`: agents use their own tools. */
+            tool_choice: string;
+            /** @description Always empty: the tools of the request are ignored. */
+            tools: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Format: u-int32
+             * @description Always 0.
+             */
+            top_logprobs: number;
+            /**
+             * Format: double
+             * @description Always 1.
+             */
+            top_p: number;
+            /**
+             * Format: double
+             * @description Always 0.
+             */
+            presence_penalty: number;
+            /**
+             * Format: double
+             * @description Always 0.
+             */
+            frequency_penalty: number;
+            /** @description Always `disabled`. */
+            truncation: string;
+            usage: components["schemas"]["ResponseUsage"] | null;
+            /** @default null */
+            user: unknown;
+            /** @description Labels of the run. */
+            metadata: {
+                [key: string]: string;
+            };
+            /** @description The run of the response. */
+            openrunner: components["schemas"]["CompletionRun"];
+        };
+        /** @description An item of the output. */
+        ResponseOutputItem: {
+            /** @description Id of the item. */
+            id: string;
+            /** @description Status of the item. */
+            status: components["schemas"]["ResponseItemStatus"];
+            /** @description Always `assistant`. */
+            role: string;
+            /** @description The text, as one part. */
+            content: components["schemas"]["ResponseOutputText"][];
+            /** @enum {string} */
+            type: "message";
+        } | {
+            /** @description Id of the item. */
+            id: string;
+            /** @description Status of the item. */
+            status: components["schemas"]["ResponseItemStatus"];
+            /** @description The text, as one part. */
+            summary: components["schemas"]["ResponseSummaryText"][];
+            /** @enum {string} */
+            type: "reasoning";
+        };
+        /** @description The text of a message. */
+        ResponseOutputText: {
+            /** @description Always `output_text`. */
+            type: string;
+            /** @description The text. */
+            text: string;
+            /** @description Always empty. */
+            annotations: {
+                [key: string]: unknown;
+            }[];
+            /** @description Always empty. */
+            logprobs: {
+                [key: string]: unknown;
+            }[];
+        };
+        /** @description Details of the output tokens. */
+        ResponseOutputTokens: {
+            /**
+             * Format: u-int64
+             * @description Thinking tokens, if the agent reports them.
+             */
+            reasoning_tokens: number;
+        };
+        /** @description Options of reasoning, which agents do not have. */
+        ResponseReasoning: {
+            /** @default null */
+            effort: unknown;
+            /** @default null */
+            summary: unknown;
+        };
+        /**
+         * @description A request for a response.
+         *
+         *     Parameters that change the result and that agents do not support are rejected: a required tool call, log probabilities, stored
+         *     conversations and prompts. Preferences such as `temperature`, offered `tools` and unknown parameters are ignored.
+         * @example {
+         *       "model": "demo",
+         *       "input": "hello"
+         *     }
+         */
+        ResponseRequest: {
+            /** @description `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. */
+            model: string;
+            /** @description The task: a text, or the items of a conversation. */
+            input: components["schemas"]["ResponseInput"];
+            /** @description Text that is added to the agent's system prompt in this response. */
+            instructions?: string | null;
+            /** @description The response to continue, in its session. If the session has continued since, a new one begins with the conversation up to it. */
+            previous_response_id?: string | null;
+            /** @description Whether the response can be retrieved and continued. The run is stored in any case. Default: true. */
+            store?: boolean | null;
+            /** @description Whether to return before the end of the run. Requires `store`. */
+            background?: boolean | null;
+            /** @description Whether to stream the response. */
+            stream?: boolean | null;
+            text?: components["schemas"]["ResponseTextOptions"] | null;
+            /** @description Becomes the labels of the run. */
+            metadata?: {
+                [key: string]: string;
+            } | null;
+            /** @description Becomes the label `user` of the run, if it has at most 256 bytes. */
+            user?: string | null;
+            /** @description `auto` or `none`: agents use their own tools, never those of the request. A required tool is rejected. */
+            tool_choice?: string | null;
+            openrunner?: components["schemas"]["RunOptions"] | null;
+        };
+        /**
+         * @description Status of a response.
+         * @enum {string}
+         */
+        ResponseStatus: "queued" | "in_progress" | "completed" | "failed" | "cancelled";
+        /** @description The text of reasoning. */
+        ResponseSummaryText: {
+            /** @description Always `summary_text`. */
+            type: string;
+            /** @description The text. */
+            text: string;
+        };
+        /** @description The format of the answer. */
+        ResponseText: {
+            /** @description The format. */
+            format: components["schemas"]["ResponseAnswerFormat"];
+        };
+        /** @description A format of the answer. `name`, `description` and `strict` have no effect: the answer is always checked. */
+        ResponseTextFormat: {
+            /** @description `text`, `json_object`, or `json_schema`. With the latter two the answer is JSON and nothing else, or the run fails with `bad_output`. */
+            type: string;
+            /** @description The JSON Schema, at most 64 KiB, for `json_schema`. Default: any object. */
+            schema?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description Options of the answer. */
+        ResponseTextOptions: {
+            format?: components["schemas"]["ResponseTextFormat"] | null;
+        };
+        /** @description Usage of a response. */
+        ResponseUsage: {
+            /**
+             * Format: u-int64
+             * @description Input tokens, cached or not.
+             */
+            input_tokens: number;
+            /** @description Details of the input tokens. */
+            input_tokens_details: components["schemas"]["ResponseInputTokens"];
+            /**
+             * Format: u-int64
+             * @description Output tokens, including thinking.
+             */
+            output_tokens: number;
+            /** @description Details of the output tokens. */
+            output_tokens_details: components["schemas"]["ResponseOutputTokens"];
+            /**
+             * Format: u-int64
+             * @description Sum of both.
+             */
+            total_tokens: number;
         };
         /** @description The state to which a working directory is reverted: after a turn, or that of a snapshot. */
         RevertRequest: {
@@ -5757,6 +6217,148 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ChatCompletion"];
                     "text/event-stream": components["schemas"]["ChatCompletionChunk"];
+                };
+            };
+        };
+    };
+    create_response: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with the same key and body returns the same response and creates nothing. */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description The session to continue: its id, or any name of the chat, which finds the session that was created with the same name. `new` for a new
+                 *     session. Default: the session in which the last answer of the history was given.
+                 */
+                "OpenRunner-Session"?: string;
+                /** @description Working directory, as `openrunner.working_dir`. */
+                "OpenRunner-Directory"?: string;
+                /** @description Profile to use, one of `GET /api/profiles`. */
+                "OpenRunner-Profile"?: components["schemas"]["ProfileName"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseRequest"];
+            };
+        };
+        responses: {
+            /** @description The response; with `stream` as server-sent events that end with `response.completed` or `response.failed`, and `[DONE]`. Each event has a `sequence_number`, after which it can be resumed. */
+            200: {
+                headers: {
+                    /** @description The run of the response. */
+                    "x-openrunner-run-id"?: string;
+                    /** @description Its session. */
+                    "x-openrunner-session-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseObject"];
+                    "text/event-stream": string;
+                };
+            };
+        };
+    };
+    get_response: {
+        parameters: {
+            query?: {
+                /** @description Whether to stream the response, from its beginning. */
+                stream?: boolean;
+                /** @description With `stream`: start after the event with this `sequence_number`. */
+                starting_after?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the response. */
+                id: components["schemas"]["ResponseId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The response; with `stream` as server-sent events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseObject"];
+                    "text/event-stream": string;
+                };
+            };
+        };
+    };
+    delete_response: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the response. */
+                id: components["schemas"]["ResponseId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The response was deleted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseDeleted"];
+                };
+            };
+        };
+    };
+    cancel_response: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the response. */
+                id: components["schemas"]["ResponseId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The response, after its end unless that takes longer than 30 seconds. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseObject"];
+                };
+            };
+        };
+    };
+    list_response_input_items: {
+        parameters: {
+            query?: {
+                /** @description Only items after the one with this id. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the response. */
+                id: components["schemas"]["ResponseId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The only page of items. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseInputItems"];
                 };
             };
         };

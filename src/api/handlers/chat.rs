@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::audit_context::AuditContext;
+use super::super::disconnect::DisconnectGuard;
 use super::super::error_mapping::RunFields;
 use super::super::extract::{ProfileHeader, Traced};
 use super::super::{ApiError, AppState, FaultCode, Json};
 use super::params::ProfileHeaderParam;
 use crate::auth::{ClientOrigin, Target};
 use crate::run::{MAX_TIMEOUT, NewRun};
-use crate::types::{AuditAction, Cause, ProfileName, RunId, RunStatus, SessionId, Usage};
+use crate::types::{AuditAction, Cause, OnDisconnect, ProfileName, RunId, RunStatus, SessionId, Usage};
 
 /// Short names of agents.
 const ALIASES: [(&str, &str); 1] = [("claude", "claude_code")];
@@ -34,6 +35,8 @@ pub(in crate::api) struct ChatRequest {
     session_id: Option<SessionId>,
     /// Profile to use, one of `GET /api/profiles`. Default: that of the API key, else that of the server.
     profile: Option<ProfileName>,
+    /// What to do if the client disconnects before the end. Default: that of the API key, else `continue`.
+    on_disconnect: Option<OnDisconnect>,
 }
 
 /// The result of the run.
@@ -59,7 +62,7 @@ pub(in crate::api) struct ChatResponse {
 
 /// Runs a prompt, waits for the end, and returns the final text.
 ///
-/// This is an ordinary run: its events can be read, and it continues if the client disconnects. The response to a failed run is also 200;
+/// This is an ordinary run: its events can be read, and it continues if the client disconnects, unless requested otherwise. The response to a failed run is also 200;
 /// check `status` and `cause`.
 #[utoipa::path(post, path = "/api/chat", operation_id = "chat", tag = "runs", params(ProfileHeaderParam), request_body = ChatRequest,
     extensions(("x-error-codes" = json!(["unknown_model", "unknown_agent", "unknown_profile", "profile_conflict", "not_found", "working_dir_not_allowed", "bad_working_dir",
@@ -75,6 +78,7 @@ pub(in crate::api) async fn chat(
 ) -> Result<Answer<ChatResponse>, ApiError> {
     let (agent_type, model) = agent_of(request.model.as_deref().unwrap_or("claude"), &app)?;
     let profile = app.profile_of(header.or(request.profile)?, &audit_context.principal);
+    let on_disconnect = request.on_disconnect.or(audit_context.principal.on_disconnect()).unwrap_or(OnDisconnect::Continue);
     let mut new = NewRun {
         agent_type: request.model.is_some().then_some(agent_type),
         prompt: request.message,
@@ -86,13 +90,18 @@ pub(in crate::api) async fn chat(
         ..NewRun::default()
     };
     new.default_passwords = new.profile.is_some() && app.auth.default_password_reaches(&audit_context.caller().user.name).await?;
-    let (runs, caller) = (app.runs.clone(), audit_context.caller());
+    let (state, owner) = (app.clone(), audit_context.clone());
     let creating = move |audit| async move {
-        runs.create(&caller, new, None, Some(audit)).await.map_err(|error| ApiError::from_create(error, FIELDS))
+        let run = state.runs.create(&owner.caller(), new, None, Some(audit)).await.map_err(|error| ApiError::from_create(error, FIELDS))?;
+        // Created here, so that an earlier disconnect is noticed.
+        let guard = DisconnectGuard::new(state, owner, run.run_id, on_disconnect);
+        Ok((run, guard))
     };
-    let run = app.audited_with_target(audit_context.event(AuditAction::RunCreate), creating, |run| Some(Target::Run(run.run_id))).await?;
+    let event = audit_context.event(AuditAction::RunCreate);
+    let (run, mut guard) = app.audited_with_target(event, creating, |(run, _client)| Some(Target::Run(run.run_id))).await?;
     // The run ends by its own time limit at the latest. A client that disconnects can find it by its id.
     let run = app.runs.wait(&audit_context.caller(), run.run_id, MAX_TIMEOUT).await?;
+    guard.disarm();
     let (Some(cause), Some(end)) = (run.cause, run.end) else {
         return Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -14,9 +14,7 @@ use super::super::body;
 use super::super::disconnect::DisconnectGuard;
 use super::super::error_mapping::RunFields;
 use super::super::extract::{Idempotent, Traced};
-use super::super::openai::{
-    ChatHeaderParams, ChatHeaders, Chunk, Chunks, Completion, CompletionRequest, FileFields, OnDisconnect, Progress, end_error,
-};
+use super::super::openai::{ChatHeaderParams, ChatHeaders, Chunk, Chunks, Completion, CompletionRequest, FileFields, Progress, end_error};
 use super::super::stream::{EVENT_STREAM, KEEP_ALIVE};
 use super::super::{ApiError, AppState};
 use super::chat::agent_of;
@@ -27,7 +25,7 @@ use crate::auth::{ClientOrigin, Target};
 use crate::run::events::Framing;
 use crate::run::store::StoreError;
 use crate::run::{CreateError, MAX_TIMEOUT};
-use crate::types::{AuditAction, PermissionMode};
+use crate::types::{AuditAction, OnDisconnect, PermissionMode};
 
 const FIELDS: RunFields = RunFields { prompt: "messages", agent: "model", model: "model", prefix: "openrunner." };
 
@@ -60,7 +58,7 @@ pub(in crate::api) async fn create(
     State(app): State<AppState>,
     audit_context: AuditContext,
     origin: ClientOrigin,
-    headers: ChatHeaders,
+    mut headers: ChatHeaders,
     Traced(trace_parent): Traced,
     Idempotent { value, key, size }: Idempotent<CompletionRequest>,
 ) -> Result<Response, ApiError> {
@@ -69,7 +67,7 @@ pub(in crate::api) async fn create(
     let (is_stream, with_usage, model) = (request.is_stream(), request.includes_usage(), request.model.clone());
     // A client with an idempotency key retries with it, and finds the run. Without a stream the client may have given up only because a proxy did.
     let default = if key.is_some() || !is_stream { OnDisconnect::Continue } else { OnDisconnect::Cancel };
-    let on_disconnect = request.on_disconnect().unwrap_or(default);
+    let on_disconnect = request.on_disconnect().or(audit_context.principal.on_disconnect()).unwrap_or(default);
     let (mut agent_type, mut agents_model) = agent_of(&model, &app)?;
     let is_structured = request.is_structured();
     let mut request = request.read()?;
@@ -79,6 +77,7 @@ pub(in crate::api) async fn create(
             ApiError::new(StatusCode::BAD_REQUEST, "unknown_model", detail)
         })?;
     }
+    headers.complete(&audit_context.principal, &request);
     let turn = ChatTurn::begin(&app, &audit_context.caller(), &agent_type, &mut request, &headers).await?;
     let (mut new, fields) = match request.into_new_run(turn.session()) {
         Ok(new) => new,

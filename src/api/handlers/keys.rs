@@ -1,6 +1,7 @@
 //! API keys: the caller's own, and for admins those of all users.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::Json as Answer;
@@ -17,7 +18,7 @@ use super::params::KeyPath;
 use crate::auth::{NewKey, Principal, Target};
 use crate::run::ProfileError;
 use crate::run::store::ApiKeyRecord;
-use crate::types::{AuditAction, Caller, KeyId, ProfileName, Scope, Timestamp, UserName, UserRole};
+use crate::types::{AuditAction, Caller, KeyDefaults, KeyId, OnDisconnect, ProfileName, Scope, Timestamp, UserName, UserRole};
 
 /// An API key without its secret.
 #[derive(Serialize, ToSchema)]
@@ -39,15 +40,15 @@ pub(in crate::api) struct KeyView {
     /// When the key was last used, accurate to a minute; absent if never.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<Timestamp>,
-    /// Profile of the runs that name none; absent for that of the server.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    default_profile: Option<ProfileName>,
+    /// What requests with the key get unless they state it themselves.
+    #[serde(flatten)]
+    defaults: KeyDefaults,
 }
 
 impl From<ApiKeyRecord> for KeyView {
     fn from(key: ApiKeyRecord) -> Self {
-        let ApiKeyRecord { id, owner, name, hash: _, scopes, created_at, expires_at, last_used_at, default_profile } = key;
-        Self { id, name, owner: owner.name, scopes, created_at, expires_at, last_used_at, default_profile }
+        let ApiKeyRecord { id, owner, name, hash: _, scopes, created_at, expires_at, last_used_at, defaults } = key;
+        Self { id, name, owner: owner.name, scopes, created_at, expires_at, last_used_at, defaults }
     }
 }
 
@@ -98,6 +99,15 @@ pub(in crate::api) struct CreateKeyRequest {
     expires_in: Option<u64>,
     /// Profile of the runs that are created with this key and name none, one of `GET /api/profiles`. Default: that of the server.
     default_profile: Option<ProfileName>,
+    /// Session of requests of the OpenAI-compatible API that name none, as in the header `OpenRunner-Session`: an id, a name, or `new`.
+    #[schema(min_length = 1, max_length = 256)]
+    default_session: Option<String>,
+    /// Working directory of requests of the OpenAI-compatible API that name none: an absolute path without `..`.
+    #[schema(value_type = Option<String>)]
+    default_directory: Option<PathBuf>,
+    /// What happens to a run whose client disconnects while it waits for the answer, unless the request states it. Default: `cancel` for a
+    /// streamed chat completion, otherwise `continue`.
+    on_disconnect: Option<OnDisconnect>,
 }
 
 /// A created API key. Only this response contains its secret.
@@ -120,15 +130,16 @@ pub(in crate::api) async fn create(
     audit_context: AuditContext,
     Json(request): Json<CreateKeyRequest>,
 ) -> Result<Created<CreateKeyResponse>, ApiError> {
-    let CreateKeyRequest { name, scopes, owner, expires_in, default_profile } = request;
+    let CreateKeyRequest { name, scopes, owner, expires_in, default_profile, default_session, default_directory, on_disconnect } = request;
+    let defaults = KeyDefaults { profile: default_profile, session: default_session, directory: default_directory, on_disconnect };
     let names: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
     let (state, auth, caller) = (app.clone(), app.auth.clone(), audit_context.caller());
     let of_other = owner.as_ref().filter(|owner| **owner != caller.user.name).map(|owner| format!(" owner={owner}"));
     let event = audit_context.event(AuditAction::KeyCreate).detail(names.join(",") + &of_other.unwrap_or_default());
-    let new = NewKey { name, scopes, expires_in: expires_in.map(Duration::from_secs), default_profile };
+    let new = NewKey { name, scopes, expires_in: expires_in.map(Duration::from_secs), defaults };
     let create = move |audit| async move {
         let owner = auth.key_owner(&caller, owner).await?;
-        if let Some(profile) = &new.default_profile {
+        if let Some(profile) = &new.defaults.profile {
             check_profile(&state, owner.clone(), profile, new.scopes.contains(&Scope::Admin)).await?;
         }
         Ok(auth.create_key(&owner.user, new, Some(audit)).await?)

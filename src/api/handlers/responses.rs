@@ -18,8 +18,8 @@ use super::super::disconnect::DisconnectGuard;
 use super::super::error_mapping::RunFields;
 use super::super::extract::{Idempotent, Traced};
 use super::super::openai::{
-    ChatHeaderParams, ChatHeaders, FileFields, InputItemList, OnDisconnect, ResponseDeleted, ResponseEvents, ResponseId, ResponseObject,
-    ResponseRequest, SessionHeader, StreamEnd, end_error,
+    ChatHeaderParams, ChatHeaders, FileFields, InputItemList, ResponseDeleted, ResponseEvents, ResponseId, ResponseObject, ResponseRequest,
+    SessionHeader, StreamEnd, end_error,
 };
 use super::super::stream::EVENT_STREAM;
 use super::super::{ApiError, AppState, Path, Query};
@@ -28,12 +28,12 @@ use super::chat_completions::{RUN_ID, SESSION_ID, SHOULD_RETRY, interrupted};
 use super::chat_turn::{ChatTurn, CreatedTurn};
 use super::events::follow_while_allowed;
 use super::params::IdempotencyHeader;
-use super::previous_response;
+use super::stored_response::{continue_previous, find};
 use crate::auth::{ClientOrigin, Principal, Target};
 use crate::run::events::Framing;
 use crate::run::store::StoreError;
 use crate::run::{CreateError, MAX_TIMEOUT, RunView};
-use crate::types::{AuditAction, Caller, PermissionMode, ResponseSpec};
+use crate::types::{AuditAction, Caller, OnDisconnect, PermissionMode, ResponseSpec};
 
 const FIELDS: RunFields = RunFields { prompt: "input", agent: "model", model: "model", prefix: "openrunner." };
 
@@ -76,7 +76,7 @@ pub(in crate::api) async fn create(
     let request: ResponseRequest = value;
     body::check_rest(size.saturating_sub(request.encoded_size()))?;
     let (is_stream, is_background, stored) = (request.is_stream(), request.is_background(), request.is_stored());
-    let on_disconnect = request.on_disconnect().unwrap_or(OnDisconnect::Continue);
+    let on_disconnect = request.on_disconnect().or(audit_context.principal.on_disconnect()).unwrap_or(OnDisconnect::Continue);
     let (agent_type, agents_model) = agent_of(&request.model, &app)?;
     let (mut request, continued) = request.read()?;
     let capabilities = app.runs.agents().capabilities(&agent_type).await;
@@ -84,7 +84,8 @@ pub(in crate::api) async fn create(
         request.inline_instructions();
     }
     let caller = audit_context.caller();
-    let previous = previous_response::apply(&app, &caller, capabilities.resume, &mut request, &continued).await?;
+    let previous = continue_previous(&app, &caller, capabilities.resume, &mut request, &mut headers, &continued).await?;
+    headers.complete(&audit_context.principal, &request);
     if is_background && headers.session.is_none() && request.session_id().is_none() {
         // Nothing would record the answer of a chat that is recognized by its history.
         headers.session = Some(SessionHeader::New);
@@ -245,15 +246,6 @@ pub(in crate::api) async fn input_items(
 ) -> Result<Answer<InputItemList>, ApiError> {
     let run = find(&app, &principal.caller, id).await?;
     Ok(Answer(InputItemList::new(&run, query.after.as_deref())))
-}
-
-/// The run of a stored response.
-pub(super) async fn find(app: &AppState, caller: &Caller, ResponseId(run): ResponseId) -> Result<RunView, ApiError> {
-    let run = app.runs.get(caller, run).await?;
-    if run.response.is_some_and(|response| !response.stored) {
-        return Err(ApiError::not_found("the response was requested with store: false; its run can be read under /api/runs"));
-    }
-    Ok(run)
 }
 
 /// The response of a run, with its output if it has ended.

@@ -8,6 +8,8 @@ use axum::http::request::Parts;
 use utoipa::IntoParams;
 
 use super::super::{ApiError, FaultCode};
+use super::read_request::ReadRequest;
+use crate::auth::Principal;
 use crate::types::{ProfileName, SessionId};
 
 /// Maximum length of the name of a chat, in bytes.
@@ -55,6 +57,15 @@ pub(in crate::api) struct ChatHeaderParams {
     profile: Option<ProfileName>,
 }
 
+impl SessionHeader {
+    fn named(text: &str) -> Self {
+        match text {
+            "new" => Self::New,
+            text => text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Id),
+        }
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for ChatHeaders {
     type Rejection = ApiError;
 
@@ -67,15 +78,28 @@ impl ChatHeaders {
     fn read(headers: &HeaderMap) -> Result<Self, ApiError> {
         let session = match single(headers, SESSION)? {
             None => None,
-            Some("new") => Some(SessionHeader::New),
             Some(text) if text.len() > MAX_NAME => {
                 return Err(invalid(SESSION, FaultCode::TooLong, format!("must have at most {MAX_NAME} bytes")));
             }
-            Some(text) => Some(text.parse().map_or_else(|_| SessionHeader::Name(text.to_owned()), SessionHeader::Id)),
+            Some(text) => Some(SessionHeader::named(text)),
         };
         let profile = single(headers, PROFILE)?.map(str::parse::<ProfileName>).transpose();
         let profile = profile.map_err(|error| invalid(PROFILE, FaultCode::Invalid, error.to_string()))?;
         Ok(Self { session, directory: single(headers, DIRECTORY)?.map(PathBuf::from), profile })
+    }
+}
+
+impl ChatHeaders {
+    /// Adds the defaults of the API key where neither headers nor body state anything. A session that is chosen has its own directory.
+    pub(in crate::api) fn complete(&mut self, principal: &Principal, request: &ReadRequest) {
+        let Some(defaults) = principal.defaults() else { return };
+        if self.session.is_none() && request.session_id().is_none() {
+            self.session = defaults.session.as_deref().map(SessionHeader::named);
+        }
+        let is_chosen = request.session_id().is_some() || matches!(self.session, Some(SessionHeader::Id(_)));
+        if self.directory.is_none() && request.working_dir().is_none() && !is_chosen {
+            self.directory.clone_from(&defaults.directory);
+        }
     }
 }
 

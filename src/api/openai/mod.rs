@@ -39,4 +39,3 @@ pub(super) use responses::{
     Continued, InputItemList, ResponseDeleted, ResponseEvents, ResponseId, ResponseObject, ResponseRequest, StreamEnd,
 };
 pub(super) use run_error::end_error;
-pub(super) use run_options::OnDisconnect;

@@ -11,8 +11,9 @@ use super::super::json_object::{Object, optional_object};
 use super::message::ChatMessage;
 use super::read_request::{FieldNames, ReadRequest, labels, requires_tool};
 use super::response_format::{ResponseFormat, SCHEMA_FIELD};
-use super::run_options::{OnDisconnect, RunOptions};
+use super::run_options::RunOptions;
 use super::unsupported::unsupported;
+use crate::types::OnDisconnect;
 
 /// Names of the fields that a run names differently.
 const FIELDS: FieldNames = FieldNames { messages: "messages", schema: SCHEMA_FIELD };

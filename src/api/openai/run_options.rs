@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::run::OnBusy;
-use crate::types::{IsolationLevel, PermissionMode, ProjectConfig, SessionId};
+use crate::types::{IsolationLevel, OnDisconnect, PermissionMode, ProjectConfig, SessionId};
 
 /// Options of the run. Every field may be absent or null, which means its default.
 #[derive(Default, Deserialize, ToSchema)]
@@ -31,17 +31,7 @@ pub(super) struct RunOptions {
     /// Time limit in seconds without any output of the agent.
     #[schema(minimum = 1, maximum = 604_800)]
     pub(super) idle_timeout_secs: Option<u64>,
-    /// What to do if the client disconnects before the end. Default: `cancel` with `stream`, unless there is an `Idempotency-Key`, which finds
-    /// the run again; otherwise `continue`.
+    /// What to do if the client disconnects before the end. Default: that of the API key, else `cancel` for a streamed chat completion without
+    /// an `Idempotency-Key`, which finds the run again; otherwise `continue`.
     pub(super) on_disconnect: Option<OnDisconnect>,
-}
-
-/// What to do with a run whose client disconnects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::api) enum OnDisconnect {
-    /// Cancel the run.
-    Cancel,
-    /// Let the run continue.
-    Continue,
 }

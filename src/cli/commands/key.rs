@@ -1,5 +1,6 @@
 //! `openrunner key`
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -12,7 +13,7 @@ use crate::cli::exit::Exit;
 use crate::cli::format::field;
 use crate::cli::output::{print_json, print_line};
 use crate::cli::table;
-use crate::types::{KeyId, ProfileName, Scope, UserName};
+use crate::types::{KeyDefaults, KeyId, OnDisconnect, ProfileName, Scope, UserName};
 
 /// Commands on API keys. They work on the chosen server, or on a data directory with `--data-dir`.
 #[derive(Debug, Subcommand)]
@@ -55,6 +56,15 @@ pub(in crate::cli) struct KeyCreateArgs {
     /// Profile of the runs that are created with the key and name none (default: that of the server)
     #[arg(long, value_name = "NAME")]
     default_profile: Option<ProfileName>,
+    /// Session of OpenAI requests that name none: an id, a name, or `new`
+    #[arg(long, value_name = "SESSION")]
+    default_session: Option<String>,
+    /// Working directory of OpenAI requests that name none
+    #[arg(long, value_name = "DIR")]
+    default_directory: Option<PathBuf>,
+    /// Whether to cancel or continue a run whose client disconnects while it waits for the answer
+    #[arg(long, value_name = "cancel|continue")]
+    on_disconnect: Option<OnDisconnect>,
     #[command(flatten)]
     offline: OfflineArgs,
 }
@@ -97,7 +107,13 @@ async fn ls(context: &Context, args: KeyLsArgs) -> anyhow::Result<()> {
 async fn create(context: &Context, args: KeyCreateArgs) -> anyhow::Result<()> {
     let accounts = Accounts::open(context, args.offline).await?;
     let expires_in = args.expires_in_days.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60));
-    let created = accounts.create_key(args.owner.as_ref(), args.name, args.scopes, expires_in, args.default_profile).await?;
+    let defaults = KeyDefaults {
+        profile: args.default_profile,
+        session: args.default_session,
+        directory: args.default_directory,
+        on_disconnect: args.on_disconnect,
+    };
+    let created = accounts.create_key(args.owner.as_ref(), args.name, args.scopes, expires_in, defaults).await?;
     if context.output.json {
         return print_json(&created);
     }

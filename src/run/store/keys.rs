@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 
 use super::{Audited, StoreError};
-use crate::types::{KeyId, ProfileName, Scope, Timestamp, UserId, UserRef};
+use crate::types::{KeyDefaults, KeyId, Scope, Timestamp, UserId, UserRef};
 
 /// A stored API key. The key itself is not stored.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub struct ApiKeyRecord {
     pub expires_at: Option<Timestamp>,
     /// Approximately when it was last used; `None` if never.
     pub last_used_at: Option<Timestamp>,
-    /// The profile that runs get unless they name another one.
-    pub default_profile: Option<ProfileName>,
+    /// What requests get unless they state it themselves.
+    pub defaults: KeyDefaults,
 }
 
 impl std::fmt::Debug for ApiKeyRecord {

@@ -842,6 +842,46 @@ class QuestionOption(TypedDict):
 ReportInterval: TypeAlias = Literal["never", "turn", "call"]
 
 
+class ResponseAnswerFormat1(TypedDict):
+    """
+    Text.
+    """
+
+    type: Literal["text"]
+
+
+class ResponseAnswerFormat2(TypedDict):
+    """
+    JSON that matches a schema.
+    """
+
+    name: str
+    """Always `output`."""
+
+    schema: dict[str, Any]
+    """The JSON Schema."""
+
+    strict: bool
+    """Always true: the answer is always checked."""
+
+    type: Literal["json_schema"]
+
+
+ResponseAnswerFormat: TypeAlias = ResponseAnswerFormat1 | ResponseAnswerFormat2
+
+
+class ResponseError(TypedDict):
+    """
+    Why a response failed.
+    """
+
+    code: str
+    """`rate_limit_exceeded` for the limit of a provider, otherwise the cause of the run's end."""
+
+    message: str
+    """Explanation for people."""
+
+
 class ResponseFormat(TypedDict):
     """
     The format of the answer.
@@ -851,6 +891,203 @@ class ResponseFormat(TypedDict):
     """`text`, `json_object`, or `json_schema`. With the latter two the answer is JSON and nothing else, or the run fails with `bad_output`."""
 
     json_schema: NotRequired[JsonSchemaFormat | None]
+
+
+ResponseId: TypeAlias = str
+
+
+class ResponseInputContent1(TypedDict):
+    """
+    Text.
+    """
+
+    text: str
+    """The text."""
+
+    type: Literal["input_text"]
+
+
+class ResponseInputContent2(TypedDict):
+    """
+    An image.
+    """
+
+    detail: str
+    """Always `auto`."""
+
+    type: Literal["input_image"]
+
+
+class ResponseInputContent3(TypedDict):
+    """
+    A file.
+    """
+
+    filename: str
+    """File name."""
+
+    type: Literal["input_file"]
+
+
+ResponseInputContent: TypeAlias = ResponseInputContent1 | ResponseInputContent2 | ResponseInputContent3
+
+
+class ResponseInputMessage(TypedDict):
+    """
+    The prompt as the agent received it: one message, also if the request had several items.
+    """
+
+    id: str
+    """Id of the item."""
+
+    type: str
+    """Always `message`."""
+
+    status: str
+    """Always `completed`."""
+
+    role: str
+    """Always `user`."""
+
+    content: list[ResponseInputContent]
+    """The prompt, and the images and files without their content."""
+
+
+class ResponseInputPart(TypedDict):
+    """
+    A part of a message.
+    """
+
+    type: str
+    """`input_text`, `input_image`, `input_file`, or `output_text` and `refusal` in messages of the assistant."""
+
+    text: NotRequired[str | None]
+    """The text of `input_text` and `output_text`."""
+
+    refusal: NotRequired[str | None]
+    """The text of a `refusal`."""
+
+    image_url: NotRequired[str | None]
+    """The image of an `input_image` as a data URL: `data:image/png;base64,…`. The server fetches no other URLs."""
+
+    filename: NotRequired[str | None]
+    """File name of an `input_file`, without directories."""
+
+    file_data: NotRequired[str | None]
+    """The file of an `input_file` as a data URL: `data:application/pdf;base64,…`."""
+
+
+class ResponseInputTokens(TypedDict):
+    """
+    Details of the input tokens.
+    """
+
+    cached_tokens: int
+    """Input tokens read from the provider's cache."""
+
+
+ResponseItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete"]
+
+
+class ResponseOutputText(TypedDict):
+    """
+    The text of a message.
+    """
+
+    type: str
+    """Always `output_text`."""
+
+    text: str
+    """The text."""
+
+    annotations: list[dict[str, Any]]
+    """Always empty."""
+
+    logprobs: list[dict[str, Any]]
+    """Always empty."""
+
+
+class ResponseOutputTokens(TypedDict):
+    """
+    Details of the output tokens.
+    """
+
+    reasoning_tokens: int
+    """Thinking tokens, if the agent reports them."""
+
+
+class ResponseReasoning(TypedDict):
+    """
+    Options of reasoning, which agents do not have.
+    """
+
+    effort: Any
+    summary: Any
+
+
+ResponseStatus: TypeAlias = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
+
+
+class ResponseSummaryText(TypedDict):
+    """
+    The text of reasoning.
+    """
+
+    type: str
+    """Always `summary_text`."""
+
+    text: str
+    """The text."""
+
+
+class ResponseText(TypedDict):
+    """
+    The format of the answer.
+    """
+
+    format: ResponseAnswerFormat
+    """The format."""
+
+
+class ResponseTextFormat(TypedDict):
+    """
+    A format of the answer. `name`, `description` and `strict` have no effect: the answer is always checked.
+    """
+
+    type: str
+    """`text`, `json_object`, or `json_schema`. With the latter two the answer is JSON and nothing else, or the run fails with `bad_output`."""
+
+    schema: NotRequired[dict[str, Any]]
+    """The JSON Schema, at most 64 KiB, for `json_schema`. Default: any object."""
+
+
+class ResponseTextOptions(TypedDict):
+    """
+    Options of the answer.
+    """
+
+    format: NotRequired[ResponseTextFormat | None]
+
+
+class ResponseUsage(TypedDict):
+    """
+    Usage of a response.
+    """
+
+    input_tokens: int
+    """Input tokens, cached or not."""
+
+    input_tokens_details: ResponseInputTokens
+    """Details of the input tokens."""
+
+    output_tokens: int
+    """Output tokens, including thinking."""
+
+    output_tokens_details: ResponseOutputTokens
+    """Details of the output tokens."""
+
+    total_tokens: int
+    """Sum of both."""
 
 
 class RevertRequest(TypedDict):
@@ -1347,48 +1584,6 @@ class AnswerResponse(TypedDict):
     """Always `user`."""
 
 
-class ApiKey(TypedDict):
-    """
-    An API key without its secret.
-    """
-
-    id: KeyId
-    """Id, for revoking the key."""
-
-    name: str
-    """Name given by the owner."""
-
-    owner: UserName
-    """Owner of the key."""
-
-    scopes: list[Scope]
-    """Scopes of the key."""
-
-    created_at: Timestamp
-    """When the key was created."""
-
-    expires_at: NotRequired[Timestamp]
-    """When the key expires; absent if it does not."""
-
-    last_used_at: NotRequired[Timestamp]
-    """When the key was last used, accurate to a minute; absent if never."""
-
-    default_profile: NotRequired[ProfileName]
-    """Profile of the runs that name none; absent for that of the server."""
-
-
-class ApiKeyPage(TypedDict):
-    """
-    One page of a list.
-    """
-
-    items: list[ApiKey]
-    """The items."""
-
-    next_cursor: str | None
-    """The `cursor` of the next page; null on the last page."""
-
-
 class Attachment(TypedDict):
     """
     An attachment without its content.
@@ -1595,6 +1790,7 @@ class ChatRequest(TypedDict):
 
     session_id: NotRequired[SessionId | None]
     profile: NotRequired[ProfileName | None]
+    on_disconnect: NotRequired[OnDisconnect | None]
 
 
 class ChatResponse(TypedDict):
@@ -1692,15 +1888,13 @@ class CreateKeyRequest(TypedDict):
     """Lifetime in seconds, at most ten years. Default: until the key is revoked."""
 
     default_profile: NotRequired[ProfileName | None]
+    default_session: NotRequired[str | None]
+    """Session of requests of the OpenAI-compatible API that name none, as in the header `OpenRunner-Session`: an id, a name, or `new`."""
 
+    default_directory: NotRequired[str | None]
+    """Working directory of requests of the OpenAI-compatible API that name none: an absolute path without `..`."""
 
-class CreateKeyResponse(ApiKey):
-    """
-    A created API key. Only this response contains its secret.
-    """
-
-    key: str
-    """The secret, to be sent as `Authorization: Bearer`."""
+    on_disconnect: NotRequired[OnDisconnect | None]
 
 
 class CreateRunResponse(TypedDict):
@@ -1848,6 +2042,24 @@ class GapNotice(TypedDict):
     """Explanation for people."""
 
     data: Data1
+
+
+class KeyDefaults(TypedDict):
+    """
+    The defaults of an API key.
+    """
+
+    default_profile: NotRequired[ProfileName]
+    """Profile of the runs that name none; absent for that of the server."""
+
+    default_session: NotRequired[str]
+    """Session of requests of the OpenAI-compatible API that name none, as in the header `OpenRunner-Session`."""
+
+    default_directory: NotRequired[str]
+    """Working directory of requests of the OpenAI-compatible API that name none."""
+
+    on_disconnect: NotRequired[OnDisconnect]
+    """What happens to a run whose client disconnects while it waits for the answer, unless the request states it."""
 
 
 QuotaLimit: TypeAlias = int | Unlimited
@@ -2285,6 +2497,85 @@ class RequestKind2(TypedDict):
 
 
 RequestKind: TypeAlias = RequestKind1 | RequestKind2
+
+
+class ResponseDeleted(TypedDict):
+    """
+    A deleted response.
+    """
+
+    id: ResponseId
+    """The response."""
+
+    object: str
+    """Always `response`."""
+
+    deleted: bool
+    """Always true."""
+
+
+class ResponseInputItems(TypedDict):
+    """
+    The input items of a response, as a page.
+    """
+
+    object: str
+    """Always `list`."""
+
+    data: list[ResponseInputMessage]
+    """The items."""
+
+    first_id: str | None
+    """Id of the first item; null if the page is empty."""
+
+    last_id: str | None
+    """Id of the last item; null if the page is empty."""
+
+    has_more: bool
+    """Always false."""
+
+
+ResponseInputMessageContent: TypeAlias = str | list[ResponseInputPart]
+
+
+class ResponseOutputItem1(TypedDict):
+    """
+    A message of the agent.
+    """
+
+    id: str
+    """Id of the item."""
+
+    status: ResponseItemStatus
+    """Status of the item."""
+
+    role: str
+    """Always `assistant`."""
+
+    content: list[ResponseOutputText]
+    """The text, as one part."""
+
+    type: Literal["message"]
+
+
+class ResponseOutputItem2(TypedDict):
+    """
+    What the agent thought.
+    """
+
+    id: str
+    """Id of the item."""
+
+    status: ResponseItemStatus
+    """Status of the item."""
+
+    summary: list[ResponseSummaryText]
+    """The text, as one part."""
+
+    type: Literal["reasoning"]
+
+
+ResponseOutputItem: TypeAlias = ResponseOutputItem1 | ResponseOutputItem2
 
 
 class RevertResponse(TypedDict):
@@ -2954,6 +3245,45 @@ class AgentSummaryPage(TypedDict):
     """The `cursor` of the next page; null on the last page."""
 
 
+class ApiKey(KeyDefaults):
+    """
+    An API key without its secret.
+    """
+
+    id: KeyId
+    """Id, for revoking the key."""
+
+    name: str
+    """Name given by the owner."""
+
+    owner: UserName
+    """Owner of the key."""
+
+    scopes: list[Scope]
+    """Scopes of the key."""
+
+    created_at: Timestamp
+    """When the key was created."""
+
+    expires_at: NotRequired[Timestamp]
+    """When the key expires; absent if it does not."""
+
+    last_used_at: NotRequired[Timestamp]
+    """When the key was last used, accurate to a minute; absent if never."""
+
+
+class ApiKeyPage(TypedDict):
+    """
+    One page of a list.
+    """
+
+    items: list[ApiKey]
+    """The items."""
+
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last page."""
+
+
 class Budget(TypedDict):
     """
     A user's budget and usage today.
@@ -3092,6 +3422,15 @@ class ChatCompletionRequest(TypedDict):
     """`auto` or `none`: agents use their own tools, never those of the request. A required tool is rejected."""
 
     openrunner: NotRequired[RunOptions | None]
+
+
+class CreateKeyResponse(ApiKey):
+    """
+    A created API key. Only this response contains its secret.
+    """
+
+    key: str
+    """The secret, to be sent as `Authorization: Bearer`."""
 
 
 class DoneEvent(RunDone):
@@ -3316,6 +3655,124 @@ class ProfileViewPage(TypedDict):
 
     next_cursor: str | None
     """The `cursor` of the next page; null on the last page."""
+
+
+class ResponseInputItem(TypedDict):
+    """
+    An item of the input.
+
+    Messages, calls of functions with their output, and references to output items of this server. Other items, such as reasoning and the calls
+    of a model's built-in tools, are ignored.
+    """
+
+    type: NotRequired[str | None]
+    """`message` if absent, `function_call`, `function_call_output`, `custom_tool_call`, `custom_tool_call_output`, `item_reference`, …"""
+
+    id: NotRequired[str | None]
+    """Id of the item. If it is an output item of this server, the session of its run is continued."""
+
+    role: NotRequired[ChatRole | None]
+    content: NotRequired[ResponseInputMessageContent | None]
+    name: NotRequired[str | None]
+    """Name of a called function."""
+
+    arguments: NotRequired[str | None]
+    """Arguments of a called function, as JSON."""
+
+    input: NotRequired[str | None]
+    """Input of a called custom tool."""
+
+    output: NotRequired[str | None]
+    """Output of a called function: a text, or parts."""
+
+
+class ResponseObject(TypedDict):
+    """
+    A response: a run in OpenAI's format.
+
+    The parameters of a model that agents do not have are present with the values that OpenAI's clients expect.
+    """
+
+    id: ResponseId
+    """`resp_` and the id of the run."""
+
+    object: str
+    """Always `response`."""
+
+    created_at: int
+    """When the run was created, in seconds since 1970."""
+
+    completed_at: int | None
+    """When it completed, in seconds since 1970; null if it did not."""
+
+    status: ResponseStatus
+    """Status of the response."""
+
+    background: bool
+    """Whether it was requested in the background."""
+
+    error: ResponseError | None
+    incomplete_details: Any
+    instructions: str | None
+    """Text that was added to the agent's system prompt."""
+
+    max_output_tokens: Any
+    max_tool_calls: Any
+    model: str
+    """Agent and model: `agent` or `agent/model`."""
+
+    output: list[ResponseOutputItem]
+    """What the agent wrote: reasoning and messages, in order. Empty until the response has ended."""
+
+    parallel_tool_calls: bool
+    """Always true."""
+
+    previous_response_id: ResponseId | None
+    prompt_cache_key: Any
+    reasoning: ResponseReasoning
+    """Options of reasoning, all null."""
+
+    safety_identifier: Any
+    service_tier: str
+    """Always `default`."""
+
+    store: bool
+    """Whether the response can be retrieved and continued."""
+
+    temperature: float
+    """Always 1."""
+
+    text: ResponseText
+    """The format of the answer."""
+
+    tool_choice: str
+    """Always `auto`: agents use their own tools."""
+
+    tools: list[dict[str, Any]]
+    """Always empty: the tools of the request are ignored."""
+
+    top_logprobs: int
+    """Always 0."""
+
+    top_p: float
+    """Always 1."""
+
+    presence_penalty: float
+    """Always 0."""
+
+    frequency_penalty: float
+    """Always 0."""
+
+    truncation: str
+    """Always `disabled`."""
+
+    usage: ResponseUsage | None
+    user: Any
+    metadata: dict[str, str]
+    """Labels of the run."""
+
+    openrunner: CompletionRun
+    """The run of the response."""
 
 
 class Run(SpendLimits, RunEnd):
@@ -3608,3 +4065,48 @@ FeedEvent: TypeAlias = FeedEvent6 | FeedEvent7 | FeedEvent8 | FeedEvent9
 """
 One event of the feed with the position after it.
 """
+
+
+ResponseInput: TypeAlias = str | list[ResponseInputItem]
+
+
+class ResponseRequest(TypedDict):
+    """
+    A request for a response.
+
+    Parameters that change the result and that agents do not support are rejected: a required tool call, log probabilities, stored
+    conversations and prompts. Preferences such as `temperature`, offered `tools` and unknown parameters are ignored.
+    """
+
+    model: str
+    """`agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`."""
+
+    input: ResponseInput
+    """The task: a text, or the items of a conversation."""
+
+    instructions: NotRequired[str | None]
+    """Text that is added to the agent's system prompt in this response."""
+
+    previous_response_id: NotRequired[str | None]
+    """The response to continue, in its session. If the session has continued since, a new one begins with the conversation up to it."""
+
+    store: NotRequired[bool | None]
+    """Whether the response can be retrieved and continued. The run is stored in any case. Default: true."""
+
+    background: NotRequired[bool | None]
+    """Whether to return before the end of the run. Requires `store`."""
+
+    stream: NotRequired[bool | None]
+    """Whether to stream the response."""
+
+    text: NotRequired[ResponseTextOptions | None]
+    metadata: NotRequired[dict[str, str]]
+    """Becomes the labels of the run."""
+
+    user: NotRequired[str | None]
+    """Becomes the label `user` of the run, if it has at most 256 bytes."""
+
+    tool_choice: NotRequired[str | None]
+    """`auto` or `none`: agents use their own tools, never those of the request. A required tool is rejected."""
+
+    openrunner: NotRequired[RunOptions | None]

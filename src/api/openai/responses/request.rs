@@ -10,11 +10,11 @@ use super::super::super::ApiError;
 use super::super::super::json_object::{Object, optional_object};
 use super::super::message::{Message, Role};
 use super::super::read_request::{FieldNames, ReadRequest, labels, requires_tool};
-use super::super::run_options::{OnDisconnect, RunOptions};
+use super::super::run_options::RunOptions;
 use super::super::unsupported::unsupported;
 use super::id::ResponseId;
 use super::input::{Anchor, Input};
-use crate::types::SessionId;
+use crate::types::{OnDisconnect, SessionId};
 
 /// Names of the fields that a run names differently.
 const FIELDS: FieldNames = FieldNames { messages: "input", schema: "text.format.schema" };

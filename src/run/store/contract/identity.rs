@@ -9,7 +9,9 @@ use crate::run::store::{
     ApiKeyRecord, AuditEntry, AuditFilter, AuditStore, KeyStore, OwnerFilter, RunChange, RunFilter, RunRecord, RunStore, TokenStore,
     UsageFilter, UsageGroup, UsageStore, UserChange, UserEdit, UserRecord, UserStore,
 };
-use crate::types::{AuditAction, Budget, KeyId, PerQuota, RunId, RunStatus, Scope, TokenId, UserId, UserName, UserRef, UserRole};
+use crate::types::{
+    AuditAction, Budget, KeyDefaults, KeyId, OnDisconnect, PerQuota, RunId, RunStatus, Scope, TokenId, UserId, UserName, UserRef, UserRole,
+};
 
 fn name(text: &str) -> UserName {
     text.parse().unwrap()
@@ -44,7 +46,12 @@ fn key(owner: &str, hash: u8, scopes: &[Scope]) -> ApiKeyRecord {
         created_at: at(1_000),
         expires_at: Some(at(9_000)),
         last_used_at: None,
-        default_profile: Some("team".parse().unwrap()),
+        defaults: KeyDefaults {
+            profile: Some("team".parse().unwrap()),
+            session: Some("chat 7".into()),
+            directory: Some("/srv".into()),
+            on_disconnect: Some(OnDisconnect::Cancel),
+        },
     }
 }
 

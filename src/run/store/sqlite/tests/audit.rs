@@ -108,7 +108,7 @@ fn key(id: KeyId, owner: &str, hash: u8) -> ApiKeyRecord {
         created_at: at(1_000),
         expires_at: None,
         last_used_at: None,
-        default_profile: None,
+        defaults: crate::types::KeyDefaults::default(),
     }
 }
 

@@ -188,7 +188,7 @@ async fn add_rows(store: &SqliteStore, owner: &str) -> RunId {
         created_at: at,
         expires_at: None,
         last_used_at: None,
-        default_profile: None,
+        defaults: crate::types::KeyDefaults::default(),
     };
     store.add_key(key, None).await.unwrap();
     store.revoke_token(TokenId::new(), at, at, None).await.unwrap();

@@ -62,7 +62,7 @@ fn key(number: usize) -> ApiKeyRecord {
         created_at: at(1),
         expires_at: None,
         last_used_at: None,
-        default_profile: None,
+        defaults: crate::types::KeyDefaults::default(),
     }
 }
 

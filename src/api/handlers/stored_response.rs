@@ -1,8 +1,7 @@
-//! What a request for a response continues: an earlier response in its session, or in a new one.
+//! Stored responses: finds them, and continues them in their session or in a new one.
 
-use super::super::openai::{Continued, ReadRequest, ResponseId};
+use super::super::openai::{ChatHeaders, Continued, ReadRequest, ResponseId, SessionHeader};
 use super::super::{ApiError, AppState, FaultCode};
-use super::responses::find;
 use crate::run::RunView;
 use crate::run::store::RunFilter;
 use crate::types::{Caller, RunId};
@@ -13,6 +12,18 @@ const MAX_TURNS: usize = 100;
 /// Maximum size of these turns, in bytes. The oldest are left out.
 const MAX_HISTORY: usize = 1024 * 1024;
 
+/// The run of a stored response.
+///
+/// # Errors
+/// If the response does not exist, is not stored, or the store fails.
+pub(super) async fn find(app: &AppState, caller: &Caller, ResponseId(run): ResponseId) -> Result<RunView, ApiError> {
+    let run = app.runs.get(caller, run).await?;
+    if run.response.is_some_and(|response| !response.stored) {
+        return Err(ApiError::not_found("the response was requested with store: false; its run can be read under /api/runs"));
+    }
+    Ok(run)
+}
+
 /// Completes a request that continues an earlier response: `previous_response_id`, else the last output item in its input. Returns the run of
 /// that response.
 ///
@@ -21,11 +32,12 @@ const MAX_HISTORY: usize = 1024 * 1024;
 ///
 /// # Errors
 /// If the response does not exist, or the store fails.
-pub(super) async fn apply(
+pub(super) async fn continue_previous(
     app: &AppState,
     caller: &Caller,
     can_resume: bool,
     request: &mut ReadRequest,
+    headers: &mut ChatHeaders,
     continued: &Continued,
 ) -> Result<Option<RunId>, ApiError> {
     let not_found = |field: &str| ApiError::invalid_field(field, FaultCode::NotFound, "there is no such response");
@@ -49,6 +61,8 @@ pub(super) async fn apply(
         request.continue_session(previous.session_id);
     } else {
         request.precede_with(turns(app, caller, &previous).await?);
+        // The history would lead to the session that has gone on.
+        headers.session.get_or_insert(SessionHeader::New);
     }
     Ok(Some(previous.run_id))
 }
