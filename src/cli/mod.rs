@@ -1,6 +1,7 @@
 //! The command line: the server's entry point, and a client of its API.
 
 mod accounts;
+mod acp;
 mod api_error;
 mod args;
 mod attached;
@@ -27,9 +28,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use self::commands::{
-    agent_check, agent_install, agent_logout, agent_ls, answer, apply, attach, audit, backup, budget, cancel, changes, completions, config,
-    demo, doctor, files, health, key, login, logout, logs, ls, man, mcp, password as auth_password, profile, requests, restore, retry,
-    revert, rm, run, send, serve, server, session, show, status, usage, user, wait, webhook, workspace,
+    acp as acp_command, agent_check, agent_install, agent_logout, agent_ls, answer, apply, attach, audit, backup, budget, cancel, changes,
+    completions, config, demo, doctor, files, health, key, login, logout, logs, ls, man, mcp, password as auth_password, profile, requests,
+    restore, retry, revert, rm, run, send, serve, server, session, show, status, usage, user, wait, webhook, workspace,
 };
 use self::context::Context;
 use self::error::Report;
@@ -91,6 +92,7 @@ async fn client_command(context: &Context, command: Command) -> anyhow::Result<E
         Command::Revert(args) => revert::revert(context, args).await,
         Command::Files(args) => files::files(context, args).await,
         Command::Mcp(args) => mcp::mcp(context, args).await,
+        Command::Acp(args) => acp_command::acp(context, args).await,
         Command::Branch(args) => workspace::branch(context, args).await,
         Command::Send(args) => send::send(context, args).await,
         Command::Wait(args) => wait::wait(context, args).await,

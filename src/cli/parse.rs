@@ -260,6 +260,8 @@ mod tests {
         &["session", "rm-workspace"],
         &["demo", "a", "b"],
         &["mcp", "stdio"],
+        &["acp", "--mode", "never"],
+        &["key", "create", "--name", "ci", "--scope", "runs:read", "--on-disconnect", "wait"],
         &["completions", "tcsh"],
         &["man", "ls"],
     ];

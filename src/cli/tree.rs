@@ -4,9 +4,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::args::{OutputArgs, ServerArgs};
 use super::commands::{
-    agent_check, agent_install, agent_logout, answer, apply, attach, audit, backup, budget, cancel, changes, completions, config, demo,
-    doctor, files, key, login, logout, logs, ls, man, mcp, password, profile, requests, restore, retry, revert, rm, run, send, session,
-    show, usage, user, wait, webhook, workspace,
+    acp, agent_check, agent_install, agent_logout, answer, apply, attach, audit, backup, budget, cancel, changes, completions, config,
+    demo, doctor, files, key, login, logout, logs, ls, man, mcp, password, profile, requests, restore, retry, revert, rm, run, send,
+    session, show, usage, user, wait, webhook, workspace,
 };
 use super::exit::exit_codes;
 use crate::config::Flags;
@@ -116,6 +116,8 @@ pub(super) enum Command {
     Demo(demo::DemoArgs),
     /// Serve MCP on standard input and output, for agents that start and supervise runs
     Mcp(mcp::McpArgs),
+    /// Serve an editor on standard input and output, as an agent of the Agent Client Protocol
+    Acp(acp::AcpArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write one page per command

@@ -8,6 +8,7 @@
 //! Each scenario is one test per agent, so a name such as `stops::a_cancelled_run_leaves_no_process::codex` shows what failed. Every stream
 //! is also checked against the contract of `docs/events.md`: see `support/contract.rs`.
 
+mod acp;
 mod answers;
 mod background;
 mod configured;

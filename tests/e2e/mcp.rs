@@ -11,7 +11,7 @@ for_each_agent!(Server::shared();
 
 /// A prompt for which the model calls this tool of the server.
 fn call(tool: &str, arguments: &Value) -> String {
-    let encoded: String = arguments.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let encoded = arguments.to_string().bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02x}"));
     format!("[[mock:mcp tool={tool} args={encoded}]]")
 }
 

@@ -61,11 +61,11 @@ impl<'a> ClientProgram<'a> {
 
     /// Runs the program, which must succeed.
     fn run(&self, server: &Server, arguments: &[&str]) {
-        assert_success(self.command(server, arguments).output().expect("the client's program"));
+        assert_success(&self.command(server, arguments).output().expect("the client's program"));
     }
 }
 
-fn assert_success(output: Output) {
+fn assert_success(output: &Output) {
     let (out, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && out.contains("all is well"), "{}\n{out}{errors}", output.status);
 }
@@ -86,7 +86,7 @@ fn resume_after_a_kill(clients: &Path, name: &str) {
         state["text"].as_str()?.contains('3').then_some(())
     });
     server.kill();
-    assert_success(reading.wait_with_output().expect("the client's program"));
+    assert_success(&reading.wait_with_output().expect("the client's program"));
     let server = Server::start(bench, &data, &[]);
     program.run(&server, &["resume", state_path]);
 }

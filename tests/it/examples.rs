@@ -72,6 +72,7 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/api.md", "json", "\"output_schema\": {", Schema("CreateRunRequest")),
     ("docs/api.md", "json", "", Operation),
     ("docs/cli.md", "bash", "", Elsewhere("tests/it/commands.rs, in page order on a fresh data directory")),
+    ("docs/editors.md", "json", "agent_servers", NotRun("it configures programs of other projects")),
     ("docs/egress.md", "json", "\"input\"", Schema("CreateRunRequest")),
     ("docs/egress.md", "toml", "", Settings),
     ("docs/events.md", "json", "", Schema("Event")),

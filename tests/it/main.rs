@@ -5,6 +5,7 @@
 
 mod access_changes;
 mod acp_agents;
+mod acp_editor;
 mod acp_sessions;
 mod admission;
 mod agent_output;

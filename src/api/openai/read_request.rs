@@ -78,7 +78,9 @@ impl ReadRequest {
         }
         let fields = FileFields { parts: files.iter().map(|file| (file.part.clone(), file.field.clone())).collect(), names: self.fields };
         let attachments = files.into_iter().enumerate();
-        let attachments = attachments.map(|(index, file)| NewAttachment { index, attachment: file.into_attachment(index + 1), is_uploaded: false }).collect();
+        let attachments = attachments
+            .map(|(index, file)| NewAttachment { index, attachment: file.into_attachment(index + 1), is_uploaded: false })
+            .collect();
         let options = self.options;
         let new = NewRun {
             prompt,

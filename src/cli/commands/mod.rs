@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(super) mod acp;
 pub(super) mod agent_check;
 pub(super) mod agent_install;
 pub(super) mod agent_logout;

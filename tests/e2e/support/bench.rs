@@ -143,6 +143,11 @@ output_tokens = "/tokens/out"
         )
     }
 
+    /// The official SDK of the Agent Client Protocol for JavaScript, which the ACP adapters use.
+    pub(crate) fn acp_sdk(&self) -> PathBuf {
+        self.agents.join("adapters/node_modules/@agentclientprotocol/sdk")
+    }
+
     pub(crate) fn home(&self) -> PathBuf {
         self.root.join("home")
     }

@@ -58,21 +58,27 @@ enum Kind {
     Reasoning,
 }
 
+/// What was written of the life of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Empty,
+    Created,
+    InProgress,
+}
+
 /// Encodes the events of one response. Output of sub-agents is omitted: it is addressed to the agent, not to the user.
 #[derive(Debug)]
 pub(in crate::api) struct ResponseEvents {
     run: RunId,
     created_at_ms: i64,
     response: ResponseObject,
-    is_background: bool,
     /// Whether the text is the output of the run as JSON, which is known at its end. What the agent writes before is omitted.
     is_structured: bool,
     /// Number of the next event.
     next: u64,
     /// Events up to this number are not written.
     after: Option<u64>,
-    is_created: bool,
-    is_in_progress: bool,
+    stage: Stage,
     has_text: bool,
     open: Option<OpenItem>,
     /// Size of all texts, in bytes.
@@ -86,17 +92,14 @@ impl ResponseEvents {
         let mut beginning = run.clone();
         (beginning.cause, beginning.end) = (None, None);
         beginning.status = RunStatus::Queued;
-        let is_background = run.response.is_some_and(|response| response.background);
         Self {
             run: run.run_id,
             created_at_ms: run.created_at.as_millis(),
             response: ResponseObject::new(&beginning),
-            is_background,
             is_structured: run.output_schema.is_some(),
             next: 0,
             after,
-            is_created: false,
-            is_in_progress: false,
+            stage: Stage::Empty,
             has_text: false,
             open: None,
             text_size: 0,
@@ -196,11 +199,12 @@ impl ResponseEvents {
 
     /// Writes the first event, unless it is written already.
     fn create(&mut self, out: &mut Vec<u8>) {
-        if std::mem::replace(&mut self.is_created, true) {
+        if self.stage != Stage::Empty {
             return;
         }
+        self.stage = Stage::Created;
         // Only clients that do not wait are interested in the queue.
-        if self.is_background {
+        if self.response.background {
             self.write_response("response.created", out);
             self.write_response("response.queued", out);
         } else {
@@ -211,7 +215,8 @@ impl ResponseEvents {
 
     /// The run has started.
     fn begin(&mut self, out: &mut Vec<u8>) {
-        if !std::mem::replace(&mut self.is_in_progress, true) {
+        if self.stage != Stage::InProgress {
+            self.stage = Stage::InProgress;
             self.response.set_status(RunStatus::Running);
             self.write_response("response.in_progress", out);
         }

@@ -129,7 +129,7 @@ async fn a_stream_that_is_resumed_after_any_event_continues_with_the_next() {
         assert_eq!((rest.as_slice(), end), (&whole[index..], Some(StreamEnd::Completed)), "after {after}");
     }
     let mut silent = ResponseEvents::silent(&run);
-    assert_eq!(push(&mut silent, &log).0, [json!(0); 0]);
+    assert_eq!(push(&mut silent, &log).0.len(), 0);
     assert_eq!(serde_json::to_value(silent.into_response()).unwrap(), whole.last().unwrap()["response"], "retrieved later");
 }
 

@@ -43,21 +43,24 @@ struct InputMessage {
 
 /// A part of the input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 #[schema(as = ResponseInputContent)]
 enum InputPart {
     /// Text.
-    InputText {
+    #[serde(rename = "input_text")]
+    Text {
         /// The text.
         text: String,
     },
     /// An image.
-    InputImage {
+    #[serde(rename = "input_image")]
+    Image {
         /// Always `auto`.
         detail: &'static str,
     },
     /// A file.
-    InputFile {
+    #[serde(rename = "input_file")]
+    File {
         /// File name.
         filename: String,
     },
@@ -66,8 +69,8 @@ enum InputPart {
 impl From<&AttachmentInfo> for InputPart {
     fn from(info: &AttachmentInfo) -> Self {
         match info.kind {
-            AttachmentKind::Image => Self::InputImage { detail: "auto" },
-            AttachmentKind::File => Self::InputFile { filename: info.name.clone() },
+            AttachmentKind::Image => Self::Image { detail: "auto" },
+            AttachmentKind::File => Self::File { filename: info.name.clone() },
         }
     }
 }
@@ -76,7 +79,7 @@ impl InputItemList {
     /// The input of a run, unless the page begins `after` its only item.
     pub(in crate::api) fn new(run: &RunView, after: Option<&str>) -> Self {
         let id = item_id("in", run.run_id, 0);
-        let content = std::iter::once(InputPart::InputText { text: run.prompt.clone() });
+        let content = std::iter::once(InputPart::Text { text: run.prompt.clone() });
         let content = content.chain(run.attachments.iter().map(InputPart::from)).collect();
         let message = InputMessage { id: id.clone(), r#type: "message", status: "completed", role: "user", content };
         let data: Vec<_> = (after != Some(id.as_str())).then_some(message).into_iter().collect();

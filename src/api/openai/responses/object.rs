@@ -29,7 +29,7 @@ pub(in crate::api) struct ResponseObject {
     /// Status of the response.
     status: ResponseStatus,
     /// Whether it was requested in the background.
-    background: bool,
+    pub(super) background: bool,
     /// Why it failed; null if it did not.
     #[schema(required)]
     error: Option<ResponseError>,

@@ -217,7 +217,7 @@ mod tests {
         (error.status().as_u16(), error.field().unwrap_or_default().to_owned())
     }
 
-    fn prompt(input: Value) -> String {
+    fn prompt(input: &Value) -> String {
         run_of(&json!({ "input": input })).unwrap().0.prompt
     }
 
@@ -255,8 +255,8 @@ mod tests {
 
     #[test]
     fn items_become_a_prompt_with_the_history_of_the_conversation() {
-        assert_eq!(prompt(json!("  -hello\n")), "  -hello\n");
-        assert_eq!(prompt(json!([{"role": "user", "content": "hello"}])), "hello");
+        assert_eq!(prompt(&json!("  -hello\n")), "  -hello\n");
+        assert_eq!(prompt(&json!([{"role": "user", "content": "hello"}])), "hello");
         let items = json!([
             {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "be brief"}]},
             {"role": "user", "content": "weather?"},
@@ -270,7 +270,7 @@ mod tests {
             {"role": "user", "content": "and tomorrow?"},
         ]);
         assert_eq!(
-            prompt(items),
+            prompt(&items),
             "<instructions>\nbe brief\n</instructions>\n\n<conversation>\n<user>\nweather?\n</user>\n\
              <assistant>\n<tool_call>\nweather {\"city\":\"Bonn\"}\n</tool_call>\n</assistant>\n<tool>\nsunny\n</tool>\n\
              <assistant>\n<tool_call>\nf x\n</tool_call>\n</assistant>\n<tool>\n{\"a\":1}\n</tool>\n\
