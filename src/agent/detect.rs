@@ -84,9 +84,11 @@ impl Detector {
         if detected.inspection.is_some() { Some(detected) } else { self.inspect().await }
     }
 
-    /// Inspects the program again: its login may have changed although the file is the same.
+    /// Inspects the program again: its login may have changed although the file is the same. An optional one is inspected once, and again only
+    /// if it could not be used.
     pub(super) async fn refresh(&self) {
-        if self.program.is_optional() && self.cached().is_none_or(|found| found.inspection.is_some()) {
+        let is_usable = |found: Detected| found.inspection.is_some_and(|inspection| inspection.error.is_none());
+        if self.program.is_optional() && self.cached().is_none_or(is_usable) {
             return;
         }
         let _one_at_a_time = self.inspecting.lock().await;

@@ -39,6 +39,8 @@ struct Isolation {
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
 /// Maximum size of a file that is read, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
+/// What helps if an interpreter is missing.
+const REMEDY: &str = "install it, or add its directory to the PATH of the server";
 /// `ENOENT`.
 const NOT_FOUND: i32 = 2;
 
@@ -137,12 +139,28 @@ impl Prober {
             Err(error) => (error.to_string(), is_not_found(&error)),
         };
         let help = match interpreter(binary).await.filter(|_| is_missing) {
-            Some(interpreter) => format!(
-                "; its first line names the interpreter `{interpreter}`: install it, or add its directory to the PATH of the server"
-            ),
+            Some(Interpreter { name, .. }) => format!("; its first line names the interpreter `{name}`: {REMEDY}"),
             None => String::new(),
         };
         Err(format!("`{name} --version` {reason}{help}"))
+    }
+
+    /// Why `binary` cannot be started, if its first line names an interpreter that does not exist. Starts nothing: for programs of which it is
+    /// not known what they do without a task.
+    pub async fn missing_interpreter(&self, binary: &Path) -> Option<String> {
+        let Interpreter { name, .. } = interpreter(binary).await.filter(|found| found.is_certain)?;
+        let path = Path::new(&name);
+        let candidates: Vec<PathBuf> = if path.is_absolute() {
+            vec![path.to_owned()]
+        } else if name.contains('/') {
+            return None;
+        } else {
+            std::env::split_paths(self.var("PATH")?).map(|dir| dir.join(path)).collect()
+        };
+        // A directory that the server cannot read may contain it.
+        let is_missing = candidates.iter().all(|candidate| matches!(candidate.try_exists(), Ok(false)));
+        let reason = io::Error::from_raw_os_error(NOT_FOUND);
+        is_missing.then(|| format!("it could not be started: {reason}; its first line names the interpreter `{name}`: {REMEDY}"))
     }
 
     /// The text of a regular file of at most 1 MiB, such as a credentials file. `None` if there is none.
@@ -202,16 +220,33 @@ async fn head(path: &Path, max: u64) -> Option<Vec<u8>> {
     tokio::task::spawn_blocking(move || read_regular(&path, max)).await.ok()?.ok()
 }
 
-/// The interpreter that the first line of a script names: a path, or the program that `env` starts. `None` if it is not a script.
-async fn interpreter(binary: &Path) -> Option<String> {
+/// What the first line of a script names.
+struct Interpreter {
+    /// A path, or the program that `env` starts.
+    name: String,
+    /// Whether it is what the system starts: `false` if `env` gets options that may change that.
+    is_certain: bool,
+}
+
+/// The interpreter of a script. `None` if it is not a script.
+async fn interpreter(binary: &Path) -> Option<Interpreter> {
     let start = head(binary, 256).await?;
     let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let line = String::from_utf8_lossy(line);
     let mut words = line.split_whitespace();
     let first = words.next()?;
     let is_env = Path::new(first).file_name().is_some_and(|name| name == "env");
-    let program = words.find(|word| is_env && !word.starts_with('-') && !word.contains('='));
-    Some(program.unwrap_or(first).to_owned())
+    if !is_env {
+        return Some(Interpreter { name: first.to_owned(), is_certain: first.starts_with('/') });
+    }
+    let mut is_certain = true;
+    let program = words.find(|word| {
+        let is_option = word.starts_with('-');
+        let is_variable = word.contains('=');
+        is_certain &= (!is_option || *word == "-S") && !word.starts_with("PATH=") && !word.contains(['\'', '"', '$', '\\']);
+        !is_option && !is_variable
+    });
+    Some(Interpreter { name: program.unwrap_or(first).to_owned(), is_certain })
 }
 
 #[cfg(test)]
@@ -247,13 +282,49 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_interpreter_is_missed_without_starting_the_program_only_if_it_certainly_does_not_exist() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().display().to_string();
+        let here = dir.path().join("here");
+        std::fs::write(&here, "").unwrap();
+        let missing = async |first_line: &str, path: Option<&str>| {
+            let program = dir.path().join("agent");
+            std::fs::write(&program, format!("{first_line}\nx")).unwrap();
+            let env = path.map(|path| ("PATH".to_owned(), path.to_owned())).into_iter().collect();
+            Prober::new(env, dir.path().to_owned(), dir.path().to_owned()).missing_interpreter(&program).await
+        };
+        for (first_line, name) in [
+            ("#!/usr/bin/env no-such-node", "`no-such-node`"),
+            ("#!/usr/bin/env -S A=b no-such-node --flag", "`no-such-node`"),
+            ("#!/no/such/interpreter -x", "`/no/such/interpreter`"),
+        ] {
+            let error = missing(first_line, Some(&path)).await.expect(first_line);
+            assert!(error.contains("No such file or directory") && error.contains(name) && error.ends_with(REMEDY), "{error}");
+        }
+        let here = format!("#!{}", here.display());
+        for first_line in [
+            "#!/usr/bin/env here",
+            &here,
+            "#!/usr/bin/env -u here no-such-node",
+            "#!/usr/bin/env -S PATH=/opt/bin no-such-node",
+            "#!/usr/bin/env -S 'no such node'",
+            "#!no-such-node",
+            "\u{7f}ELF",
+            "",
+        ] {
+            assert_eq!(missing(first_line, Some(&path)).await, None, "{first_line}");
+        }
+        assert_eq!(missing("#!/usr/bin/env no-such-node", None).await, None, "where it would be searched for is not known");
+    }
+
+    #[tokio::test]
     async fn a_pipe_or_a_large_file_in_the_place_of_a_login_is_not_read() {
         let dir = tempfile::tempdir().unwrap();
         let prober = Prober::new(BTreeMap::new(), dir.path().to_owned(), dir.path().to_owned());
         let (pipe, file) = (dir.path().join("pipe"), dir.path().join("file"));
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
         assert_eq!(prober.read(&pipe).await, None);
-        assert_eq!(interpreter(&pipe).await, None);
+        assert!(interpreter(&pipe).await.is_none());
         for (size, is_read) in [(MAX_FILE, true), (MAX_FILE + 1, false)] {
             std::fs::write(&file, vec![b'x'; usize::try_from(size).unwrap()]).unwrap();
             assert_eq!(prober.read(&file).await.is_some(), is_read, "{size}");

@@ -170,6 +170,9 @@ impl Program for Configured {
     }
 
     async fn inspect(&self, binary: &Path, prober: &Prober) -> Inspection {
+        if let Some(error) = prober.missing_interpreter(binary).await {
+            return Inspection { version: None, variant: "", authenticated: Authenticated::Unknown, error: Some(error) };
+        }
         match self.definition.preset {
             Some(preset) => inspect_preset(&self.definition, preset, binary, prober).await,
             None => Inspection { version: None, variant: "", authenticated: Authenticated::Unknown, error: None },
