@@ -1,6 +1,8 @@
 //! One tool call, as far as its agent has described it.
 
-use agent_client_protocol_schema::v1::{Diff, ToolCallUpdate, ToolKind};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use agent_client_protocol_schema::v1::{Diff, ToolCallStatus, ToolCallUpdate, ToolKind};
 use serde_json::{Map, Value, json};
 
 use crate::agent::common;
@@ -18,6 +20,24 @@ pub(super) enum Stage {
     /// It was emitted.
     Announced,
     Ended,
+}
+
+/// What remains of the title and the input of a call that has ended: their hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fingerprint {
+    title: u64,
+    input: u64,
+}
+
+impl Fingerprint {
+    fn new(title: &str, input: &Value) -> Self {
+        let hash = |text: &str| {
+            let mut hasher = DefaultHasher::new();
+            text.hash(&mut hasher);
+            hasher.finish()
+        };
+        Self { title: hash(title), input: hash(&input.to_string()) }
+    }
 }
 
 /// A tool call.
@@ -40,6 +60,8 @@ pub(super) struct Call {
     /// The tool's output so far.
     pub(super) output: String,
     pub(super) diffs: Vec<Diff>,
+    /// Set when it has ended.
+    pub(super) fingerprint: Option<Fingerprint>,
     /// The diffs of its permission request: they contain whole files, whereas later ones may contain only the changed words.
     pub(super) requested_diffs: Vec<Diff>,
 }
@@ -71,9 +93,27 @@ impl Call {
         self.stage = Stage::Ended;
     }
 
-    /// Whether `update` announces this call again after its denial, as Cline does (recording `acp/cline_tool`).
-    pub(super) fn is_repeated_by(&self, update: &ToolCallUpdate) -> bool {
-        self.denied && update.fields.title.as_ref() == Some(&self.title) && update.fields.raw_input == self.input
+    /// What is kept of it at its end.
+    pub(super) fn to_fingerprint(&self) -> Fingerprint {
+        Fingerprint::new(&self.title, self.input.as_ref().unwrap_or(&Value::Null))
+    }
+
+    /// Whether an update with this id, after the end of this call, is about this call and not about another one that reuses the id. `first`
+    /// states whether the update is a `tool_call`, which announces a call: again after a denial, as Cline does (recording `acp/cline_tool`),
+    /// or as complete from the beginning.
+    pub(super) fn is_repeated_by(&self, first: bool, update: &ToolCallUpdate) -> bool {
+        let fields = &update.fields;
+        let input = fields.raw_input.as_ref().filter(|input| has_content(input));
+        let seen = Fingerprint::new(fields.title.as_deref().unwrap_or_default(), input.unwrap_or(&Value::Null));
+        let same_input = input.is_none() || self.fingerprint.is_none_or(|ended| ended.input == seen.input);
+        let same_title = fields.title.is_none() || self.fingerprint.is_none_or(|ended| ended.title == seen.title);
+        match (first, fields.status) {
+            (true, Some(ToolCallStatus::Completed | ToolCallStatus::Failed)) => same_input && (same_title || input.is_some()),
+            (true, _) => self.denied && fields.title.as_ref() == Some(&self.title) && fields.raw_input == self.input,
+            // Some agents announce calls by updates.
+            (false, Some(ToolCallStatus::Pending | ToolCallStatus::InProgress)) => same_input,
+            (false, _) => true,
+        }
     }
 
     /// The input for clients. If the agent sends none, its proposed changes.
@@ -100,5 +140,14 @@ impl Call {
             Some((cut, _)) => format!("{}…", &line[..cut]),
             None => line,
         }
+    }
+}
+
+/// Whether an input says anything.
+pub(super) fn has_content(input: &Value) -> bool {
+    match input {
+        Value::Null => false,
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
     }
 }

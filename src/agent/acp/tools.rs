@@ -6,7 +6,7 @@
 use agent_client_protocol_schema::v1::{Diff, ToolCallStatus, ToolCallUpdate, ToolKind as AcpKind};
 use serde_json::Value;
 
-use super::call::{Call, Stage};
+use super::call::{Call, Stage, has_content};
 use super::call_table::{CallTable, Dropped};
 use super::content::{diffs_of, text_of};
 use super::dialect::{Dialect, ToolHint};
@@ -104,7 +104,7 @@ impl ToolCalls {
     /// The key of the call that an update is about. Adds the call if it is new.
     fn key_of(&mut self, first: bool, update: &ToolCallUpdate, out: &mut Output) -> String {
         let agent_id = update.tool_call_id.to_string();
-        let input = update.fields.raw_input.as_ref().filter(|input| meaningful(Some(input)));
+        let input = update.fields.raw_input.as_ref().filter(|input| has_content(input));
         let open: Vec<(&str, &Call)> = self.table.with_agent_id(&agent_id).filter(|(_, call)| !call.has_ended()).collect();
         let equal = open.iter().find(|(_, call)| input.is_some() && call.input.as_ref() == input);
         // A call that is announced with another input than the open ones is another call, although it has the same id.
@@ -115,7 +115,7 @@ impl ToolCalls {
             (None, Some((oldest, _))) => Some(*oldest),
             (None, None) => {
                 let last = self.table.with_agent_id(&agent_id).last();
-                last.filter(|(_, call)| !first || has_ended(update) || call.is_repeated_by(update)).map(|(key, _)| key)
+                last.filter(|(_, call)| call.is_repeated_by(first, update)).map(|(key, _)| key)
             }
         };
         match found.map(str::to_owned) {
@@ -159,7 +159,7 @@ impl ToolCalls {
     pub(super) fn subject_of(&mut self, update: ToolCallUpdate, out: &mut Output) -> PermissionSubject {
         let agent_id = update.tool_call_id.to_string();
         let kind = update.fields.kind;
-        let requested_input = update.fields.raw_input.clone().filter(|input| meaningful(Some(input)));
+        let requested_input = update.fields.raw_input.clone().filter(has_content);
         let requested_diffs = diffs_of(update.fields.content.as_deref());
         let open = self.table.with_agent_id(&agent_id).filter(|(_, call)| !call.has_ended());
         let same_input = |call: &Call| requested_input.is_some() && call.input == requested_input;
@@ -266,7 +266,7 @@ impl ToolCalls {
             return Some(stage);
         }
         call.kind = fields.kind.filter(|kind| *kind != AcpKind::Other).unwrap_or(call.kind);
-        let input = fields.raw_input.filter(|input| meaningful(Some(input)));
+        let input = fields.raw_input.filter(has_content);
         call.name = fields.name.or(named).or(call.name.take());
         if let Some(title) = fields.title {
             if call.name.is_none() && source != Source::Later {
@@ -309,7 +309,7 @@ impl ToolCalls {
         let Some(call) = self.table.get_mut(key) else { return };
         let done = std::mem::take(call);
         call.agent_id.clone_from(&done.agent_id);
-        (call.stage, call.denied) = (Stage::Ended, done.denied);
+        (call.stage, call.denied, call.fingerprint) = (Stage::Ended, done.denied, Some(done.to_fingerprint()));
         let (name, input) = (done.name.clone().unwrap_or_default(), done.input.clone().unwrap_or_default());
         if done.denied {
             // The agent may report the denied call again.
@@ -359,18 +359,6 @@ pub(super) struct PermissionSubject {
     pub(super) tool: String,
     pub(super) kind: ToolKind,
     pub(super) input: Value,
-}
-
-fn has_ended(update: &ToolCallUpdate) -> bool {
-    matches!(update.fields.status, Some(ToolCallStatus::Completed | ToolCallStatus::Failed))
-}
-
-fn meaningful(input: Option<&Value>) -> bool {
-    match input {
-        None | Some(Value::Null) => false,
-        Some(Value::Object(fields)) => !fields.is_empty(),
-        Some(_) => true,
-    }
 }
 
 /// The tool's name where agents put it as long as the protocol had no field for it (recordings `acp/qwen_edit`, `acp/grok_edit`).

@@ -47,6 +47,31 @@ fn an_update_with_the_input_of_one_of_several_calls_is_about_that_call() {
 }
 
 #[test]
+fn a_reused_id_is_another_call_however_the_call_is_reported() {
+    let ended = ["call", "result"];
+    let whole = |id: &str, title: &str, input: Value| json!({ "sessionUpdate": "tool_call", "toolCallId": id, "title": title, "status": "completed", "rawInput": input });
+    let later =
+        |status: &str, input: Value| json!({ "sessionUpdate": "tool_call_update", "toolCallId": "0", "status": status, "rawInput": input });
+    let input = |command: &str| json!({ "command": command });
+    let first = [later("in_progress", input("a")), later("completed", Value::Null)];
+    for (updates, calls) in [
+        (vec![whole("0", "a", input("a")), whole("0", "b", input("b")), whole("0", "c", input("c"))], 3),
+        (vec![whole("0", "a", Value::Null), whole("0", "b", Value::Null)], 2),
+        (vec![first[0].clone(), first[1].clone(), later("in_progress", input("b")), later("completed", Value::Null)], 2),
+        // The same call, reported again.
+        (vec![whole("0", "a", input("a")), whole("0", "a", input("a")), whole("0", "a", Value::Null)], 1),
+        (vec![first[0].clone(), first[1].clone(), first[0].clone(), later("in_progress", Value::Null), first[1].clone()], 1),
+        (vec![first[0].clone(), first[1].clone(), whole("0", "with a title", input("a"))], 1),
+    ] {
+        let mut parser = in_turn("x");
+        let mut items: Vec<Item> = updates.iter().flat_map(|each| update(&mut parser, each).1.items).collect();
+        items.extend(end_turn(&mut parser, 3).items);
+        let seen: Vec<&str> = call_ids(&items).into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(seen, ended.repeat(calls), "{updates:?}");
+    }
+}
+
+#[test]
 fn a_call_that_is_announced_again_unchanged_is_the_same_call() {
     let mut parser = in_turn("x");
     let call = json!({ "sessionUpdate": "tool_call", "toolCallId": "0", "status": "in_progress", "rawInput": { "n": 1 } });
