@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::setup::{initialize_params, unsupported_version};
 use super::wire::request;
 use crate::agent::ControlRequest;
+use crate::agent::common::find_in_line;
 use crate::process::probe_dialog::Reply;
 use crate::types::PermissionMode;
 
@@ -42,10 +43,11 @@ impl<'a> Control<'a> {
 
     /// Handles a line of the agent.
     pub(crate) fn handle_line(&mut self, line: &str) -> Reply {
-        let Ok(message) = serde_json::from_str::<Value>(line) else { return Reply::Skip };
-        if message.get("id") != Some(&json!(self.stage as u64)) || message.get("method").is_some() {
-            return Reply::Skip;
-        }
+        let response = find_in_line(line, |text| {
+            let message: Value = serde_json::from_str(text).ok()?;
+            (message.get("id") == Some(&json!(self.stage as u64)) && message.get("method").is_none()).then_some(message)
+        });
+        let Some(message) = response else { return Reply::Skip };
         if let Some(error) = message.get("error").filter(|error| !error.is_null()) {
             let text = error.get("message").and_then(Value::as_str).unwrap_or("an error without a message");
             return self.end(Err(format!("it rejects {}: {text}", self.method())));
@@ -162,6 +164,16 @@ mod tests {
         let (sent, outcome) = converse(ControlRequest::DeleteConversation("s"), Some("key"), &lines);
         assert_eq!(sent[0], ("authenticate".to_owned(), json!({ "methodId": "key" })));
         assert_eq!((sent.len(), outcome), (2, Ok(true)));
+    }
+
+    #[test]
+    fn a_response_is_found_among_other_bytes_of_its_line() {
+        let mut control = Control::new(ControlRequest::DeleteConversation("s"), None);
+        let offered = initialized(&json!({ "sessionCapabilities": { "delete": {} } }));
+        assert!(matches!(control.handle_line(&format!("\u{1b}[0m{offered}")), Reply::Send(_)));
+        let ended = json!({ "id": 3, "result": {} });
+        assert_eq!(control.handle_line(&format!("{{\"method\":\"_x/y\"}}{ended} (node:7) Warning")), Reply::End);
+        assert_eq!(control.outcome(), Ok(true));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::setup::{initialize_params, resume_method, takes_parts};
 use super::wire::request;
+use crate::agent::common::find_in_line;
 use crate::types::PermissionMode;
 
 const ID: u64 = 1;
@@ -24,12 +25,12 @@ pub(crate) struct Initialized {
     pub(crate) images: bool,
 }
 
-/// The response to [`initialize_request`], or the agent's error. `None` if the line is another message.
+/// The response to [`initialize_request`], or the agent's error. `None` if the line contains only other messages.
 pub(crate) fn initialized(line: &str) -> Option<Result<Initialized, String>> {
-    let message: Value = serde_json::from_str(line).ok()?;
-    if message.get("id") != Some(&json!(ID)) || message.get("method").is_some() {
-        return None;
-    }
+    let message = find_in_line(line, |text| {
+        let message: Value = serde_json::from_str(text).ok()?;
+        (message.get("id") == Some(&json!(ID)) && message.get("method").is_none()).then_some(message)
+    })?;
     if let Some(error) = message.get("error").filter(|error| !error.is_null()) {
         let text = error.get("message").and_then(Value::as_str).unwrap_or("an error without a message");
         return Some(Err(format!("it rejects the Agent Client Protocol: {text}")));
@@ -55,6 +56,12 @@ mod tests {
         let images = r#"{"id":1,"result":{"agentCapabilities":{"promptCapabilities":{"image":true}}}}"#;
         assert_eq!(initialized(images), Some(Ok(Initialized { images: true, ..Initialized::default() })));
         assert!(matches!(initialized(r#"{"id":1,"error":{"code":1,"message":"no"}}"#), Some(Err(error)) if error.contains("no")));
+        for noise in ["\u{1b}]0;proj: ready\u{7}", "\u{feff}", "(node:7) Warning: x ", r#"{"method":"_x/y","params":{}}"#] {
+            let line = format!("{noise}{version}");
+            assert!(matches!(initialized(&line), Some(Ok(Initialized { version: Some(stated), .. })) if stated == "1.2"), "{line}");
+        }
+        let cut = r#"{"id":1,"result":{"agentInfo":{"name":"cut \ud83d","version":"1.2"}}}"#;
+        assert!(matches!(initialized(cut), Some(Ok(Initialized { version: Some(stated), .. })) if stated == "1.2"));
         for other in [r#"{"method":"_x/y","params":{}}"#, "warning: x", r#"{"id":1,"method":"ask"}"#, r#"{"id":2,"result":{}}"#, ""] {
             assert_eq!(initialized(other), None, "{other}");
         }

@@ -17,7 +17,7 @@ use super::plan::{Plan, PlanChange};
 use super::usage::UsageTotals;
 use super::wire::{self, Block, LineHeader, MessageLine, StreamEventLine, Text};
 use super::{diff, failure, info, notices, tools};
-use crate::agent::common::{CallIds, Limit, Remembered, attachments};
+use crate::agent::common::{CallIds, Limit, Remembered, attachments, session_changed};
 use crate::agent::{Image, Item, LineOutcome, Message, Mode, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::redact::redact_mcp_error;
@@ -315,10 +315,7 @@ impl ClaudeParser {
             return false;
         };
         self.session = Some(session.clone());
-        let message = "the agent left its conversation and started a new one, which the session's next run continues".to_owned();
-        let data = Some(json!({ "agent_session": session }));
-        out.emit(StreamEvent::Notice { level: Level::Info, code: NoticeCode::SessionChanged, message, data });
-        out.items.push(Item::SessionChanged(session));
+        session_changed(session, out);
         true
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::usage::to_usage;
 use super::wire::Tokens;
 use super::{errors, tools};
-use crate::agent::common::CallIds;
+use crate::agent::common::{CallIds, session_changed};
 use crate::agent::{Installed, Item as OutputItem, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{Delta, FileChangeKind, Level, NoticeCode, PlanEntry, PlanStatus, Role, StreamEvent, ToolKind, ToolStatus};
@@ -146,6 +146,7 @@ pub(super) struct Exec {
     calls: CallIds,
     plan: Vec<PlanEntry>,
     last_message: String,
+    thread: Option<String>,
 }
 
 impl Exec {
@@ -159,12 +160,15 @@ impl Exec {
             calls: CallIds::default(),
             plan: Vec::new(),
             last_message: String::new(),
+            thread: None,
         }
     }
 
     /// Handles a decoded line. `None` if its content is unknown.
     fn handle_decoded(&mut self, line: Line, out: &mut Output) -> Option<LineOutcome> {
         match line {
+            Line::ThreadStarted { thread_id } if self.thread.as_ref() == Some(&thread_id) => return Some(LineOutcome::Ignored),
+            Line::ThreadStarted { thread_id } if self.thread.replace(thread_id.clone()).is_some() => session_changed(thread_id, out),
             Line::ThreadStarted { thread_id } => {
                 let started = Started { agent_session: Some(thread_id), version: self.version.clone(), model: self.model.clone() };
                 out.items.push(OutputItem::Started(started));

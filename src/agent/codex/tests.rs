@@ -572,6 +572,17 @@ fn a_surrogate_pair_that_is_split_over_two_deltas_is_joined() {
 }
 
 #[test]
+fn the_newest_thread_of_a_one_shot_run_counts() {
+    let mut parser = parser(Mode::OneShot, &replay::task(AGENT));
+    let mut out = Output::default();
+    for thread in ["a", "a", "b", "b"] {
+        parser.handle_line(&json!({ "type": "thread.started", "thread_id": thread }).to_string(), &mut out);
+    }
+    assert!(matches!(&out.items[0], Item::Started(started) if started.agent_session.as_deref() == Some("a")), "{out:?}");
+    assert!(matches!(&out.items[1..], [Item::Event(StreamEvent::Notice { .. }), Item::SessionChanged(thread)] if thread == "b"), "{out:?}");
+}
+
+#[test]
 fn lines_of_a_one_shot_run_are_read_among_other_bytes() {
     let (mut parser, mut reader, mut out) = (parser(Mode::OneShot, &replay::task(AGENT)), LineReader::default(), Output::default());
     for line in [

@@ -9,34 +9,51 @@ use std::ops::Range;
 use memchr::memchr;
 use serde::de::IgnoredAny;
 
-use super::surrogates::Surrogates;
+use super::surrogates::{self, Surrogates};
 use crate::agent::{Item, LineOutcome, Output, Parser};
 use crate::types::StreamEvent;
 
 /// Maximum number of objects read from one line. What follows them is emitted as raw text.
 const MAX_OBJECTS: usize = 4096;
 
+/// Maximum number of items for which memory is kept between two lines.
+const MAX_KEPT_ITEMS: usize = 64;
+
 /// Reads the lines of one process.
 #[derive(Debug, Default)]
 pub(in crate::agent) struct LineReader {
     surrogates: Surrogates,
+    /// Empty between two lines; kept for its memory.
+    own: Output,
 }
 
 impl LineReader {
     /// Passes a line without its newline to `parser`. The outcome is that of the whole line.
+    ///
+    /// The parser gets an empty output for each line, so that it cannot matter which lines arrived together.
     pub(in crate::agent) fn handle_line(&mut self, line: &str, parser: &mut dyn Parser, out: &mut Output) -> LineOutcome {
+        let mut own = std::mem::take(&mut self.own);
+        let outcome = self.read_line(line, parser, &mut own);
+        append(&mut own, out);
+        if own.items.capacity() <= MAX_KEPT_ITEMS {
+            self.own = own;
+        }
+        outcome
+    }
+
+    /// As [`LineReader::handle_line`], with an empty output.
+    fn read_line(&mut self, line: &str, parser: &mut dyn Parser, out: &mut Output) -> LineOutcome {
         if !parser.reads_json() {
             return parser.handle_line(line, out);
         }
-        let (from, sent) = (out.items.len(), out.send.len());
         let line = self.surrogates.mark(line);
         let outcome = match parser.handle_line(&line, out) {
-            LineOutcome::Raw if out.items.len() == from + 1 && out.send.len() == sent => read_objects(&line, parser, out),
+            LineOutcome::Raw if is_only_raw(out) => read_objects(&line, parser, out),
             outcome => outcome,
         };
-        self.resolve(from, out);
-        let withheld = outcome == LineOutcome::Emitted && out.items.len() == from && out.send.len() == sent && !out.close_stdin;
-        if withheld { LineOutcome::Buffered } else { outcome }
+        self.resolve(0, out);
+        // A half that is withheld was all that the line contained.
+        if outcome == LineOutcome::Emitted && out.is_empty() { LineOutcome::Buffered } else { outcome }
     }
 
     /// Resolves lone surrogates in what the parser has added to `out` since it had `from` items.
@@ -58,6 +75,24 @@ impl LineReader {
     }
 }
 
+/// What `read` finds in a line of a program that is inspected: in the whole line, or in one of the objects among other bytes.
+pub(in crate::agent) fn find_in_line<T>(line: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let line = surrogates::repaired(line);
+    read(&line).or_else(|| objects(&line).take(MAX_OBJECTS).find_map(|object| read(&line[object])))
+}
+
+/// Moves everything from one output to the end of another.
+fn append(from: &mut Output, to: &mut Output) {
+    to.items.append(&mut from.items);
+    to.send.append(&mut from.send);
+    to.close_stdin |= std::mem::take(&mut from.close_stdin);
+}
+
+/// Whether nothing but the raw line was emitted for a line.
+fn is_only_raw(out: &Output) -> bool {
+    out.items.len() == 1 && out.send.is_empty()
+}
+
 /// Reads the objects in a line that the parser has just emitted as raw, and emits the text around them as raw instead. Leaves the line
 /// as it is if the parser knows none of the objects.
 fn read_objects(line: &str, parser: &mut dyn Parser, out: &mut Output) -> LineOutcome {
@@ -66,18 +101,16 @@ fn read_objects(line: &str, parser: &mut dyn Parser, out: &mut Output) -> LineOu
         return LineOutcome::Raw;
     }
     let Some(raw) = out.items.pop() else { return LineOutcome::Raw };
-    let (first, mut known, mut rest) = (out.items.len(), false, 0);
+    let (mut known, mut rest) = (false, 0);
     for object in objects(line).take(MAX_OBJECTS) {
-        let (before, sent) = (out.items.len(), out.send.len());
-        let outcome = parser.handle_line(&line[object.clone()], out);
-        if outcome == LineOutcome::Raw && out.items.len() == before + 1 && out.send.len() == sent {
+        let mut own = Output::default();
+        let outcome = parser.handle_line(&line[object.clone()], &mut own);
+        if outcome == LineOutcome::Raw && is_only_raw(&own) {
             // Part of the text around the objects.
-            out.items.truncate(before);
             continue;
         }
-        let items = out.items.split_off(before);
         emit_text(&line[rest..object.start], out);
-        out.items.extend(items);
+        append(&mut own, out);
         (known, rest) = (true, object.end);
     }
     if !known {
@@ -85,7 +118,7 @@ fn read_objects(line: &str, parser: &mut dyn Parser, out: &mut Output) -> LineOu
         return LineOutcome::Raw;
     }
     emit_text(&line[rest..], out);
-    if out.items.len() > first || !out.send.is_empty() { LineOutcome::Emitted } else { LineOutcome::Buffered }
+    if out.is_empty() { LineOutcome::Buffered } else { LineOutcome::Emitted }
 }
 
 /// Emits text between objects, unless it is only whitespace or a byte order mark.
@@ -178,6 +211,47 @@ mod tests {
             }
             assert_eq!(found, expected, "{line}");
         }
+    }
+
+    /// Emits a token with the number of items in the output that it gets.
+    struct CountingParser;
+
+    impl Parser for CountingParser {
+        fn open(&mut self, _out: &mut Output) {}
+
+        fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
+            if serde_json::from_str::<IgnoredAny>(line).is_err() {
+                return out.emit_raw(line);
+            }
+            let before = out.items.len() + out.send.len();
+            out.emit(StreamEvent::Token { content: before.to_string().into() });
+            out.send.push(b'x');
+            LineOutcome::Emitted
+        }
+    }
+
+    #[test]
+    fn a_parser_does_not_see_what_was_emitted_for_other_lines_and_objects() {
+        let (mut reader, mut out) = (LineReader::default(), Output::default());
+        for line in ["{}", "{}", "{} and {}", "{}"] {
+            reader.handle_line(line, &mut CountingParser, &mut out);
+        }
+        let tokens = out.items.iter().filter_map(|item| match item {
+            Item::Event(StreamEvent::Token { content }) => Some(content.text.as_str()),
+            _ => None,
+        });
+        assert_eq!(tokens.collect::<Vec<_>>(), ["0"; 5]);
+        assert_eq!(out.send, b"xxxxx");
+    }
+
+    #[test]
+    fn an_answer_is_found_among_other_bytes_of_a_line() {
+        let read = |line: &str| find_in_line(line, |text| serde_json::from_str::<Value>(text).ok()?.get("a")?.as_str().map(str::to_owned));
+        for line in [r#"{"a":"x"}"#, "\u{1b}]0;ready\u{7}{\"a\":\"x\"}", "\u{feff}{\"a\":\"x\"}", r#"{"b":1}{"a":"x"} done"#] {
+            assert_eq!(read(line).as_deref(), Some("x"), "{line}");
+        }
+        assert_eq!(read(r#"> {"a":"cut \ud83d"}"#).as_deref(), Some("cut \u{fffd}"));
+        assert_eq!(read(r#"{"b":"{\"a\":\"x\"}"}"#), None, "text in an object is no object");
     }
 
     #[test]

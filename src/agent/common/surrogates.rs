@@ -165,6 +165,28 @@ impl Surrogates {
     }
 }
 
+/// A line of JSON in which lone surrogates are replaced: for a line that stands alone.
+pub(in crate::agent) fn repaired(line: &str) -> Cow<'_, str> {
+    match Surrogates::default().mark(line) {
+        Cow::Owned(mut marked) => {
+            resolve_text(&mut marked);
+            Cow::Owned(marked)
+        }
+        borrowed @ Cow::Borrowed(_) => borrowed,
+    }
+}
+
+/// Whether two texts of a parser are the same once their markers are resolved: one may have been put together from deltas that split a
+/// pair.
+pub(in crate::agent) fn is_same_text(one: &str, other: &str) -> bool {
+    let resolved = |text: &str| {
+        let mut text = text.to_owned();
+        resolve_text(&mut text);
+        text
+    };
+    one == other || resolved(one) == resolved(other)
+}
+
 /// The surrogate whose escape starts at `at`.
 fn surrogate_at(bytes: &[u8], at: usize) -> Option<u32> {
     let digits = bytes.get(at..at + 6)?.strip_prefix(br"\u")?;

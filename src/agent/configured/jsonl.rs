@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::diagnose::diagnose;
 use super::{Field, Fields};
 use crate::agent::acp::cause_from_text;
-use crate::agent::common::BoundedText;
+use crate::agent::common::{BoundedText, is_same_text, session_changed};
 use crate::agent::{Item, LineOutcome, Output, Parser, Started};
 use crate::process::Exit;
 use crate::types::{Cause, Failure, Role, StreamEvent, Usage};
@@ -20,6 +20,8 @@ pub(super) struct Jsonl {
     /// The last complete message, which is the result if the agent reports none.
     last_message: String,
     usage: Usage,
+    /// The program's id of the conversation.
+    session: Option<String>,
     started: bool,
     ended: bool,
 }
@@ -32,6 +34,7 @@ impl Jsonl {
             tokens: BoundedText::default(),
             last_message: String::new(),
             usage: Usage::default(),
+            session: None,
             started: false,
             ended: false,
         }
@@ -39,7 +42,18 @@ impl Jsonl {
 
     fn start(&mut self, agent_session: Option<String>, out: &mut Output) {
         if !std::mem::replace(&mut self.started, true) {
+            self.session.clone_from(&agent_session);
             out.items.push(Item::Started(Started { agent_session, ..Started::default() }));
+        }
+    }
+
+    /// Handles an id of the conversation. The newest one counts.
+    fn note_session(&mut self, session: String, out: &mut Output) {
+        if !self.started {
+            self.start(Some(session), out);
+        } else if !session.is_empty() && self.session.as_ref() != Some(&session) {
+            self.session = Some(session.clone());
+            session_changed(session, out);
         }
     }
 
@@ -102,7 +116,7 @@ impl Parser for Jsonl {
         let error = self.fields.error.as_ref().and_then(|field| field.find(&value)).cloned();
         let mut known = [&session, &token, &thinking, &message, &result].into_iter().any(Option::is_some) || error.is_some();
         if let Some(session) = session {
-            self.start(Some(session), out);
+            self.note_session(session, out);
         }
         if let Some(content) = thinking.filter(|piece| !piece.is_empty()) {
             out.emit(StreamEvent::Thinking { content: content.into() });
@@ -120,7 +134,7 @@ impl Parser for Jsonl {
             self.end_turn(Err(failure(&error)), out);
         } else if let Some(result) = result {
             self.complete_message(out);
-            if result != self.last_message && !self.ended {
+            if !is_same_text(&result, &self.last_message) && !self.ended {
                 self.emit_message(result.clone(), out);
             }
             self.end_turn(Ok(result), out);

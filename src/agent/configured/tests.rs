@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{AskScope, Configured, Definition, Fields, SessionModes, WireFormat};
+use crate::agent::common::LineReader;
 use crate::agent::flags::classify;
 use crate::agent::replay::{Action, Recording, installed, recordings, replay, survives_anything, task};
 use crate::agent::{Invocation, Item, Location, Output, Parser, Program, Task};
 use crate::process::Exit;
-use crate::types::{Cause, McpServer, McpTransport, PermissionMode, StreamEvent};
+use crate::types::{Cause, McpServer, McpTransport, NoticeCode, PermissionMode, StreamEvent};
 
 fn fields() -> Fields {
     let only = |kind: &str| json!({ "at": "/text", "if": { "/type": kind } });
@@ -92,6 +93,62 @@ fn without_a_result_field_the_last_message_is_the_result() {
     assert!(!matches!(out.items.last(), Some(Item::TurnEnded(_))), "only the exit ends the turn");
     parser.handle_exit(Exit::Code(0), &mut out);
     assert_eq!(out.items.last(), Some(&Item::TurnEnded(Ok("Hello".to_owned()))));
+}
+
+/// The items for these lines of JSON, which arrive together.
+fn read_together(lines: &[&str]) -> Vec<Item> {
+    let (mut parser, mut reader, mut out) = (parser(WireFormat::Jsonl(Box::new(fields()))), LineReader::default(), Output::default());
+    for line in lines {
+        reader.handle_line(line, &mut *parser, &mut out);
+    }
+    reader.finish(&mut *parser, &mut out);
+    out.items
+}
+
+fn raw_lines(items: &[Item]) -> Vec<&str> {
+    let raw = items.iter().filter_map(|item| match item {
+        Item::Event(StreamEvent::Raw { line }) => Some(line.as_str()),
+        _ => None,
+    });
+    raw.collect()
+}
+
+#[test]
+fn an_unknown_line_is_kept_also_if_it_arrives_together_with_known_ones() {
+    let (known, unknown) = (r#"{"type":"delta","text":"a"}"#, r#"{"type":"other"}"#);
+    assert_eq!(raw_lines(&read_together(&[known, unknown, known])), [unknown]);
+    assert_eq!(raw_lines(&read_together(&[&format!("> {known} {unknown}{known}!")])), ["> ", &format!(" {unknown}"), "!"]);
+}
+
+#[test]
+fn lines_are_read_among_other_bytes_and_half_characters_are_joined() {
+    let result = r#"{"type":"result","text":"up 🚀 \ud83d"}"#;
+    let items = read_together(&[
+        "\u{feff}{\"session\":\"s\"}",
+        "\u{1b}[2K{\"type\":\"delta\",\"text\":\"up \\ud83d\"}",
+        r#"{"type":"delta","text":"\ude80 \ud83d"}"#,
+        &format!("loading... {result} bye"),
+    ]);
+    let tokens = items.iter().filter_map(|item| match item {
+        Item::Event(StreamEvent::Token { content }) => Some(content.text.as_str()),
+        _ => None,
+    });
+    assert_eq!(tokens.collect::<String>(), "up 🚀 \u{fffd}");
+    assert!(items.contains(&Item::TurnEnded(Ok("up 🚀 \u{fffd}".to_owned()))), "{items:?}");
+    let messages = items.iter().filter(|item| matches!(item, Item::Event(StreamEvent::Message { .. })));
+    assert_eq!(messages.count(), 1, "{items:?}");
+    assert_eq!(raw_lines(&items), ["\u{1b}[2K", "loading... ", " bye"]);
+}
+
+#[test]
+fn the_newest_id_of_the_conversation_counts_and_a_notice_says_so() {
+    let session = |id: &str| json!({ "session": id }).to_string();
+    let items = read_together(&[&session("a"), &session("a"), &session(""), &session("b"), &session("b"), &session("c")]);
+    assert!(matches!(&items[0], Item::Started(started) if started.agent_session.as_deref() == Some("a")), "{items:?}");
+    let is_notice = |item: &&Item| matches!(item, Item::Event(StreamEvent::Notice { code: NoticeCode::SessionChanged, .. }));
+    assert_eq!(items.iter().filter(is_notice).count(), 2);
+    let changes: Vec<_> = items.iter().filter(|item| matches!(item, Item::SessionChanged(_))).collect();
+    assert_eq!(changes, [&Item::SessionChanged("b".to_owned()), &Item::SessionChanged("c".to_owned())]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{OpenCode, variant};
 use crate::agent::acp::tests::bounds::{assert_bounded, open_session};
 use crate::agent::acp::tests::{action, continued};
+use crate::agent::common::LineReader;
 use crate::agent::flags::{BadArgs, Widening, classify};
 use crate::agent::probe::Prober;
 use crate::agent::replay::{Action, Recording, Replayed, installed, recordings, replay, survives_anything, task};
@@ -397,6 +398,25 @@ async fn a_login_is_detected_from_files_and_variables() {
     assert_eq!(state(&[("XDG_DATA_HOME", "/nonexistent")]).await, Authenticated::Unknown);
     let own = sandbox.write("own.json", r#"{"provider":{"a":{"options":{"apiKey":"x"}}}}"#);
     assert_eq!(state(&[("XDG_DATA_HOME", "/nonexistent"), ("OPENCODE_CONFIG", own.to_str().unwrap())]).await, Authenticated::Yes);
+}
+
+#[test]
+fn lines_of_a_one_shot_run_are_read_among_other_bytes_and_half_characters_are_replaced() {
+    let mut parser = parser(Mode::OneShot, "text");
+    let (mut reader, mut out) = (LineReader::default(), Output::default());
+    for line in [
+        "\u{feff}{\"type\":\"step_start\",\"sessionID\":\"s\"}{\"type\":\"odd\"}",
+        r#"> {"type":"text","sessionID":"s","part":{"text":"up \ud83d"}}{"type":"step_finish","sessionID":"s","part":{"reason":"stop"}} bye"#,
+    ] {
+        reader.handle_line(line, &mut *parser, &mut out);
+    }
+    reader.finish(&mut *parser, &mut out);
+    let raw = out.items.iter().filter_map(|item| match item {
+        Item::Event(StreamEvent::Raw { line }) => Some(line.as_str()),
+        _ => None,
+    });
+    assert_eq!(raw.collect::<Vec<_>>(), [r#"{"type":"odd"}"#, "> ", " bye"]);
+    assert_eq!(out.items.last(), Some(&Item::TurnEnded(Ok("up \u{fffd}".to_owned()))));
 }
 
 #[test]

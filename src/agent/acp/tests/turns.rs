@@ -115,6 +115,29 @@ fn silence_is_reported_once_and_only_while_the_model_is_awaited() {
 }
 
 #[test]
+fn a_failure_without_output_is_recognized_also_if_all_lines_arrive_together() {
+    let chunk = |text: &str| {
+        json!({ "method": "session/update", "params": { "sessionId": "s", "update": {
+        "sessionUpdate": "agent_message_chunk", "content": { "type": "text", "text": text } } } })
+    };
+    for banner in ["pi v1.6.0\n---\n", ""] {
+        let mut parser = Acp::new(&task("acp"), Dialect::default());
+        parser.open(&mut Output::default());
+        let (mut reader, mut out) = (LineReader::default(), Output::default());
+        for line in [
+            json!({ "id": 1, "result": { "agentInfo": { "name": "pi-acp", "version": "1" } } }),
+            json!({ "id": 2, "result": { "sessionId": "s" } }),
+            chunk(banner),
+            json!({ "id": 3, "result": { "stopReason": "end_turn" } }),
+        ] {
+            reader.handle_line(&line.to_string(), &mut parser, &mut out);
+        }
+        parser.handle_silence(&mut out);
+        assert!(matches!(out.items.last(), Some(Item::TurnEnded(Err(failure))) if failure.cause == Cause::AgentError), "{out:?}");
+    }
+}
+
+#[test]
 fn an_agent_that_never_opens_a_session_fails_the_turn() {
     let mut parser = Acp::new(&task("acp"), Dialect::default());
     parser.open(&mut Output::default());
