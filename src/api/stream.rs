@@ -147,7 +147,7 @@ pub(super) fn while_allowed(
     access: Access,
 ) -> impl Stream<Item = Result<Bytes, StoreError>> + Send {
     let now = Instant::now();
-    let guarded = Guarded { framing, events, access, check_at: now, keep_alive_at: now + KEEP_ALIVE };
+    let guarded = Guarded { framing, events, access, arrived: None, check_at: now, keep_alive_at: now + KEEP_ALIVE };
     stream::unfold(Some(guarded), async |guarded| guarded?.next().await)
 }
 
@@ -156,6 +156,8 @@ struct Guarded<E> {
     framing: Framing,
     events: E,
     access: Access,
+    /// What `events` returned while access was checked.
+    arrived: Option<Option<Result<Bytes, StoreError>>>,
     /// When access is checked, also on a busy stream and without a change.
     check_at: Instant,
     keep_alive_at: Instant,
@@ -168,6 +170,9 @@ impl<E: Stream<Item = Result<Bytes, StoreError>> + Send + Unpin> Guarded<E> {
             if let Err(end) = self.check().await {
                 return self.access.is_announced.then(|| (Ok(end.notice(self.framing)), None));
             }
+            if let Some(event) = self.arrived.take() {
+                return self.deliver(event);
+            }
             let wake_at = self.keep_alive_at.min(self.check_at);
             let wake_at = self.access.until.map_or(wake_at, |until| wake_at.min(until));
             tokio::select! {
@@ -179,19 +184,18 @@ impl<E: Stream<Item = Result<Bytes, StoreError>> + Send + Unpin> Guarded<E> {
                         return Some((Ok(Bytes::from_static(keep_alive(self.framing))), Some(self)));
                     }
                     Err(_idle) => {}
-                    Ok(Some(Ok(bytes))) => {
-                        self.keep_alive_at = Instant::now() + KEEP_ALIVE;
-                        return Some((Ok(bytes), Some(self)));
-                    }
-                    Ok(Some(Err(error))) => {
-                        // Interrupts the stream, so that the client reconnects and misses nothing.
-                        tracing::error!(%error, "cannot read the events of a stream");
-                        return Some((Err(error), None));
-                    }
-                    Ok(None) => return None,
+                    Ok(event) => return self.deliver(event),
                 },
             }
         }
+    }
+
+    fn deliver(mut self, event: Option<Result<Bytes, StoreError>>) -> Option<(Result<Bytes, StoreError>, Option<Self>)> {
+        let bytes = event?.inspect_err(|error| tracing::error!(%error, "cannot read the events of a stream"));
+        self.keep_alive_at = Instant::now() + KEEP_ALIVE;
+        // An error interrupts the stream, so that the client reconnects and misses nothing.
+        let rest = bytes.is_ok().then_some(self);
+        Some((bytes, rest))
     }
 
     /// Checks access if it is time.
@@ -204,7 +208,15 @@ impl<E: Stream<Item = Result<Bytes, StoreError>> + Send + Unpin> Guarded<E> {
         if has_changed || Instant::now() >= self.check_at {
             // Before the check, so that a change during it causes another one.
             self.access.changes.mark_unchanged();
-            (self.access.check)().await?;
+            let mut check = (self.access.check)();
+            loop {
+                // The events are read meanwhile: a read that has begun may hold what the check waits for, such as a connection to the database.
+                tokio::select! {
+                    biased;
+                    result = &mut check => break result?,
+                    event = self.events.next(), if self.arrived.is_none() => self.arrived = Some(event),
+                }
+            }
             self.check_at = Instant::now() + KEEP_ALIVE;
         }
         Ok(())
@@ -224,6 +236,8 @@ mod tests {
 
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Semaphore;
 
     use super::*;
 
@@ -304,6 +318,36 @@ mod tests {
                 assert_eq!(at, [15, 30, 45, 60], "keep-alives and the notice");
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_does_not_wait_for_a_read_that_waits_for_the_check() {
+        let connection = Arc::new(Semaphore::new(1));
+        let (report, changes) = watch::channel(());
+        let for_check = Arc::clone(&connection);
+        let check: CheckAccess = Box::new(move || {
+            let connection = Arc::clone(&for_check);
+            Box::pin(async move { connection.acquire().await.map(drop).map_err(|_closed| AccessEnd::Revoked) })
+        });
+        let access = Access { until: None, changes, check, is_announced: true };
+        let events = stream::once(async {
+            tokio::task::yield_now().await;
+            let _held = connection.acquire().await.unwrap();
+            tokio::task::yield_now().await;
+            Ok(Bytes::from_static(b"event"))
+        });
+        let (_duration, last) = {
+            let mut reading = std::pin::pin!(read(Box::pin(events), access));
+            assert!(futures_util::poll!(&mut reading).is_pending());
+            let other = connection.acquire().await.unwrap();
+            // The read waits for the connection, then the check.
+            assert!(futures_util::poll!(&mut reading).is_pending());
+            report.send_replace(());
+            assert!(futures_util::poll!(&mut reading).is_pending());
+            drop(other);
+            tokio::time::timeout(Duration::from_mins(1), reading).await.expect("the stream goes on")
+        };
+        assert_eq!(last, "event");
     }
 
     #[tokio::test(start_paused = true)]
