@@ -350,6 +350,7 @@ impl From<SessionWorkspaceError> for ApiError {
             E::NoWorktree => Self::new(StatusCode::CONFLICT, "no_worktree", detail),
             E::InPlace => Self::new(StatusCode::CONFLICT, "no_workspace", detail),
             E::Uncommitted => Self::new(StatusCode::CONFLICT, "uncommitted_work", detail),
+            E::Push(_) => Self::new(StatusCode::CONFLICT, "push_failed", detail),
             E::Field { field, .. } => Self::invalid_field(field, FaultCode::Invalid, detail),
             E::Worktree(WorktreeError::Repository(RepositoryError::RefChanged(_))) => {
                 Self::new(StatusCode::CONFLICT, "branch_changed", detail)

@@ -167,6 +167,18 @@ settings! {
             expects "a list of absolute directories";
         /// Whether the changes of each run in its working directory are [recorded](workspaces.md). Needs git.
         changes: Switch => "OPENRUNNER_CHANGES", default "on", expects "`on` or `off`";
+        /// Hosts from which sessions may [clone](workspaces.md#clones) repositories: `HOST` or `HOST:PORT`, all names below one as
+        /// `*.example.org`.
+        git_hosts: Vec<HostPattern> => "OPENRUNNER_GIT_HOSTS", default "", expects "a list of hosts";
+        /// Host names, addresses and networks among them that may be private or local, such as `git.internal,10.0.0.0/8`. Only from
+        /// these, repositories are also cloned over unencrypted `http://`.
+        git_private: Vec<WebhookDestination> => "OPENRUNNER_GIT_PRIVATE", default "",
+            expects "a list of host names, addresses and networks";
+        /// Program that knows the credentials for these hosts: a [credential helper](https://git-scm.com/docs/gitcredentials) of git. All
+        /// users clone with its credentials.
+        git_credentials: PathBuf => "OPENRUNNER_GIT_CREDENTIALS", unset "no credentials", expects "an absolute path";
+        /// Whether users may have the branches of their clones pushed.
+        git_push: Switch => "OPENRUNNER_GIT_PUSH", default "off", expects "`on` or `off`";
         /// Rules on what agents may do. They are applied before the rules of a run; the first match wins. Keys `tool`, `kind`, `path`,
         /// `command`, `decision`: [permission rules](permissions.md#rules).
         permission_rules: Vec<RuleSpec>, default "", expects "an array of tables";

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::git_hosts::GitHosts;
 use super::policy::{Policy, PrivatePaths, Rule};
 use super::webhooks::WebhookConfig;
 use crate::egress::EgressPolicy;
@@ -64,6 +65,8 @@ pub struct RunConfig {
     pub retention: RetentionPolicy,
     /// The git program with which changes of working directories are recorded; `None` if they are not.
     pub git: Option<Git>,
+    /// From where repositories may be cloned.
+    pub git_hosts: GitHosts,
     /// What agents may reach of the network at isolation level `sandbox`, and the keys that the server keeps for them.
     pub egress: EgressPolicy,
     /// The operator's webhook and the rules for those of runs.

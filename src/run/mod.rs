@@ -14,6 +14,7 @@ mod driver;
 mod errors;
 pub mod events;
 mod feed;
+mod git_hosts;
 mod idempotency;
 mod keyed_locks;
 mod live;
@@ -46,6 +47,7 @@ pub use config::{RetentionPolicy, RunConfig};
 pub use create::MAX_PROFILE_USERS;
 pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, RetryError, SearchError, SessionError};
 pub use feed::{BadCursor, Feed, FeedCursor, FeedEvent, FeedItem};
+pub use git_hosts::GitHosts;
 pub use idempotency::IdempotencyKey;
 pub use live::{AnswerRejected, MessageRejected};
 pub use manager::{

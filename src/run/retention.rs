@@ -48,6 +48,9 @@ const KEPT_FOR: Duration = Duration::from_hours(24);
 /// How long the snapshots of a working directory are kept after the last one. The changes of ended runs do not need them.
 const SNAPSHOT_AGE: Duration = Duration::from_hours(7 * 24);
 
+/// How long the copy of a remote repository is kept after it was last used.
+const CLONE_AGE: Duration = Duration::from_hours(30 * 24);
+
 /// Maximum size of all snapshots, in bytes. Those of directories in which runs have worked first are removed before others.
 const MAX_SNAPSHOT_BYTES: u64 = 20 * 1024 * 1024 * 1024;
 
@@ -131,6 +134,7 @@ impl Retention {
         self.remove_unasked(&mut report).await?;
         self.remove_snapshots().await?;
         self.combine_packs().await;
+        self.remove_clones().await?;
         self.remove_uploads().await?;
         self.measure_workspaces().await?;
         if let Some(max) = self.policy.max_bytes {
@@ -224,6 +228,18 @@ impl Retention {
             Ok(Ok(0)) => {}
             Ok(Ok(stores)) => tracing::info!(stores, "removed old snapshots of working directories"),
             Ok(Err(error)) => tracing::warn!(%error, "could not remove old snapshots of working directories"),
+            Err(panic) => return Err(StoreError::Internal(panic.to_string())),
+        }
+        Ok(())
+    }
+
+    /// Removes copies of remote repositories that are no longer used.
+    async fn remove_clones(&self) -> Result<(), StoreError> {
+        let (clones, worktrees) = (self.runs.inner.context.clones.clone(), self.runs.inner.context.worktrees.clone());
+        match tokio::task::spawn_blocking(move || clones.remove_unused(CLONE_AGE, &worktrees.repositories()?)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(clones)) => tracing::info!(clones, "removed unused copies of remote repositories"),
+            Ok(Err(error)) => tracing::warn!(%error, "could not remove unused copies of remote repositories"),
             Err(panic) => return Err(StoreError::Internal(panic.to_string())),
         }
         Ok(())

@@ -10,7 +10,8 @@ use super::start_error::StartError;
 use crate::config::{ProfilesSettings, RetryDelay, Settings, Switch, WebhookDestination, inherited_credentials};
 use crate::egress::EgressPolicy;
 use crate::run::{
-    AddressGuard, BadRules, BadWebhook, RetentionPolicy, Rule, RunConfig, SigningSecret, WebhookConfig, WebhookSettings, fault_of_profile,
+    AddressGuard, BadRules, BadWebhook, GitHosts, RetentionPolicy, Rule, RunConfig, SigningSecret, WebhookConfig, WebhookSettings,
+    fault_of_profile,
 };
 use crate::types::{Profile, ProfileName, RuleSpec};
 use crate::workspace::Git;
@@ -51,6 +52,12 @@ pub(super) fn run_config(settings: &Settings, private_paths: Vec<PathBuf>) -> Re
         user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
         secrets: known_secrets(settings).with(egress.secrets()),
         git: std::env::var_os("PATH").filter(|_| settings.changes == Switch::On).and_then(|path| Git::find(&path)),
+        git_hosts: GitHosts {
+            hosts: settings.git_hosts.clone(),
+            guard: address_guard(&settings.git_private),
+            credentials: settings.git_credentials.clone(),
+            may_push: settings.git_push == Switch::On,
+        },
         egress,
         retention: RetentionPolicy {
             max_age: settings.keep_age(),
@@ -75,20 +82,25 @@ fn profiles(settings: &ProfilesSettings) -> Result<BTreeMap<ProfileName, Profile
     Ok(settings.0.clone())
 }
 
-fn webhook_rules(settings: &Settings) -> Result<WebhookConfig, BadWebhook> {
+/// Allows public addresses and these.
+fn address_guard(allowed: &[WebhookDestination]) -> AddressGuard {
     let (mut hosts, mut networks) = (Vec::new(), Vec::new());
-    for destination in &settings.webhook_allow {
+    for destination in allowed {
         match destination {
             WebhookDestination::Host(name) => hosts.push(name.as_str().to_owned()),
             WebhookDestination::Network(network) => networks.push(*network),
         }
     }
+    AddressGuard::new(hosts, move |address| networks.iter().any(|network| network.contains(address)))
+}
+
+fn webhook_rules(settings: &Settings) -> Result<WebhookConfig, BadWebhook> {
     let secret = settings.webhook_secret.as_ref().map(|secret| secret.expose().parse::<SigningSecret>());
     WebhookConfig::new(WebhookSettings {
         url: settings.webhook_url.as_ref().map(|url| url.expose().to_owned()),
         secret: secret.transpose()?,
         events: settings.webhook_events.iter().map(|event| event.0.clone()).collect(),
-        guard: AddressGuard::new(hosts, move |address| networks.iter().any(|network| network.contains(address))),
+        guard: address_guard(&settings.webhook_allow),
         schedule: settings.webhook_retry_secs.iter().copied().map(RetryDelay::duration).collect(),
     })
 }

@@ -13,6 +13,8 @@ string_enum! {
     pub enum WorkspaceKind {
         /// A copy of a git repository's files, with a branch of its own: `openrunner/` and the ID of the session.
         Worktree = "worktree",
+        /// The same of a repository on another machine, of which the server keeps a copy.
+        Clone = "clone",
     }
 }
 
@@ -22,16 +24,17 @@ string_enum! {
 pub struct WorkspaceSpec {
     /// Kind of workspace.
     pub kind: WorkspaceKind,
-    /// The directory of the git repository.
+    /// The directory of the git repository; of a clone, its URL.
     #[schema(value_type = String)]
     pub repository: PathBuf,
-    /// The directory of its branches and objects.
-    #[schema(value_type = String)]
-    pub git_dir: PathBuf,
+    /// The directory of its branches and objects; null for a clone.
+    #[schema(value_type = Option<String>, required)]
+    pub git_dir: Option<PathBuf>,
     /// The branch, tag or commit that the workspace began with, as requested.
     pub r#ref: String,
-    /// The commit that this was.
-    pub base: String,
+    /// The commit that this was; null for a clone, which begins with what the branch is at when the first run starts.
+    #[schema(required)]
+    pub base: Option<String>,
     /// Branch of the workspace in the repository.
     pub branch: String,
 }

@@ -129,7 +129,7 @@ pub(super) struct GitContext<'a> {
     /// Further variables.
     pub(super) env: &'a [(&'static str, OsString)],
     /// Further settings, which win over the usual ones.
-    pub(super) settings: &'a [&'static str],
+    pub(super) settings: &'a [&'a str],
 }
 
 /// Why git failed.

@@ -10,6 +10,7 @@
 mod archive;
 mod beneath;
 mod changes;
+mod clones;
 mod file_path;
 pub mod files;
 mod git;
@@ -33,6 +34,7 @@ mod worktree;
 
 pub use archive::{Archive, Selection};
 pub use changes::{ChangeStatus, Changes, FileChange};
+pub use clones::{CloneError, Clones, Remote};
 pub use file_path::{BadPath, FilePath};
 pub use git::{Git, GitError};
 pub use record::{ChangeRecord, EndRecord, MAX_TURNS, StoredChanges, compress, decompress, part_of};

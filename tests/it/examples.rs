@@ -129,6 +129,7 @@ const TABLE: &[(&str, &str, &str, How)] = &[
         "openrunner run --worktree",
         Elsewhere("tests/it/worktrees.rs, over the API and with a repository of its own"),
     ),
+    ("docs/workspaces.md", "bash", "openrunner run --clone", Elsewhere("tests/it/clones.rs, with a server on this machine")),
     ("docs/workspaces.md", "json", "\"workspace\"", Schema("CreateRunRequest")),
     ("docs/workspaces.md", "bash", "gh pr create", Elsewhere("tests/it/recipes.rs, as it is written, with an origin on this machine")),
     ("docs/workspaces.md", "bash", "openrunner branch last", Elsewhere("tests/it/worktrees.rs, over the API")),

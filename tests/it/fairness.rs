@@ -61,6 +61,7 @@ fn manager(directory: &std::path::Path, agent: Noting) -> RunManager {
         workspace_roots: vec![],
         user_workspace_roots: vec![],
         git: None,
+        git_hosts: openrunner::run::GitHosts::default(),
         trusted_projects: vec![],
         private_paths: vec![],
         max_runs: 1,

@@ -16,6 +16,7 @@ mod broken_connections;
 mod cancellation;
 mod changes;
 mod cli;
+mod clones;
 mod commands;
 mod crash;
 mod default_passwords;

@@ -1480,10 +1480,12 @@ export interface components {
             /** @description The commit message. */
             message: string;
             author?: components["schemas"]["CommitAuthor"] | null;
+            /** @description Push the branch of a clone to its repository. Default: false. */
+            push?: boolean | null;
         };
         /** @description The branch of a session. */
         BranchResponse: {
-            /** @description The directory of the git repository. */
+            /** @description The directory of the git repository; of a clone, its URL. */
             repository: string;
             /** @description The branch. */
             branch: string;
@@ -1491,6 +1493,8 @@ export interface components {
             commit: string;
             /** @description Whether that is a new commit; otherwise nothing had changed. */
             committed: boolean;
+            /** @description Whether the branch was pushed. */
+            pushed: boolean;
             /** @description Some of the new files that are not part of the commit. */
             skipped: components["schemas"]["Skipped"][];
             /** @description Number of new files and directories that are not part of the commit. */
@@ -2454,11 +2458,14 @@ export interface components {
         NewWorkspace: {
             /** @description Kind of workspace. */
             kind: components["schemas"]["WorkspaceKind"];
-            /** @description The top directory of a git repository on the server. Default: `working_dir`. */
+            /**
+             * @description The top directory of a git repository on the server; default: `working_dir`. For a clone, a URL such as
+             *     `https://github.com/owner/repository`.
+             */
             repository?: string | null;
             /**
              * @description The branch, tag or commit to begin with, such as `main`, `v1.0`, `origin/main` or 40 hexadecimal digits. Default: what is checked out
-             *     in the repository.
+             *     in the repository, or the default branch of a remote one.
              */
             ref?: string | null;
         };
@@ -2732,7 +2739,7 @@ export interface components {
              * @description Stable code for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "delivery_not_failed" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "no_workspace" | "no_worktree" | "uncommitted_work" | "branch_changed" | "workspace_unusable" | "cancelled" | "changes_unavailable" | "wrong_file_type" | "file_inaccessible" | "run_read_only" | "user_exists" | "last_admin" | "profile_read_only" | "too_many_profiles" | "body_too_large" | "not_json" | "range_not_satisfiable" | "host_not_served" | "invalid_field" | "unknown_agent" | "unknown_profile" | "profile_conflict" | "bad_working_dir" | "bad_workspace" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "spend_limit" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "bad_output" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
+            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "delivery_not_failed" | "run_ended" | "already_answered" | "session_busy" | "working_dir_gone" | "no_workspace" | "no_worktree" | "uncommitted_work" | "push_failed" | "branch_changed" | "workspace_unusable" | "cancelled" | "changes_unavailable" | "wrong_file_type" | "file_inaccessible" | "run_read_only" | "user_exists" | "last_admin" | "profile_read_only" | "too_many_profiles" | "body_too_large" | "not_json" | "range_not_satisfiable" | "host_not_served" | "invalid_field" | "unknown_agent" | "unknown_profile" | "profile_conflict" | "bad_working_dir" | "bad_workspace" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "quota_exceeded" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_searches" | "too_many_streams" | "rate_limited" | "spend_limit" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "bad_output" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "search_timeout" | "timeout" | "startup_timeout" | "idle_timeout" | "storage_quota_exceeded" | "storage";
             /** @description All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault. */
             errors?: components["schemas"]["FieldError"][];
         };
@@ -4563,14 +4570,14 @@ export interface components {
         Workspace: {
             /** @description Kind of workspace. */
             kind: components["schemas"]["WorkspaceKind"];
-            /** @description The directory of the git repository. */
+            /** @description The directory of the git repository; of a clone, its URL. */
             repository: string;
-            /** @description The directory of its branches and objects. */
-            git_dir: string;
+            /** @description The directory of its branches and objects; null for a clone. */
+            git_dir: string | null;
             /** @description The branch, tag or commit that the workspace began with, as requested. */
             ref: string;
-            /** @description The commit that this was. */
-            base: string;
+            /** @description The commit that this was; null for a clone, which begins with what the branch is at when the first run starts. */
+            base: string | null;
             /** @description Branch of the workspace in the repository. */
             branch: string;
         };
@@ -4578,7 +4585,7 @@ export interface components {
          * @description Kind of workspace.
          * @enum {string}
          */
-        WorkspaceKind: "worktree";
+        WorkspaceKind: "worktree" | "clone";
     };
     responses: never;
     parameters: never;

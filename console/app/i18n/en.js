@@ -113,6 +113,7 @@ export default {
   'problem.own_password_needed': 'Set a password of your own first. API keys cannot be created with the default password.',
   'problem.queue_full': 'The queue is full.',
   'problem.quota_exceeded': 'Your quota is used up. Delete something that you no longer need, or ask an administrator for more.',
+  'problem.push_failed': 'The work is committed, but its branch was not pushed: {detail}',
   'problem.storage_quota_exceeded': 'Your storage quota is used up. Delete runs that you no longer need, or ask an administrator for more.',
   'problem.too_many_searches': 'Too many searches at the same time. Try again shortly.',
   'problem.search_timeout': 'The search took too long. Search for fewer or longer words.',

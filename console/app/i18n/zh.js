@@ -112,6 +112,7 @@ export default {
   'problem.own_password_needed': '请先设置自己的密码。使用默认密码时不能创建 API 密钥。',
   'problem.queue_full': '队列已满。',
   'problem.quota_exceeded': '配额已用完。请删除不再需要的内容，或请管理员提高配额。',
+  'problem.push_failed': '工作已提交，但分支未能推送：{detail}',
   'problem.storage_quota_exceeded': '存储配额已用完。请删除不再需要的运行，或请管理员提高配额。',
   'problem.too_many_searches': '同时进行的搜索过多，请稍后重试。',
   'problem.search_timeout': '搜索耗时过长，请减少搜索词或使用更长的词。',

@@ -146,11 +146,12 @@ struct RunMetadata {
 struct WorkspaceBody {
     /// Kind of workspace.
     kind: WorkspaceKind,
-    /// The top directory of a git repository on the server. Default: `working_dir`.
+    /// The top directory of a git repository on the server; default: `working_dir`. For a clone, a URL such as
+    /// `https://github.com/owner/repository`.
     #[schema(value_type = Option<String>)]
     repository: Option<PathBuf>,
     /// The branch, tag or commit to begin with, such as `main`, `v1.0`, `origin/main` or 40 hexadecimal digits. Default: what is checked out
-    /// in the repository.
+    /// in the repository, or the default branch of a remote one.
     #[schema(max_length = 200)]
     r#ref: Option<String>,
 }

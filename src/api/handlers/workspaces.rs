@@ -25,6 +25,8 @@ pub(in crate::api) struct BranchRequest {
     /// The author. Default: the caller.
     #[schema(value_type = Option<Author>)]
     author: Option<Object<Author>>,
+    /// Push the branch of a clone to its repository. Default: false.
+    push: Option<bool>,
 }
 
 /// The author of a commit.
@@ -43,7 +45,7 @@ struct Author {
 /// The branch of a session.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api) struct BranchResponse {
-    /// The directory of the git repository.
+    /// The directory of the git repository; of a clone, its URL.
     #[schema(value_type = String)]
     repository: std::path::PathBuf,
     /// The branch.
@@ -52,6 +54,8 @@ pub(in crate::api) struct BranchResponse {
     commit: String,
     /// Whether that is a new commit; otherwise nothing had changed.
     committed: bool,
+    /// Whether the branch was pushed.
+    pushed: bool,
     /// Some of the new files that are not part of the commit.
     skipped: Vec<Skipped>,
     /// Number of new files and directories that are not part of the commit.
@@ -64,7 +68,7 @@ pub(in crate::api) struct BranchResponse {
 /// branch; their content is.
 #[utoipa::path(post, path = "/api/sessions/{id}/branch", operation_id = "commit_session", tag = "sessions", params(SessionPath),
     request_body = BranchRequest,
-    extensions(("x-error-codes" = json!(["not_found", "session_busy", "no_worktree", "branch_changed", "workspace_unusable", "storage"]))),
+    extensions(("x-error-codes" = json!(["not_found", "session_busy", "no_worktree", "branch_changed", "push_failed", "workspace_unusable", "storage"]))),
     responses((status = 200, description = "The branch.", body = BranchResponse)))]
 pub(in crate::api) async fn branch(
     State(app): State<AppState>,
@@ -73,17 +77,18 @@ pub(in crate::api) async fn branch(
     Json(request): Json<BranchRequest>,
 ) -> Result<Answer<BranchResponse>, ApiError> {
     let (author_name, author_email) = request.author.map(|Object(author)| (author.name, author.email)).unzip();
-    let new = NewCommit { message: request.message, author_name, author_email };
+    let new = NewCommit { message: request.message, author_name, author_email, push: request.push.unwrap_or(false) };
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
     let event = audit_context.event(AuditAction::SessionBranch);
     let committing = move |_audit| async move { Ok(runs.commit_worktree(&caller, session, new).await?) };
-    let SessionCommit { run: _, workspace, committed } =
+    let SessionCommit { run: _, workspace, committed, is_pushed } =
         app.audited_with_target(event, committing, |commit: &SessionCommit| Some(Target::Run(commit.run))).await?;
     Ok(Answer(BranchResponse {
         repository: workspace.repository,
         branch: workspace.branch,
         commit: committed.commit.to_string(),
         committed: committed.is_new,
+        pushed: is_pushed,
         skipped: committed.skipped,
         skipped_total: committed.skipped_total,
     }))

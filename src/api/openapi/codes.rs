@@ -49,6 +49,7 @@ pub(super) const ALL: &[Code] = &[
     code(409, "no_workspace", "the session works in a directory that was not made for it"),
     code(409, "no_worktree", "the session has no worktree"),
     code(409, "uncommitted_work", "the workspace has work that is not committed"),
+    code(409, "push_failed", "the work of the session is committed, but the branch was not pushed; the detail says why"),
     code(409, "branch_changed", "the branch of the session was changed by another program meanwhile"),
     code(409, "workspace_unusable", "the worktree or its repository cannot be used; `detail` says why"),
     code(409, "cancelled", "the run was cancelled"),

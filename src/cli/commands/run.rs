@@ -50,13 +50,16 @@ pub(in crate::cli) struct StartArgs {
     #[arg(long, short = 'C', value_name = "DIR")]
     pub(in crate::cli) dir: Option<PathBuf>,
     /// Work in a git worktree of its own, on a branch openrunner/SESSION, instead of in the repository itself
-    #[arg(long, conflicts_with = "session")]
+    #[arg(long, conflicts_with = "session", group = "copy")]
     pub(in crate::cli) worktree: bool,
+    /// Work in a clone of a repository on another machine, on a branch openrunner/SESSION
+    #[arg(long, value_name = "URL", conflicts_with_all = ["session", "dir", "repository"], group = "copy")]
+    pub(in crate::cli) clone: Option<String>,
     /// Repository of the worktree (default: that of the working directory)
     #[arg(long, value_name = "PATH", requires = "worktree", conflicts_with = "dir")]
     pub(in crate::cli) repository: Option<PathBuf>,
-    /// Branch, tag or commit that the worktree begins with (default: what is checked out in the repository)
-    #[arg(long = "ref", value_name = "REF", requires = "worktree")]
+    /// Branch, tag or commit that the worktree or clone begins with (default: what is checked out, or the default branch)
+    #[arg(long = "ref", value_name = "REF", requires = "copy")]
     pub(in crate::cli) reference: Option<String>,
     /// Time limit, such as 90, 90s, 15m or 2h (default: 5m)
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -183,7 +186,14 @@ async fn metadata(args: &StartArgs, client: &Client, env: Map<String, Value>) ->
     let current = std::env::current_dir().context("cannot find the current directory")?;
     let chosen = args.repository.as_deref().or(args.dir.as_deref());
     let mut dir = working_dir(chosen, &current, client.address().is_loopback(), session.is_some())?;
-    let workspace = args.worktree.then(|| worktree(dir.take(), args.reference.as_deref(), chosen.is_none()));
+    let reference = args.reference.as_deref();
+    let workspace = match &args.clone {
+        Some(url) => {
+            dir = None;
+            Some(json!({ "kind": "clone", "repository": url, "ref": reference }))
+        }
+        None => args.worktree.then(|| worktree(dir.take(), reference, chosen.is_none())),
+    };
     let fields = [
         ("agent_type", args.agent_type.clone().map(Value::from)),
         ("instructions", args.instructions.clone().map(Value::from)),

@@ -1,7 +1,7 @@
 //! `openrunner session branch`, `session changes` and `session rm-workspace`
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::changes::{print_list, print_patch};
 use crate::cli::client::resolve_session;
@@ -23,6 +23,9 @@ pub(in crate::cli) struct BranchArgs {
     /// Author of the commit, as `NAME <EMAIL>` (default: you)
     #[arg(long, value_name = "AUTHOR")]
     author: Option<String>,
+    /// Push the branch of a clone to its repository
+    #[arg(long)]
+    push: bool,
 }
 
 /// Arguments of `session changes`.
@@ -55,9 +58,14 @@ pub(in crate::cli) async fn branch(context: &Context, args: BranchArgs) -> anyho
     let author = args.author.as_deref().map(author).transpose()?;
     let client = context.connect().await?;
     let id = resolve_session(&client, &args.session).await?;
-    let body = json!({ "message": args.message, "author": author });
+    let body = json!({ "message": args.message, "author": author, "push": args.push });
     let branch = client.post(&format!("/api/sessions/{id}/branch"), Some(&body)).await?;
-    let what = if branch["committed"] == true { "Committed on" } else { "Nothing to commit on" };
+    let what = match (&branch["committed"], &branch["pushed"]) {
+        (Value::Bool(true), Value::Bool(true)) => "Committed and pushed",
+        (_, Value::Bool(true)) => "Pushed",
+        (Value::Bool(true), _) => "Committed on",
+        _ => "Nothing to commit on",
+    };
     let commit: String = field(&branch, "commit").chars().take(12).collect();
     context.output.confirm(&format!("{what} {} ({commit})", field(&branch, "branch")), &branch)?;
     let skipped = branch["skipped_total"].as_u64().unwrap_or(0);

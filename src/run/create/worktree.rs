@@ -1,4 +1,4 @@
-//! Validation of a requested worktree.
+//! Validation of a requested worktree or clone.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::workspace::{RefName, Repository, RepositoryError};
 /// What a worktree begins with if nothing is requested: what is checked out in the repository.
 const DEFAULT_REF: &str = "HEAD";
 
-/// Checks a worktree for a new session. `working_dir` is that of the request, which may name the repository. The name of the branch is
+/// Checks a worktree or clone for a new session. `working_dir` is that of the request, which may name the repository. The name of the branch is
 /// left empty. Blocking.
 ///
 /// # Errors
@@ -24,17 +24,27 @@ pub(super) fn check(
     config: &RunConfig,
 ) -> Result<WorkspaceSpec, BadRun> {
     let bad = |field, problem: String| BadRun::Workspace { field, problem, is_allowed: true };
-    let WorkspaceRequest { kind: kind @ WorkspaceKind::Worktree, repository, reference } = request;
+    let WorkspaceRequest { kind, repository, reference } = request;
     if config.git.is_none() {
-        return Err(bad("kind", "the server makes no worktrees: git is not installed, or OPENRUNNER_CHANGES is off".into()));
+        return Err(bad("kind", "the server makes no worktrees and clones: git is not installed, or OPENRUNNER_CHANGES is off".into()));
+    }
+    let name = reference.as_deref().unwrap_or(DEFAULT_REF);
+    let name: RefName = name.parse().map_err(|error: crate::workspace::BadRefName| bad("ref", error.to_string()))?;
+    if *kind == WorkspaceKind::Clone {
+        if working_dir.is_some() {
+            return Err(bad("repository", "a clone has a working directory of its own; leave working_dir out".into()));
+        }
+        let url = repository.as_deref().and_then(Path::to_str);
+        let url = url.ok_or_else(|| bad("repository", "is required: the URL of a git repository".into()))?;
+        let url = config.git_hosts.check(url).map_err(|error| bad("repository", error.to_string()))?;
+        let repository = PathBuf::from(url.to_string());
+        return Ok(WorkspaceSpec { kind: *kind, repository, git_dir: None, r#ref: name.to_string(), base: None, branch: String::new() });
     }
     let directory = match (repository.as_deref(), working_dir) {
         (Some(_), Some(_)) => return Err(bad("repository", "give either a repository or a working directory, which is one".into())),
         (Some(path), None) | (None, Some(path)) => path.to_owned(),
         (None, None) => return Err(bad("repository", "is required: the directory of a git repository".into())),
     };
-    let name = reference.as_deref().unwrap_or(DEFAULT_REF);
-    let name: RefName = name.parse().map_err(|error: crate::workspace::BadRefName| bad("ref", error.to_string()))?;
     let directory = existing(directory, requester, workspaces)?;
     let repository = Repository::open(&directory, |path| workspaces.allows(path, requester.is_admin));
     let resolved = repository.and_then(|repository| Ok((repository.resolve(&name)?, repository.path().to_owned())));
@@ -49,9 +59,9 @@ pub(super) fn check(
     Ok(WorkspaceSpec {
         kind: *kind,
         repository: directory,
-        git_dir,
+        git_dir: Some(git_dir),
         r#ref: name.to_string(),
-        base: base.to_string(),
+        base: Some(base.to_string()),
         branch: String::new(),
     })
 }

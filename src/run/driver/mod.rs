@@ -66,7 +66,7 @@ use crate::types::bounds::MAX_TIMED_CALLS;
 use crate::types::{
     NoticeCode, OnShutdown, PermissionMode, ProjectConfig, Recent, RunSpec, RunStatus, SessionId, SpendLimits, StreamEvent, TurnEnd, Usage,
 };
-use crate::workspace::{Snapshots, Worktrees};
+use crate::workspace::{Clones, Snapshots, Worktrees};
 
 /// What all drivers of a server share.
 #[derive(Clone, Debug)]
@@ -84,6 +84,8 @@ pub(super) struct DriverContext {
     /// Snapshots of working directories.
     pub(super) snapshots: Snapshots,
     pub(super) worktrees: Worktrees,
+    /// Copies of remote repositories.
+    pub(super) clones: Clones,
 }
 
 /// Why a driver has ended.

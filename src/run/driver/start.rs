@@ -103,7 +103,7 @@ impl Driver {
             }
             let mut env = secrets.env.clone();
             let worktree = match &spec.workspace {
-                Some(workspace) => Some(context.worktree(workspace, working_dir.path()).await?),
+                Some(workspace) => Some(context.worktree(workspace, working_dir.path(), session.owner.id).await?),
                 None => None,
             };
             if let Some(worktree) = &worktree {

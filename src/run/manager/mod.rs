@@ -46,7 +46,7 @@ use crate::run::uploads::Uploads;
 use crate::run::webhooks::Sender;
 use crate::run::workspace::Workspaces;
 use crate::types::{Clock, OnShutdown, RunId, RunStatus};
-use crate::workspace::{Snapshots, Worktrees};
+use crate::workspace::{Clones, Snapshots, Worktrees};
 
 /// The manager of all runs. Clones are handles to the same manager.
 #[derive(Clone)]
@@ -101,6 +101,7 @@ impl RunManager {
             force: CancellationToken::new(),
             metrics: RunMetrics::default(),
             outage: Outage::default(),
+            clones: Clones::new(config.git.clone(), config.data_dir.join("repositories")),
             worktrees: Worktrees::new(config.git.clone(), snapshots.clone(), config.data_dir.join("worktrees")),
             snapshots,
             budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), config.default_budget),

@@ -137,6 +137,7 @@ impl RunManager {
             workspace_roots: vec![],
             user_workspace_roots: vec![],
             git: None,
+            git_hosts: crate::run::GitHosts::default(),
             trusted_projects: vec![],
             private_paths: vec![],
             max_runs: 1,

@@ -6,7 +6,7 @@ use super::RunManager;
 use crate::run::errors::SessionError;
 use crate::run::sessions::SessionGuard;
 use crate::run::store::{RunFilter, RunRecord, SessionRecord, StoreError};
-use crate::types::{Caller, RunId, SessionId, WorkspaceSpec};
+use crate::types::{Caller, RunId, SessionId, WorkspaceKind, WorkspaceSpec};
 use crate::workspace::{CommitMessage, Committed, WorktreeError, WorktreeState};
 
 /// How long a session is waited for whose newest run has ended.
@@ -30,6 +30,8 @@ pub struct NewCommit {
     pub author_name: Option<String>,
     /// Email address of the author; default: one that does not exist.
     pub author_email: Option<String>,
+    /// Whether the branch is pushed.
+    pub push: bool,
 }
 
 /// The work of a session on its branch.
@@ -41,6 +43,8 @@ pub struct SessionCommit {
     pub workspace: WorkspaceSpec,
     /// The commit.
     pub committed: Committed,
+    /// Whether the branch was pushed.
+    pub is_pushed: bool,
 }
 
 /// Why something could not be done with the workspace of a session.
@@ -69,6 +73,9 @@ pub enum SessionWorkspaceError {
         /// Why.
         problem: String,
     },
+    /// The branch was not pushed. The commit is made.
+    #[error("the work is committed, but its branch was not pushed: {0}")]
+    Push(String),
     /// The worktree or its repository cannot be used.
     #[error(transparent)]
     Worktree(#[from] WorktreeError),
@@ -87,9 +94,13 @@ impl RunManager {
     /// [`SessionWorkspaceError`], by cause.
     pub async fn commit_worktree(&self, caller: &Caller, id: SessionId, new: NewCommit) -> Result<SessionCommit, SessionWorkspaceError> {
         let session = self.find_visible_session(caller, id).await?;
+        let push = new.push;
         let message = check_commit(caller, new)?;
         let (newest, _guard) = self.idle(id).await?;
         let workspace = newest.spec.workspace.ok_or(SessionWorkspaceError::NoWorktree)?;
+        if push {
+            self.check_push(&workspace)?;
+        }
         let name = session.first_run.to_string();
         let committed = self.inner.context.worktrees.commit(&name, &session.working_dir, &session.owner.id.to_string(), &message).await;
         let committed = committed.map_err(|error| match error {
@@ -97,7 +108,30 @@ impl RunManager {
             error => error.into(),
         })?;
         tracing::info!(session.id = %id, by = %caller.user, commit = %committed.commit, "committed the work of a session");
-        Ok(SessionCommit { run: newest.id, workspace, committed })
+        if push {
+            self.push(&workspace, &session).await?;
+            tracing::info!(session.id = %id, by = %caller.user, "pushed the branch of a session");
+        }
+        Ok(SessionCommit { run: newest.id, workspace, committed, is_pushed: push })
+    }
+
+    fn check_push(&self, workspace: &WorkspaceSpec) -> Result<(), SessionWorkspaceError> {
+        let refused = |problem: &str| Err(SessionWorkspaceError::Field { field: "push", problem: problem.into() });
+        if workspace.kind != WorkspaceKind::Clone {
+            return refused("only the branches of clones can be pushed; this one is in your own repository");
+        }
+        if !self.inner.config.git_hosts.may_push {
+            return refused("the server pushes no branches; the operator permits it with OPENRUNNER_GIT_PUSH");
+        }
+        Ok(())
+    }
+
+    async fn push(&self, workspace: &WorkspaceSpec, session: &SessionRecord) -> Result<(), SessionWorkspaceError> {
+        let failed = |error: &dyn std::fmt::Display| SessionWorkspaceError::Push(error.to_string());
+        let remote = self.inner.config.git_hosts.remote(&workspace.repository.to_string_lossy()).await.map_err(|error| failed(&error))?;
+        let branch = format!("refs/heads/{}", workspace.branch);
+        let pushed = self.inner.context.clones.push(&remote, &session.owner.id.to_string(), &branch).await;
+        pushed.map_err(|error| failed(&error))
     }
 
     /// Removes the directory that was made for a session, and its worktree if it is one. Work that is not committed is lost only with

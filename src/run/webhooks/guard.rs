@@ -21,7 +21,7 @@ pub struct AddressGuard {
 /// A host was rejected. The message does not contain its addresses, which may be confidential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the host resolves to a private or local address")]
-struct Rejected;
+pub(in crate::run) struct Rejected;
 
 impl AddressGuard {
     /// Allows public addresses, `allowed_hosts` (in lower case) and the addresses for which `is_allowed` returns true.
@@ -30,11 +30,17 @@ impl AddressGuard {
     }
 
     /// Whether a URL is allowed as far as it can be decided without resolving its host.
-    pub(super) fn allows_url(&self, url: &Url) -> bool {
+    pub(in crate::run) fn allows_url(&self, url: &Url) -> bool {
         match address_literal(url) {
             Some(address) => self.allows_address(address) || url.host_str().is_some_and(|host| self.allows_host(host)),
             None => url.host_str().is_some_and(|host| !is_local_name(host) || self.allows_host(host)),
         }
+    }
+
+    /// Whether the host of a URL is one of the exceptions by itself, without resolving it.
+    pub(in crate::run) fn names(&self, url: &Url) -> bool {
+        let is_host = url.host_str().is_some_and(|host| self.allows_host(host));
+        is_host || address_literal(url).is_some_and(|address| (self.is_allowed)(address))
     }
 
     fn allows_host(&self, host: &str) -> bool {
@@ -46,7 +52,10 @@ impl AddressGuard {
     }
 
     /// Returns the addresses of a host if all of them are allowed.
-    fn check(&self, host: &str, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Rejected> {
+    ///
+    /// # Errors
+    /// [`Rejected`] if one is not.
+    pub(in crate::run) fn check(&self, host: &str, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Rejected> {
         let allowed = self.allows_host(host) || addresses.iter().all(|address| self.allows_address(address.ip()));
         if allowed { Ok(addresses) } else { Err(Rejected) }
     }

@@ -107,6 +107,29 @@ impl Worktrees {
         making.await.unwrap_or_else(|died| Err(io::Error::other(died).into()))
     }
 
+    /// The worktree with this name, if it is complete.
+    ///
+    /// # Errors
+    /// [`WorktreeError`], by cause.
+    pub async fn ready(&self, name: &str) -> Result<Option<ReadyWorktree>, WorktreeError> {
+        let lock = self.lock(name);
+        let _using = lock.lock().await;
+        let Some(record) = self.find(name).await?.filter(|record| record.is_ready) else { return Ok(None) };
+        let port_base = record.port_base();
+        let objects = blocking(move || Ok(reopen(&record.repository)?.objects())).await?;
+        Ok(Some(ReadyWorktree { objects, port_base }))
+    }
+
+    /// The repositories of all worktrees. Blocking.
+    ///
+    /// # Errors
+    /// If a record cannot be read.
+    pub fn repositories(&self) -> io::Result<Vec<PathBuf>> {
+        let records = &self.inner.records;
+        let found = records.names()?.into_iter().map(|name| records.find(&name));
+        Ok(found.collect::<io::Result<Vec<_>>>()?.into_iter().flatten().map(|record| record.repository).collect())
+    }
+
     async fn make(
         &self,
         git: &Git,

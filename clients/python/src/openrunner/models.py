@@ -741,6 +741,7 @@ class Problem(TypedDict):
         "no_workspace",
         "no_worktree",
         "uncommitted_work",
+        "push_failed",
         "branch_changed",
         "workspace_unusable",
         "cancelled",
@@ -1508,7 +1509,7 @@ class WebhookObject(TypedDict):
     """Signing secret: `whsec_` followed by Base64. Default: the server's secret."""
 
 
-WorkspaceKind: TypeAlias = Literal["worktree"]
+WorkspaceKind: TypeAlias = Literal["worktree", "clone"]
 
 
 class AccessEndedNotice(TypedDict):
@@ -1666,6 +1667,8 @@ class BranchRequest(TypedDict):
     """The commit message."""
 
     author: NotRequired[CommitAuthor | None]
+    push: NotRequired[bool | None]
+    """Push the branch of a clone to its repository. Default: false."""
 
 
 class BranchResponse(TypedDict):
@@ -1674,7 +1677,7 @@ class BranchResponse(TypedDict):
     """
 
     repository: str
-    """The directory of the git repository."""
+    """The directory of the git repository; of a clone, its URL."""
 
     branch: str
     """The branch."""
@@ -1684,6 +1687,9 @@ class BranchResponse(TypedDict):
 
     committed: bool
     """Whether that is a new commit; otherwise nothing had changed."""
+
+    pushed: bool
+    """Whether the branch was pushed."""
 
     skipped: list[Skipped]
     """Some of the new files that are not part of the commit."""
@@ -2154,12 +2160,15 @@ class NewWorkspace(TypedDict):
     """Kind of workspace."""
 
     repository: NotRequired[str | None]
-    """The top directory of a git repository on the server. Default: `working_dir`."""
+    """
+    The top directory of a git repository on the server; default: `working_dir`. For a clone, a URL such as
+    `https://github.com/owner/repository`.
+    """
 
     ref: NotRequired[str | None]
     """
     The branch, tag or commit to begin with, such as `main`, `v1.0`, `origin/main` or 40 hexadecimal digits. Default: what is checked out
-    in the repository.
+    in the repository, or the default branch of a remote one.
     """
 
 
@@ -3113,16 +3122,16 @@ class Workspace(TypedDict):
     """Kind of workspace."""
 
     repository: str
-    """The directory of the git repository."""
+    """The directory of the git repository; of a clone, its URL."""
 
-    git_dir: str
-    """The directory of its branches and objects."""
+    git_dir: str | None
+    """The directory of its branches and objects; null for a clone."""
 
     ref: str
     """The branch, tag or commit that the workspace began with, as requested."""
 
-    base: str
-    """The commit that this was."""
+    base: str | None
+    """The commit that this was; null for a clone, which begins with what the branch is at when the first run starts."""
 
     branch: str
     """Branch of the workspace in the repository."""
