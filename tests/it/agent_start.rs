@@ -244,15 +244,30 @@ fn an_agent_whose_interpreter_is_missing_says_which_one() {
     live(async {
         let setup = Setup::new();
         let bin = setup.directory().join("agents/bin");
-        for (program, first_line) in [("claude", "#!/usr/bin/env no-such-node"), ("codex", "#!/no/such/interpreter")] {
+        let programs = [
+            ("claude", "#!/usr/bin/env no-such-node"),
+            ("codex", "#!/no/such/interpreter"),
+            ("qwen", "#!/usr/bin/env no-such-node"),
+            ("mine", "#!/no/such/interpreter"),
+        ];
+        for (program, first_line) in programs {
             let path = bin.join(program);
             let _ = std::fs::remove_file(&path);
             std::fs::write(&path, format!("{first_line}\nconsole.log(\"2.1.330 (Claude Code)\");\n")).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let server = setup.start().await;
+        let file = setup.directory().join("settings.toml");
+        std::fs::write(&file, "[agents.mine]\nprotocol = \"text\"\ncommand = [\"mine\"]\n").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let server = setup.env("OPENRUNNER_CONFIG", file.display()).start().await;
         let user = server.client("user").await;
-        for (agent, interpreter) in [("claude_code", "`no-such-node`"), ("codex", "`/no/such/interpreter`")] {
+        let agents = [
+            ("claude_code", "`no-such-node`"),
+            ("codex", "`/no/such/interpreter`"),
+            ("qwen", "`no-such-node`"),
+            ("mine", "`/no/such/interpreter`"),
+        ];
+        for (agent, interpreter) in agents {
             let id = user.create("anything", json!({ "agent_type": agent })).await;
             let end = user.end_of(&id).await;
             assert_eq!((&end["status"], &end["cause"]), (&json!("failed"), &json!("not_installed")), "{end}");

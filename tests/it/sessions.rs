@@ -193,6 +193,40 @@ fn a_session_whose_directory_is_gone_and_whose_agent_cannot_move_must_be_restore
 }
 
 #[test]
+fn a_session_of_a_configured_agent_is_refused_without_its_directory_before_its_program_starts() {
+    live(async {
+        let setup = Setup::new();
+        let starts = setup.directory().join("starts");
+        let program = setup.directory().join("agents/bin/mine");
+        let answers = "read -r line; echo '{\"id\":1,\"result\":{\"protocolVersion\":1,\"agentCapabilities\":{\"loadSession\":true}}}'\n\
+                       read -r line; echo '{\"id\":2,\"result\":{\"sessionId\":\"s\"}}'\n\
+                       read -r line; echo '{\"id\":3,\"result\":{\"stopReason\":\"end_turn\"}}'\n\
+                       while read -r line; do :; done\n";
+        std::fs::write(&program, format!("#!/bin/sh\necho start >> '{}'\n{answers}", starts.display())).unwrap();
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let file = setup.directory().join("settings.toml");
+        std::fs::write(&file, "[agents.mine]\nprotocol = \"acp\"\ncommand = [\"mine\"]\n").unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let server = setup.env("OPENRUNNER_CONFIG", file.display()).start().await;
+        let user = server.client("user").await;
+        let [old, new] = ["old", "new"].map(|name| server.directory().join(name));
+        let first = user.create("hello", json!({ "agent_type": "mine", "working_dir": old })).await;
+        assert_eq!(user.end_of(&first).await["status"], "completed");
+        let session = session_of(&user, &first).await;
+        for is_moved in [true, false] {
+            if is_moved { std::fs::rename(&old, &new) } else { std::fs::remove_dir(&new) }.unwrap();
+            let refused = user.ask("go on", json!({ "session_id": session })).await;
+            assert_eq!(refused.problem(409, "working_dir_gone"), "metadata.working_dir");
+            assert!(refused.text.contains(old.to_str().unwrap()) && refused.text.contains("restore it"), "{}", refused.text);
+            let refused = user.ask("go on", json!({ "session_id": session, "working_dir": new })).await;
+            refused.problem(422, "session_mismatch");
+        }
+        assert_eq!(user.get("/api/runs").await.body["items"].as_array().unwrap().len(), 1, "nothing was created");
+        assert_eq!(std::fs::read_to_string(&starts).unwrap(), "start\n", "the program was started for the first run only");
+    });
+}
+
+#[test]
 fn a_session_moves_only_where_its_owner_may_start_a_run() {
     live(async {
         let setup = Setup::new();
