@@ -295,7 +295,8 @@ impl Driver {
     /// Boxed, as are the futures below that are rarely needed: a future has room for everything that it may ever hold, and there are many
     /// drivers.
     async fn drive(mut self: Box<Self>, mut phase: Phase) -> DriverExit {
-        if self.stored_status.is_none() {
+        // The status of a run whose agent was found again is known, and stored, when its history is restored.
+        if self.stored_status.is_none() && phase.agent().is_none() {
             // If it cannot be stored now, it is stored with the next batch.
             let _ = self.store_status(phase.agent()).await;
         }

@@ -16,8 +16,14 @@ impl Bench {
 
     /// The same with this specification.
     pub(super) async fn restored_with(spec: impl FnOnce(&mut RunSpec), events: &[StreamEvent], history: History) -> (Self, ScriptedAgent) {
-        let (agent, mut scripted) = scripted_agent();
+        let (bench, mut scripted) = Self::reattached(spec, events).await;
         assert!(scripted.restore(history).await);
+        (bench, scripted)
+    }
+
+    /// The same before the agent's history is known.
+    async fn reattached(spec: impl FnOnce(&mut RunSpec), events: &[StreamEvent]) -> (Self, ScriptedAgent) {
+        let (agent, scripted) = scripted_agent();
         let drive = |driver: Driver, admission: Admission, record: &RunRecord| {
             let slot = admission.admit_existing(record.id, record.owner.id, &record.spec.agent_type);
             driver.reattach(agent, slot, Sessions::default().join(record.session))
@@ -126,6 +132,19 @@ async fn only_answers_that_the_agent_lacks_are_sent() {
     assert_eq!(open(&bench).await, ["c"]);
     agent.end().await;
     assert_eq!(named(&bench.end().await, "permission_request").len(), 3, "none is logged again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stored_status_stays_until_it_is_known_what_the_agent_was_told() {
+    let (bench, mut agent) = Bench::reattached(|_| {}, &[started()]).await;
+    assert_eq!(open(&bench).await, Vec::<String>::new());
+    let stored = bench.store.run(bench.run).await.unwrap().unwrap();
+    assert_eq!(stored.status, RunStatus::Starting, "the log does not tell whether the run is being stopped");
+    assert!(agent.restore(History { stopped: Some("cancel".to_owned()), ..History::default() }).await);
+    bench.reaches(RunStatus::Stopping).await;
+    assert_eq!(timed(agent.receive()).await, Received::Stop("cancel".to_owned()));
+    agent.end().await;
+    bench.end().await;
 }
 
 #[tokio::test(start_paused = true)]
