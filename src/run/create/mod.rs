@@ -58,7 +58,17 @@ impl RunManager {
         if self.inner.context.shutdown.is_requested() {
             return Err(CreateError::Draining);
         }
-        self.once_per_key(caller, key, async |key| self.create_run(caller, new, key, audit).await).await
+        let session = new.session;
+        let created = self.once_per_key(caller, key, async |key| self.create_run(caller, new, key, audit).await).await;
+        match (created, session) {
+            // The session was deleted meanwhile, with its directory.
+            (Err(CreateError::Invalid(_)), Some(id)) if self.is_session_gone(caller, id).await => Err(CreateError::NoSession(id)),
+            (created, _) => created,
+        }
+    }
+
+    async fn is_session_gone(&self, caller: &Caller, id: SessionId) -> bool {
+        matches!(self.find_visible_session(caller, id).await, Err(SessionError::NotFound(_)))
     }
 
     /// Calls `create` unless the key was used before. Requests with the same key are handled one after the other, so that a repeated one

@@ -13,10 +13,10 @@ use crate::run::errors::{CreateError, DeleteError, FindError};
 use crate::run::events::Framing;
 use crate::run::idempotency::IdempotencyKey;
 use crate::run::manager::testing::{Idle, Talking, TestRuns};
-use crate::run::request::OnBusy;
+use crate::run::request::{NewRun, OnBusy};
 use crate::run::run_secrets::RunSecrets;
 use crate::run::store::contract::{done, record};
-use crate::run::store::testing::{Calls, Fault, FaultStore, explore};
+use crate::run::store::testing::{Calls, Fault, FaultStore, Point, explore};
 use crate::run::store::{Chunk, RetentionStore, RunChange, RunFilter, RunStore, SessionUse};
 use crate::run::view::RunView;
 use crate::run::workspace::{DirectoryRequest, Requester};
@@ -220,6 +220,28 @@ fn explore_follow_up_and_deletion(delete: impl AsyncFn(&TestRuns, RunId)) {
     });
     assert!(orders < limit, "not all orders were tried");
     assert_eq!(outcomes.into_inner(), [false, true].into(), "both are possible");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follow_up_whose_session_is_deleted_before_it_is_validated_is_told_so() {
+    let store = FaultStore::in_memory();
+    let (_id, session) = ended_run(&store).await;
+    let runs = TestRuns::over(store.clone(), Idle);
+    let mut gate = store.gate();
+    let deletion = async {
+        loop {
+            let paused = gate.next().await;
+            if (paused.call, paused.point) == ("session", Point::After) {
+                while store.inner().remove_oldest(Timestamp::from_millis(2)).await.unwrap().found {}
+                drop(gate);
+                break;
+            }
+        }
+    };
+    let follow_up = NewRun { session: Some(session), ..TestRuns::request() };
+    let (created, ()) = tokio::join!(runs.manager.create(&runs.ann, follow_up, None, None), deletion);
+    assert!(matches!(created, Err(CreateError::NoSession(missing)) if missing == session), "{created:?}");
+    assert_eq!(runs.manager.inner.live.len(), 0);
 }
 
 #[test]
