@@ -31,6 +31,8 @@ python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-v
 have curl || packages="$packages curl"
 have npm || packages="$packages nodejs npm"
 have tmux || packages="$packages tmux"
+have_postgres() { have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
+have_postgres || packages="$packages postgresql"
 # For tests as root: network namespaces, dropping privileges, and isolating agents.
 if [ "$(id -u)" = 0 ] && [ "$(uname)" = Linux ]; then
     PATH=$PATH:/usr/sbin:/sbin
@@ -50,6 +52,7 @@ if [ -n "$packages" ]; then
 fi
 have cc || fail 'cc not found; SQLite and the crypto library are built from C sources'
 have python3 || fail 'python3 not found; the mock model service of the end-to-end tests requires it'
+have_postgres || fail 'PostgreSQL not found; the tests start one of their own'
 have curl || fail 'curl not found; the end-to-end tests run the examples of the documentation, which use it'
 if ! have tmux; then
     [ "${CI-}" != true ] || fail 'tmux not found; the terminal tests are required with CI=true'
@@ -99,6 +102,13 @@ fi
 heading 'Unit and integration tests'
 cargo test --locked --lib --bins --test it
 python3 tests/mock-llm/test_mock_llm.py
+
+heading 'Integration tests with PostgreSQL'
+# Skipped: tests that look into the database in the data directory.
+OPENRUNNER_TEST_STORE=postgres cargo test --locked --test it -- \
+    cancellation:: crash:: feed:: idempotency:: identity:: messages:: permissions:: profiles:: quotas:: restart:: runs:: sessions:: \
+    spend_limits:: streams:: usage:: webhooks:: \
+    --skip an_idempotency_key_expires --skip run_core:: --skip the_stricter_of_the_users --skip the_command_line_shows_usage
 
 heading 'Soak test, short form'
 scripts/soak.sh --short

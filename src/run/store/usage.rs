@@ -5,7 +5,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{OwnerFilter, StoreError};
-use crate::types::{Budget, Day, Money, SessionId, Tokens, UserId};
+use crate::types::{Budget, Day, Money, RunStatus, SessionId, Tokens, UserId};
+
+/// Maximum number of tokens of one kind that are counted for one run. Reports of agents are not verified, and sums must not overflow.
+pub(super) const MAX_PER_RUN: u64 = 1_000_000_000_000;
+
+/// Maximum of sums: 2^53 − 1, the largest integer that every JSON reader can represent exactly.
+pub(super) const MAX_SUM: u64 = 9_007_199_254_740_991;
+
+/// The final statuses, in the order of their columns.
+pub(super) const STATUSES: [RunStatus; 5] =
+    [RunStatus::Completed, RunStatus::Failed, RunStatus::Cancelled, RunStatus::TimedOut, RunStatus::Interrupted];
 
 /// How usage is grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

@@ -125,6 +125,17 @@ macro_rules! contract {
                 }
             )*
         }
+
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let store = $crate::run::store::PostgresStore::open_for_test(&$crate::run::store::testing::new_database()).await;
+                    super::$case(&store).await;
+                }
+            )*
+        }
     };
 }
 

@@ -7,6 +7,7 @@ mod identity;
 mod profiles;
 mod retention;
 mod runs;
+mod search;
 mod usage;
 mod webhooks;
 

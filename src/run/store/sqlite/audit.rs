@@ -6,7 +6,8 @@ use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::damage::Columns;
-use super::sql::{Conditions, execute, integer, read_error};
+use super::sql::{Conditions, execute, read_error};
+use crate::run::store::values::integer;
 use crate::run::store::{AuditEntry, AuditFilter, AuditRecord, AuditStore, Audited, StoreError};
 use crate::types::{AuditAction, Timestamp, UserName, UserRef};
 
@@ -81,11 +82,6 @@ impl SqliteStore {
         }
         Ok(result)
     }
-}
-
-/// For writes that make a change whenever they succeed.
-pub(super) fn always((): ()) -> bool {
-    true
 }
 
 fn insert(connection: &Connection, entry: &AuditEntry) -> Result<(), StoreError> {

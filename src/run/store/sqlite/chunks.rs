@@ -1,11 +1,12 @@
-//! Reads the batches of a log and finds what is damaged or missing in it.
+//! Reads the batches of a log.
 
-use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::sql::{integer, read_error};
+use super::sql::read_error;
+use crate::run::store::log_reader::{LogReader, StoredChunk};
+use crate::run::store::values::integer;
 use crate::run::store::{Chunk, DamagedChunk, StoreError};
-use crate::types::{RunId, Seq};
+use crate::types::RunId;
 
 /// Implements [`RunStore::chunks`](crate::run::store::RunStore::chunks).
 pub(super) fn read(connection: &Connection, run: RunId, after: u64, budget: usize) -> Result<Vec<Result<Chunk, DamagedChunk>>, StoreError> {
@@ -17,7 +18,7 @@ pub(super) fn read(connection: &Connection, run: RunId, after: u64, budget: usiz
         .and_then(|mut bounds| bounds.query_row([run.to_string()], |row| Ok((row.get(0)?, row.get(1)?))).optional());
     let Some((tip, trimmed_to)) = bounds.map_err(read_error)? else { return Ok(Vec::new()) };
     let number = |number: i64| u64::try_from(number).unwrap_or(0);
-    let mut reader = Reader::new(after.max(number(trimmed_to)), number(tip), budget);
+    let mut reader = LogReader::new(after.max(number(trimmed_to)), number(tip), budget);
     // Starts with the last chunk that begins at or before the next event.
     let sql = "SELECT first_seq, last_seq, crc32, body FROM event_chunks
                WHERE run_id = ?1 AND first_seq >= coalesce(
@@ -27,7 +28,7 @@ pub(super) fn read(connection: &Connection, run: RunId, after: u64, budget: usiz
     let mut rows = statement.query(params![run.to_string(), integer(after.saturating_add(1))]).map_err(read_error)?;
     loop {
         match rows.next() {
-            Ok(Some(row)) if reader.add(row) => {}
+            Ok(Some(row)) if reader.add(stored(row)) => {}
             Ok(Some(_)) => return Ok(reader.items),
             Ok(None) => return Ok(reader.finish()),
             // What was read before the damaged page is delivered first.
@@ -37,109 +38,7 @@ pub(super) fn read(connection: &Connection, run: RunId, after: u64, budget: usiz
     }
 }
 
-/// Collects chunks. A row that is not intact counts as absent: its range is what lies between its intact neighbors.
-struct Reader {
-    items: Vec<Result<Chunk, DamagedChunk>>,
-    /// Number of the event with which the result begins.
-    start: u64,
-    /// Number of the next event that is not covered.
-    next: u64,
-    /// Number of the log's last event.
-    tip: u64,
-    budget: usize,
-    /// Bytes that were read.
-    size: usize,
-    /// What is wrong with the first damaged row after the last intact one.
-    problem: Option<String>,
-}
-
-impl Reader {
-    fn new(after: u64, tip: u64, budget: usize) -> Self {
-        let next = after.saturating_add(1);
-        Self { items: Vec::new(), start: next, next, tip, budget, size: 0, problem: None }
-    }
-
-    /// Adds a row. Returns whether to continue.
-    fn add(&mut self, row: &Row<'_>) -> bool {
-        let chunk = match decode(row) {
-            Ok(chunk) => chunk,
-            Err(damaged) => return self.add_damaged(damaged),
-        };
-        let (first, last) = (chunk.first.get(), chunk.last.get());
-        if last < self.next {
-            return true;
-        }
-        // Only the first chunk of the result may begin before the events that were asked for.
-        if first < self.next && self.next > self.start {
-            self.problem.get_or_insert_with(|| "events are stored twice".to_owned());
-            return true;
-        }
-        let was_empty = self.items.is_empty();
-        self.close_gap(first - 1);
-        self.size = self.size.saturating_add(chunk.body.len());
-        if !(was_empty && self.items.is_empty()) && self.size > self.budget {
-            return false;
-        }
-        self.next = last.saturating_add(1);
-        self.items.push(Ok(chunk));
-        true
-    }
-
-    /// Notes a damaged row. Returns whether to continue.
-    fn add_damaged(&mut self, row: DamagedRow) -> bool {
-        // A long range of damaged rows is reported in parts, as an intact one is.
-        if self.problem.is_some() && self.size > self.budget && row.first.is_some_and(|first| first > self.next && first <= self.tip) {
-            self.close_gap(row.first.unwrap_or(self.next) - 1);
-            return false;
-        }
-        self.size = self.size.saturating_add(row.size);
-        self.problem.get_or_insert(row.problem);
-        true
-    }
-
-    /// Reports the events up to number `last` that no intact chunk covers.
-    fn close_gap(&mut self, last: u64) {
-        let problem = self.problem.take();
-        if let (Some(first), Some(last)) = (Seq::new(self.next), Seq::new(last).filter(|last| last.get() >= self.next)) {
-            let problem = problem.unwrap_or_else(|| "missing".to_owned());
-            self.items.push(Err(DamagedChunk { first, last, problem }));
-            self.next = last.next().get();
-        }
-    }
-
-    /// The result after the last row.
-    fn finish(mut self) -> Vec<Result<Chunk, DamagedChunk>> {
-        self.close_gap(self.tip);
-        self.items
-    }
-}
-
-/// A row that is not intact.
-struct DamagedRow {
-    /// Its first number, if that is plausible.
-    first: Option<u64>,
-    /// Bytes that were read.
-    size: usize,
-    problem: String,
-}
-
-/// Decodes a chunk and checks it.
-fn decode(row: &Row<'_>) -> Result<Chunk, DamagedRow> {
-    let columns = (row.get::<_, i64>(0), row.get::<_, i64>(1), row.get::<_, u32>(2), row.get::<_, Vec<u8>>(3));
-    let (Ok(first), Ok(last), Ok(crc), Ok(body)) = columns else {
-        return Err(DamagedRow { first: None, size: 0, problem: "a value is unreadable".to_owned() });
-    };
-    let seq = |number: i64| u64::try_from(number).ok().and_then(Seq::new);
-    let damaged = |problem| DamagedRow { first: seq(first).map(Seq::get), size: body.len(), problem };
-    if crc32fast::hash(&body) != crc {
-        return Err(damaged("checksum mismatch".to_owned()));
-    }
-    // Each event is a line, so the numbers are checked too.
-    let lines = memchr::memchr_iter(b'\n', &body).count() as u64;
-    match (seq(first), seq(last)) {
-        (Some(first), Some(last)) if last.get().checked_sub(first.get()).is_some_and(|more| more + 1 == lines) => {
-            Ok(Chunk { first, last, body: Bytes::from(body) })
-        }
-        _ => Err(damaged(format!("{lines} lines are numbered {first} to {last}"))),
-    }
+/// A row of the log; `None` if a value is unreadable.
+fn stored(row: &Row<'_>) -> Option<StoredChunk> {
+    Some(StoredChunk { first: row.get(0).ok()?, last: row.get(1).ok()?, crc: row.get(2).ok()?, body: row.get(3).ok()? })
 }

@@ -12,17 +12,17 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::damage::DamagedRows;
 #[cfg(test)]
 use super::inline::Inline;
 use super::lock::lock;
 use super::node;
-use super::open_error::OpenError;
 use super::sql::{read_error, write_error};
 use super::writer::{Writer, panicked};
 use crate::metrics::StoreMetrics;
 use crate::ownership;
+use crate::run::store::OpenError;
 use crate::run::store::StoreError;
+use crate::run::store::damaged::DamagedRows;
 use crate::types::{Amount, NodeId, PerQuota};
 
 pub(super) mod embedded {
@@ -283,7 +283,7 @@ fn failed(error: JoinError) -> StoreError {
 }
 
 /// Creates the data directory if it does not exist, checks that no other account controls it, and locks it.
-pub(super) fn prepare(data_dir: &Path) -> Result<File, OpenError> {
+pub(in crate::run::store) fn prepare(data_dir: &Path) -> Result<File, OpenError> {
     let created = DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
     created.map_err(|source| OpenError::DataDir { path: data_dir.to_owned(), source })?;
     ownership::check_data_dir(data_dir)?;
@@ -291,7 +291,7 @@ pub(super) fn prepare(data_dir: &Path) -> Result<File, OpenError> {
 }
 
 /// Opens the database with the schema of this release. The caller must hold the lock.
-fn open_and_migrate(data_dir: &Path) -> Result<Connection, OpenError> {
+pub(super) fn open_and_migrate(data_dir: &Path) -> Result<Connection, OpenError> {
     let path = data_dir.join(FILE_NAME);
     // Created here, not by SQLite, so that the file never exists with a wider mode.
     let created = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);

@@ -1,21 +1,16 @@
 //! Rows that cannot be decoded: each is an error of its own, and lists go on without it.
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, ToSql};
 use serde::de::DeserializeOwned;
 
 use super::sql::read_error;
-use crate::metrics::StoreMetrics;
 use crate::run::store::StoreError;
+use crate::run::store::damaged::DamagedRows;
 use crate::types::Timestamp;
-
-/// Maximum number of damaged rows that are remembered, and so logged and counted.
-const MAX_KNOWN: usize = 1000;
 
 /// One row while it is decoded. All errors name its table and key.
 pub(super) struct Columns<'a, 'r> {
@@ -123,18 +118,7 @@ impl ToSql for RawText {
     }
 }
 
-/// The damaged rows that were found so far. Clones share them.
-#[derive(Clone, Debug)]
-pub(super) struct DamagedRows {
-    known: Arc<Mutex<BTreeSet<(&'static str, String)>>>,
-    metrics: StoreMetrics,
-}
-
 impl DamagedRows {
-    pub(super) fn new(metrics: StoreMetrics) -> Self {
-        Self { known: Arc::default(), metrics }
-    }
-
     /// Decodes the rows of a query that is ordered and has no `LIMIT`, until `limit` of them are intact.
     pub(super) fn page<T>(
         &self,
@@ -176,21 +160,5 @@ impl DamagedRows {
             all.extend(self.skip(decode(row))?);
         }
         Ok(all)
-    }
-
-    /// Turns a damaged row into `None`. Logs and counts it when it is found for the first time.
-    pub(super) fn skip<T>(&self, row: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
-        let (table, id, problem) = match row {
-            Ok(row) => return Ok(Some(row)),
-            Err(StoreError::Damaged { table, id, problem }) => (table, id, problem),
-            Err(error) => return Err(error),
-        };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() < MAX_KNOWN && known.insert((table, id.clone())) {
-            drop(known);
-            self.metrics.record_damaged_row();
-            tracing::warn!(table, row.id = id, problem, "a damaged row of the database was skipped");
-        }
-        Ok(None)
     }
 }

@@ -3,8 +3,9 @@
 use rusqlite::Row;
 
 use super::damage::Columns;
+use crate::run::store::values;
 use crate::run::store::{RunRecord, SessionRecord, StoreError};
-use crate::types::{Epoch, Lease, RunId, RunStatus, Seq, UserName, UserRef};
+use crate::types::{Lease, RunId, RunStatus, Seq, UserName, UserRef};
 
 /// The columns of a run, in the order in which [`run`] reads them.
 pub(super) const RUN_COLUMNS: &str = "id, session_id, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, done, checkpoint, \
@@ -15,7 +16,7 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
     let columns = Columns::new("runs", row);
     let id: RunId = columns.parse(0)?;
     let epoch: i64 = columns.get(14)?;
-    let epoch = self::epoch(epoch).ok_or_else(|| columns.damaged(format!("epoch is {epoch}")))?;
+    let epoch = values::epoch(epoch).ok_or_else(|| columns.damaged(format!("epoch is {epoch}")))?;
     let lease = Lease { run: id, node: columns.parse(13)?, epoch };
     Ok(RunRecord {
         id,
@@ -44,11 +45,6 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
 pub(super) fn owner(columns: &Columns<'_, '_>, id: usize, name: usize) -> Result<UserRef, StoreError> {
     let id = columns.parse(id)?;
     Ok(UserRef { id, name: columns.parse(name).unwrap_or_else(|_unreadable| UserName::from(id)) })
-}
-
-/// A stored epoch; `None` if it is not positive.
-pub(super) fn epoch(number: i64) -> Option<Epoch> {
-    u64::try_from(number).ok().and_then(Epoch::new)
 }
 
 /// The columns of a session, in the order in which [`session`] reads them.

@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::damage::RawText;
 use super::search;
-use super::sql::{execute, integer, query_first, read_error, write_error};
+use super::sql::{execute, query_first, read_error, write_error};
+use crate::run::store::values::integer;
 use crate::run::store::{Conversation, Deleted, RetentionStep, StoreError};
 
 /// Approximate cost of removing a row of events in addition to its bytes, in bytes: a step over many small rows must not take longer than

@@ -9,7 +9,8 @@ use super::SqliteStore;
 use super::damage::Columns;
 use super::decode::owner;
 use super::quotas;
-use super::sql::{execute, query_first, to_json};
+use super::sql::{execute, query_first};
+use crate::run::store::values::to_json;
 use crate::run::store::{ApiKeyRecord, Audited, KeyStore, StoreError};
 use crate::types::{KeyId, Quota, Timestamp, UserId};
 

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::open_error::OpenError;
 use crate::process::Identity;
+use crate::run::store::OpenError;
 
 /// Name of the lock file in the data directory.
 const FILE_NAME: &str = "openrunner.lock";

@@ -2,6 +2,8 @@
 
 mod audit;
 mod backup;
+#[cfg(feature = "postgres")]
+mod build;
 mod changes;
 mod chats;
 mod chunks;
@@ -14,10 +16,8 @@ mod grouping;
 mod inline;
 mod inspect;
 mod keys;
-mod limits;
 mod lock;
 mod node;
-mod open_error;
 mod profiles;
 mod quotas;
 mod restore;
@@ -36,8 +36,11 @@ mod webhooks;
 mod writer;
 
 pub use backup::{BackupError, BackupSummary};
+#[cfg(feature = "postgres")]
+pub(super) use build::{Draft, Source};
 pub use connection::SqliteStore;
+#[cfg(feature = "postgres")]
+pub(super) use connection::prepare;
 pub use inspect::StoredLogins;
-pub use open_error::OpenError;
 pub use restore::{RestoreError, RestoreSummary};
 pub use retention::StoreStats;

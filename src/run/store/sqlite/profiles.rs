@@ -7,7 +7,8 @@ use rusqlite::{Row, params};
 
 use super::SqliteStore;
 use super::damage::Columns;
-use super::sql::{count, execute, query_first, read_error, to_json};
+use super::sql::{count, execute, query_first, read_error};
+use crate::run::store::values::to_json;
 use crate::run::store::{Audited, ProfileChange, ProfileRecord, ProfileStore, StoreError};
 use crate::types::ProfileName;
 

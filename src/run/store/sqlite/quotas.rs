@@ -5,8 +5,8 @@ use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::connection::DefaultQuotas;
-use super::limits::encode_change;
-use super::sql::{execute, integer, query_first};
+use super::sql::{execute, query_first};
+use crate::run::store::values::{decode_limit, encode_change, integer};
 use crate::run::store::{QuotaStore, QuotaUse, StoreError};
 use crate::types::{Amount, Limit, PerQuota, Quota, QuotaChange, SessionId, UserId};
 
@@ -64,11 +64,6 @@ fn quota_use(connection: &Connection, owner: &str) -> Result<QuotaUse, StoreErro
 /// A user's own quotas, the first of which has index `first`. A damaged one counts as none.
 pub(super) fn decode_own(row: &Row<'_>, first: usize) -> PerQuota<Option<Limit<Amount>>> {
     PerQuota::new(|quota| row.get::<_, Option<i64>>(first + quota as usize).ok().flatten().map(decode_limit))
-}
-
-/// A user's own quota. A negative number stands for unlimited.
-fn decode_limit(number: i64) -> Limit<Amount> {
-    u64::try_from(number).map_or(Limit::NONE, |amount| Limit::At(Amount::new(amount)))
 }
 
 /// Changes a user's own quotas, if the user exists.

@@ -10,9 +10,9 @@ use super::SqliteStore;
 use super::backup::check_integrity;
 use super::connection::{FILE_NAME, connect, embedded, prepare};
 use super::node;
-use super::open_error::OpenError;
 use super::sql::count;
 use super::temp_file::TempFile;
+use crate::run::store::OpenError;
 
 /// Suffixes of the files that `SQLite` keeps beside a database.
 const SIDE_FILES: [&str; 2] = ["-wal", "-shm"];
@@ -39,6 +39,12 @@ pub enum RestoreError {
     /// The data directory contains a database.
     #[error("{0} already contains a database; restore into another directory, or replace it with --force, which keeps the old one")]
     NotEmpty(PathBuf),
+    /// The data directory contains no database.
+    #[error("no database in {0}; pass the server's data directory with --data-dir or OPENRUNNER_DATA_DIR")]
+    NoDatabase(PathBuf),
+    /// The data directory contains a database, which is not replaced.
+    #[error("{0} exists; move it away, or choose another directory")]
+    Occupied(PathBuf),
     /// The backup cannot be read, or the copy cannot be written.
     #[error("cannot restore {path}")]
     Io {

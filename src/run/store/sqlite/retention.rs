@@ -9,7 +9,8 @@ use super::SqliteStore;
 use super::connection::{FILE_NAME, connect};
 use super::damage::{Columns, RawText};
 use super::delete;
-use super::sql::{count, execute, integer, query_first, read_error, write_error};
+use super::sql::{count, execute, query_first, read_error, write_error};
+use crate::run::store::values::integer;
 use crate::run::store::{Deleted, FreshWorkspace, PendingRemoval, RetentionStep, RetentionStore, StoreError, StoreSize};
 use crate::types::{RunId, SessionId, Timestamp};
 

@@ -1,17 +1,16 @@
 //! Runs and their events in `SQLite`.
 
-use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::audit::always;
 use super::damage::Columns;
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS};
-use super::sql::{Conditions, execute, integer, query_first, read_error, to_json, write_error};
+use super::sql::{Conditions, execute, query_first, read_error, write_error};
 use super::{SqliteStore, changes, chunks, delete, quotas, run_filter, search, usage, webhooks};
+use crate::run::store::values::{self, always, batch_size, fresh_workspace, integer, to_json};
 use crate::run::store::{
     Audited, Chunk, DamagedChunk, Deleted, Idempotency, LogTip, RunChange, RunFilter, RunRecord, RunStore, SearchText, SessionRecord,
     SessionUse, StoreError, UsedKey, WaitChange,
@@ -217,7 +216,7 @@ impl RunStore for SqliteStore {
                     .and_then(|mut take| take.query_row(params![run.to_string(), node.to_string()], |row| row.get::<_, i64>(0)).optional());
                 match taken.map_err(write_error)? {
                     Some(epoch) => {
-                        let epoch = decode::epoch(epoch);
+                        let epoch = values::epoch(epoch);
                         let epoch = epoch.ok_or_else(|| StoreError::Write(format!("run {run} has no further epoch")))?;
                         Ok(Lease { run, node, epoch })
                     }
@@ -373,19 +372,6 @@ fn refusal(connection: &Connection, lease: &Lease, first: Option<Seq>) -> Result
 fn run_exists(connection: &Connection, run: RunId) -> Result<bool, StoreError> {
     let exists = connection.prepare_cached("SELECT 1 FROM runs WHERE id = ?1").and_then(|mut find| find.exists([run.to_string()]));
     exists.map_err(read_error)
-}
-
-/// The run after which a fresh workspace is named; `None` for a directory that the user has chosen. Users cannot choose such a name, since
-/// it is that of a run that exists or is about to be stored.
-fn fresh_workspace(working_dir: &Path) -> Option<RunId> {
-    let parent = working_dir.parent()?.file_name()?;
-    working_dir.file_name()?.to_str()?.parse().ok().filter(|_| parent == "workspaces")
-}
-
-/// The number of events and bytes in a batch.
-fn batch_size(batch: &[Chunk]) -> (u64, u64) {
-    let events = batch.iter().map(|chunk| chunk.last.get() - chunk.first.get() + 1).sum();
-    (events, batch.iter().map(|chunk| chunk.body.len() as u64).sum())
 }
 
 /// Records the idempotency key for this run, unless it was used before.

@@ -4,10 +4,11 @@
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use super::damage::{DamagedRows, RawText};
+use super::damage::RawText;
 use super::decode::{self, RUN_COLUMNS};
 use super::run_filter;
 use super::sql::{Conditions, execute, query_first, read_error, write_error};
+use crate::run::store::damaged::DamagedRows;
 use crate::run::store::search::searchable_answer;
 use crate::run::store::{RunFilter, RunRecord, SearchText, StoreError, searchable};
 use crate::types::{RunId, RunSpec, UserId};

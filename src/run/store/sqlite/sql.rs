@@ -33,19 +33,9 @@ pub(super) fn query_first<T>(
     statement.query_row(values, |row| Ok(decode(row))).optional().map_err(read_error)?.transpose()
 }
 
-/// A value as JSON text.
-pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Write(error.to_string()))
-}
-
 /// The first column of a row as a count, which is never negative.
 pub(super) fn count(row: &Row<'_>) -> rusqlite::Result<u64> {
     row.get::<_, i64>(0).map(|number| u64::try_from(number).unwrap_or(0))
-}
-
-/// A number as an SQLite integer. Event numbers and sizes never reach the limit.
-pub(super) fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// The terms of a `WHERE` clause. Values are bound, never written into the text.

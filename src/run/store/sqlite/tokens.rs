@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use rusqlite::params;
 
 use super::SqliteStore;
-use super::audit::always;
 use super::sql::{execute, read_error};
+use crate::run::store::values::always;
 use crate::run::store::{Audited, StoreError, TokenStore};
 use crate::types::{Timestamp, TokenId};
 

@@ -5,24 +5,16 @@ use rusqlite::{Connection, Row, ToSql, params};
 
 use super::SqliteStore;
 use super::damage::Columns;
-use super::sql::{Conditions, OWNER_NAME, execute, integer, query_first, read_error};
+use super::sql::{Conditions, OWNER_NAME, execute, query_first, read_error};
 use super::users;
+use crate::run::store::usage::{MAX_PER_RUN, MAX_SUM, STATUSES};
+use crate::run::store::values::integer;
 use crate::run::store::{DailyUsage, StoreError, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
 use crate::types::{Budget, Day, Money, RunId, RunStatus, Timestamp, Tokens, Usage, UserId};
-
-/// Maximum number of tokens of one kind that are counted for one run. Reports of agents are not verified, and sums must not overflow.
-const MAX_PER_RUN: u64 = 1_000_000_000_000;
-
-/// Maximum of sums: 2^53 − 1, the largest integer that every JSON reader can represent exactly.
-const MAX_SUM: u64 = 9_007_199_254_740_991;
 
 /// The columns that are summed, in the order in which [`decode_sum`] reads and [`record`] writes them.
 const COLUMNS: &str = "completed, failed, cancelled, timed_out, interrupted, unpriced, input_tokens, output_tokens, cache_read_tokens, \
                        cache_write_tokens, reasoning_tokens, cost_micros, is_estimate";
-
-/// The final statuses, in the order of their columns.
-const STATUSES: [RunStatus; 5] =
-    [RunStatus::Completed, RunStatus::Failed, RunStatus::Cancelled, RunStatus::TimedOut, RunStatus::Interrupted];
 
 #[async_trait]
 impl UsageStore for SqliteStore {

@@ -7,9 +7,9 @@ use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::damage::Columns;
-use super::limits::{encode_bound, encode_change};
 use super::quotas;
 use super::sql::{execute, query_first, read_error};
+use crate::run::store::values::{encode_bound, encode_change};
 use crate::run::store::{Audited, StoreError, UserChange, UserEdit, UserRecord, UserStore};
 use crate::types::{Amount, Budget, Limit, Money, Quota, Tokens, UserId, UserName, UserRole};
 

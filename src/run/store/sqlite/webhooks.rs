@@ -5,7 +5,8 @@ use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::damage::Columns;
-use super::sql::{Conditions, execute, integer, query_first, to_json};
+use super::sql::{Conditions, execute, query_first};
+use crate::run::store::values::{integer, to_json};
 use crate::run::store::{
     ActiveWebhook, Attempt, Audited, Delivery, DeliveryFilter, DeliveryRetry, DeliveryStatus, NewWebhook, NextAttempt, StoreError,
     WebhookStore,

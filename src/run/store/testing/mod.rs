@@ -3,8 +3,13 @@
 mod explore;
 mod fault_store;
 mod gate;
+#[cfg(feature = "postgres")]
+#[path = "../../../../tests/it/support/postgres.rs"]
+mod postgres;
 mod tests;
 
 pub(in crate::run) use explore::explore;
 pub(in crate::run) use fault_store::{Calls, Fault, FaultStore};
 pub(in crate::run) use gate::Point;
+#[cfg(feature = "postgres")]
+pub(super) use postgres::{new_database, postgres};

@@ -29,4 +29,11 @@ pub enum OpenError {
     /// The writing thread cannot be started.
     #[error("cannot start the writing thread")]
     Thread(#[source] std::io::Error),
+    /// The database on another server cannot be used.
+    #[cfg(feature = "postgres")]
+    #[error(transparent)]
+    Connect(#[from] super::ConnectError),
+    /// This program was built without the store that the settings ask for.
+    #[error("OPENRUNNER_DATABASE_URL: this program was built without PostgreSQL (feature `postgres`)")]
+    NoPostgres,
 }

@@ -1,0 +1,163 @@
+//! The writer of events: one statement at a time carries the waiting batches of all runs.
+//!
+//! It never waits for more batches: the first one is sent immediately, and those that arrive meanwhile form the next statement. It needs no
+//! lock: the lease in the statement is the guard. If an answer is lost, what was written is read back before anything else is sent.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_postgres::Client;
+use tokio_util::task::TaskTracker;
+
+use super::append::{Append, is_written, refusal, statement_error, write_all, write_one};
+use super::connector::Connector;
+use super::session::Lifetime;
+use super::sql::{is_lost, message};
+use super::writer::Health;
+use crate::metrics::StoreMetrics;
+use crate::run::store::{Chunk, RunChange, StoreError};
+use crate::types::Lease;
+
+/// Maximum number of queued batches. Each caller waits for its own, so this limits the number of concurrent callers, not their data.
+const QUEUE: usize = 1024;
+/// Maximum number of batches in one statement, so that none waits long for later ones.
+const GROUP: usize = 256;
+/// Approximate maximum size of the batches in one statement.
+const GROUP_BYTES: usize = 8 * 1024 * 1024;
+/// How long a lost connection is tried to be made again before the waiting batches fail.
+const RECONNECT: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_millis(200);
+
+/// A handle of the writer of events. When the last one is dropped, the queued batches are written and the connection is closed.
+#[derive(Clone, Debug)]
+pub(super) struct Appender {
+    queue: mpsc::Sender<Append>,
+}
+
+impl Appender {
+    pub(super) fn start(connector: Connector, health: Health, metrics: StoreMetrics) -> Self {
+        let (queue, mut inbox) = mpsc::channel(QUEUE);
+        let mut task = Task { connector, health, metrics, link: None };
+        TaskTracker::new().spawn(async move {
+            let mut waiting = Vec::with_capacity(GROUP);
+            while inbox.recv_many(&mut waiting, GROUP).await > 0 {
+                while !waiting.is_empty() {
+                    let later = task.write(std::mem::take(&mut waiting)).await;
+                    waiting = later;
+                }
+            }
+        });
+        Self { queue }
+    }
+
+    /// Implements [`RunStore::append`](crate::run::store::RunStore::append). Dropping the future does not undo the append.
+    pub(super) async fn append(&self, lease: Lease, batch: Vec<Chunk>, change: RunChange) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let append = Append::new(lease, batch, change, reply)?;
+        self.queue.send(append).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+struct Task {
+    connector: Connector,
+    health: Health,
+    metrics: StoreMetrics,
+    link: Option<Client>,
+}
+
+impl Task {
+    /// Writes batches and answers their callers. Returns those that have to wait: a run has at most one batch in a statement.
+    async fn write(&mut self, waiting: Vec<Append>) -> Vec<Append> {
+        let (mut group, mut later) = (Vec::new(), Vec::new());
+        let (mut runs, mut bytes) = (HashSet::new(), 0);
+        for append in waiting {
+            let is_first = group.is_empty();
+            let fits = append.is_simple() && group.iter().all(Append::is_simple) && bytes < GROUP_BYTES;
+            // A batch that follows one of its run which has to wait has to wait too.
+            if runs.insert(append.lease.run) && (is_first || fits) {
+                bytes += append.batch.iter().map(|chunk| chunk.body.len()).sum::<usize>();
+                group.push(append);
+            } else {
+                later.push(append);
+            }
+        }
+        let began = Instant::now();
+        let results = self.write_group(&mut group).await;
+        let failed = results.iter().any(|result| matches!(result, Err(StoreError::Write(_))));
+        self.metrics.record_commit(began.elapsed(), !failed);
+        for (append, result) in group.into_iter().zip(results) {
+            self.health.record(&result);
+            let _ = append.reply.send(result);
+        }
+        later
+    }
+
+    async fn write_group(&mut self, group: &mut [Append]) -> Vec<Result<(), StoreError>> {
+        let deadline = Instant::now() + RECONNECT;
+        loop {
+            let error = match self.try_write(group).await {
+                Ok(results) => return results,
+                Err(error) => error,
+            };
+            self.link = None;
+            for append in &mut *group {
+                append.was_sent = true;
+            }
+            // Without events it cannot be told whether a change was stored.
+            if Instant::now() >= deadline || group.iter().any(|append| append.batch.is_empty()) {
+                return group.iter().map(|_| Err(StoreError::Write(message(&error)))).collect();
+            }
+            tracing::warn!(error = message(&error), "lost the connection to the database; connecting again");
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Writes the group.
+    ///
+    /// # Errors
+    /// If the connection is lost: then each batch may be written or not.
+    async fn try_write(&mut self, group: &[Append]) -> Result<Vec<Result<(), StoreError>>, tokio_postgres::Error> {
+        let client = match self.link.take().filter(|client| !client.is_closed()) {
+            Some(client) => client,
+            None => self.connector.connect(Lifetime::Shared).await?,
+        };
+        let client = &*self.link.insert(client);
+        let mut results = Vec::with_capacity(group.len());
+        if let [_, _, ..] = group {
+            let all: Vec<&Append> = group.iter().collect();
+            match write_all(client, &all).await {
+                Ok(written) => {
+                    for (append, written) in group.iter().zip(written) {
+                        results.push(if written { Ok(()) } else { refused(client, append).await });
+                    }
+                    return Ok(results);
+                }
+                Err(error) if is_lost(&error) => return Err(error),
+                // One of them is at fault, which must not affect the others.
+                Err(error) => tracing::debug!(error = message(&error), "a statement for several runs failed; writing them one by one"),
+            }
+        }
+        for append in group {
+            if append.was_sent && is_written(client, append).await.unwrap_or(false) {
+                results.push(Ok(()));
+                continue;
+            }
+            results.push(match write_one(client, append).await {
+                Ok(true) => Ok(()),
+                Ok(false) => refused(client, append).await,
+                Err(error) if is_lost(&error) => return Err(error),
+                Err(error) => Err(statement_error(client, append, error).await),
+            });
+        }
+        Ok(results)
+    }
+}
+
+async fn refused(client: &Client, append: &Append) -> Result<(), StoreError> {
+    match refusal(client, append).await {
+        Ok(None) => Ok(()),
+        Ok(Some(error)) | Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,6 @@
+//! What only the PostgreSQL store does.
+
+mod connections;
+mod proxy;
+mod server_lock;
+mod transfer;
