@@ -8,8 +8,12 @@ use tokio_util::task::TaskTracker;
 
 use super::error::CliError;
 use crate::auth::{Audit, AuditEvent, Auth, NewKey, NewKeyError, RevokeError, SigningKey, Target, UserError};
-use crate::config::{self, Flags};
-use crate::run::store::{ApiKeyRecord, Audited, SqliteStore, UserRecord};
+use crate::config::{self, Flags, Settings};
+#[cfg(not(feature = "postgres"))]
+use crate::run::store::OpenError;
+#[cfg(feature = "postgres")]
+use crate::run::store::PostgresStore;
+use crate::run::store::{ApiKeyRecord, Audited, ServerStore, SqliteStore, UserRecord};
 use crate::types::{
     AuditAction, BudgetChange, Caller, Clock, KeyId, OwnQuotas, QuotaChange, SystemClock, UserId, UserName, UserRef, UserRole,
 };
@@ -31,7 +35,17 @@ impl LocalStore {
     pub(super) async fn open(data_dir: PathBuf) -> anyhow::Result<Self> {
         let flags = Flags { data_dir: Some(data_dir), ..Flags::default() };
         let settings = config::load(flags, &|name| std::env::var_os(name))?;
-        let store = Arc::new(SqliteStore::open_alongside_server(&settings.data_dir)?);
+        match &settings.database_url {
+            None => Self::with_store(SqliteStore::open_alongside_server(&settings.data_dir)?, &settings).await,
+            #[cfg(feature = "postgres")]
+            Some(url) => Self::with_store(PostgresStore::open_alongside_server(url.expose()).await?, &settings).await,
+            #[cfg(not(feature = "postgres"))]
+            Some(_) => Err(OpenError::NoPostgres.into()),
+        }
+    }
+
+    async fn with_store(store: impl ServerStore, settings: &Settings) -> anyhow::Result<Self> {
+        let store = Arc::new(store);
         let key = SigningKey::load(settings.jwt_secret.as_ref(), &settings.data_dir)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // Without the admin password of the settings: only a server sets it, and logs that it did.

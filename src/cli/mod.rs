@@ -30,14 +30,14 @@ use anyhow::Context as _;
 use self::commands::{
     acp as acp_command, agent_check, agent_install, agent_logout, agent_ls, answer, apply, attach, audit, backup, budget, cancel, changes,
     completions, config, demo, doctor, files, health, key, login, logout, logs, ls, man, mcp, password as auth_password, profile, requests,
-    restore, retry, revert, rm, run, send, serve, server, session, show, status, usage, user, wait, webhook, workspace,
+    restore, retry, revert, rm, run, send, serve, server, session, show, status, store, usage, user, wait, webhook, workspace,
 };
 use self::context::Context;
 use self::error::Report;
 use self::exit::Exit;
 use self::tree::{
     AgentCommand, AuditCommand, AuthCommand, Cli, Command, ConfigCommand, RequestsCommand, RunCommand, ServerCommand, SessionCommand,
-    WebhookCommand,
+    StoreCommand, WebhookCommand,
 };
 use crate::agent::demo::script;
 
@@ -71,6 +71,9 @@ fn dispatch(cli: Cli, umask: rustix::fs::Mode) -> anyhow::Result<Exit> {
         Some(Command::DemoAgent) => Ok(script::run().map(|()| Exit::Success)?),
         Some(Command::Backup(args)) => backup::backup(&context, args),
         Some(Command::Restore(args)) => restore::restore(&context, args),
+        Some(Command::Store(group)) => match group.command {
+            StoreCommand::Migrate(args) => block_on(store::migrate(&context, args)),
+        },
         Some(Command::Completions(args)) => completions::completions(&args, tree::command()),
         Some(Command::Man(args)) => man::man(&context, &args, tree::command()),
         Some(command) => block_on(client_command(&context, command)),
@@ -152,6 +155,7 @@ async fn client_command(context: &Context, command: Command) -> anyhow::Result<E
         | Command::DemoAgent
         | Command::Backup(_)
         | Command::Restore(_)
+        | Command::Store(_)
         | Command::Completions(_)
         | Command::Man(_) => Ok(Exit::Usage),
     }

@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::tree::{self, Cli};
 
 /// Commands that work on this machine only, where `--server` would be misleading.
-const LOCAL: [&str; 9] = ["serve", "backup", "restore", "config", "doctor", "demo", "completions", "man", "server"];
+const LOCAL: [&str; 10] = ["serve", "backup", "restore", "store", "config", "doctor", "demo", "completions", "man", "server"];
 
 /// Parses the arguments, program name included.
 ///
@@ -258,6 +258,7 @@ mod tests {
         &["restore"],
         &["branch", "last"],
         &["session", "rm-workspace"],
+        &["store", "migrate"],
         &["demo", "a", "b"],
         &["mcp", "stdio"],
         &["acp", "--mode", "never"],

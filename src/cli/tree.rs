@@ -6,7 +6,7 @@ use super::args::{OutputArgs, ServerArgs};
 use super::commands::{
     acp, agent_check, agent_install, agent_logout, answer, apply, attach, audit, backup, budget, cancel, changes, completions, config,
     demo, doctor, files, key, login, logout, logs, ls, man, mcp, password, profile, requests, restore, retry, revert, rm, run, send,
-    session, show, usage, user, wait, webhook, workspace,
+    session, show, store, usage, user, wait, webhook, workspace,
 };
 use super::exit::exit_codes;
 use crate::config::Flags;
@@ -112,6 +112,8 @@ pub(super) enum Command {
     Backup(backup::BackupArgs),
     /// Replace the database with a backup; no server may use it
     Restore(restore::RestoreArgs),
+    /// Move the database to PostgreSQL and back; no server may use it
+    Store(StoreGroup),
     /// Try a run with the built-in agent; needs no server and no installation
     Demo(demo::DemoArgs),
     /// Serve MCP on standard input and output, for agents that start and supervise runs
@@ -303,6 +305,21 @@ pub(super) struct ServerGroup {
     /// The command.
     #[command(subcommand)]
     pub(super) command: ServerCommand,
+}
+
+/// `store`
+#[derive(Debug, Args)]
+pub(super) struct StoreGroup {
+    /// The command.
+    #[command(subcommand)]
+    pub(super) command: StoreCommand,
+}
+
+/// Commands on the database.
+#[derive(Debug, Subcommand)]
+pub(super) enum StoreCommand {
+    /// Move everything in the database to PostgreSQL, or back to a data directory
+    Migrate(store::StoreMigrateArgs),
 }
 
 /// Commands on stored servers.

@@ -26,6 +26,10 @@ settings! {
         data_dir: PathBuf => "OPENRUNNER_DATA_DIR",
             computed "`$XDG_DATA_HOME/openrunner`, else `~/.local/share/openrunner`; on macOS `~/Library/Application Support/openrunner`",
             expects "a directory";
+        /// URL of a PostgreSQL database that holds everything except files, instead of a database in the data directory:
+        /// [PostgreSQL](operating.md#postgresql). One server at a time.
+        database_url: Secret => "OPENRUNNER_DATABASE_URL", unset "a database in the data directory",
+            expects "a URL, such as postgres://openrunner:PASSWORD@db.example.org/openrunner";
         /// Log filter: `error`, `warn`, `info`, `debug` or `trace`, optionally per module: `info,openrunner::run=debug`.
         log: String => "OPENRUNNER_LOG", default "info", expects "a log filter, such as info or warn,openrunner=debug";
         /// Log format on standard error: `text` or `json`.

@@ -6,13 +6,21 @@ use crate::redact::{Secrets, is_secret_name};
 /// Collects the server's own secrets and the secrets in its environment, some of which agents receive, such as provider keys. Those of single
 /// agents are masked in their runs only.
 pub(super) fn known_secrets(settings: &Settings) -> Secrets {
-    let own = [&settings.jwt_secret, &settings.admin_password, &settings.webhook_secret]
+    let own = [&settings.jwt_secret, &settings.admin_password, &settings.webhook_secret, &settings.database_url]
         .into_iter()
         .flatten()
         .map(|secret| secret.expose().to_owned());
+    let own = own.chain(settings.database_url.as_ref().and_then(|url| url_password(url.expose())));
     let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let values = environment.flat_map(|(name, value)| if is_secret_name(&name) { vec![value] } else { otlp_header_values(&name, &value) });
     Secrets::new(own.chain(values))
+}
+
+/// The password in a URL.
+fn url_password(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let (account, _) = rest.split(['/', '?']).next()?.rsplit_once('@')?;
+    Some(account.split_once(':')?.1.to_owned()).filter(|password| !password.is_empty())
 }
 
 /// The values in an OTLP headers variable (`name=value`, comma-separated), which often hold an API key.
@@ -49,6 +57,14 @@ mod tests {
         let [mine] = &settings.agents.configured[..] else { panic!("{settings:?}") };
         let of_agent = crate::agent::Program::secrets(&crate::agent::configured::Configured::new(mine.clone()));
         assert_eq!(masked(&everywhere.with(of_agent.iter().map(String::as_str))), "production.py [masked] [masked]");
+    }
+
+    #[test]
+    fn the_password_of_the_database_is_a_secret() {
+        assert_eq!(url_password("postgres://ann:s3cret@db.example.org:5432/o?sslmode=require").as_deref(), Some("s3cret"));
+        for without in ["postgres://ann@db/o", "postgres:///o?host=/run", "postgres://ann:@db/o", "db/o@x:y"] {
+            assert_eq!(url_password(without), None, "{without}");
+        }
     }
 
     #[test]

@@ -24,7 +24,11 @@ use crate::config::{ControlGroup, Origins, Settings};
 use crate::metrics::Metrics;
 use crate::process::launch::Launcher;
 use crate::process::{Groups, LimitsPolicy, ProcessLimits, Spawner, remove_tree};
-use crate::run::store::{SqliteStore, StoreError};
+#[cfg(not(feature = "postgres"))]
+use crate::run::store::OpenError;
+#[cfg(feature = "postgres")]
+use crate::run::store::PostgresStore;
+use crate::run::store::{ServerStore, SqliteStore, StoreError};
 use crate::run::{Recovered, Retention, RunManager};
 use crate::types::{Clock, OnShutdown, SystemClock};
 
@@ -69,9 +73,31 @@ impl Server {
         launcher: Launcher,
         inherited: Option<std::net::TcpListener>,
     ) -> Result<Self, StartError> {
+        match &settings.database_url {
+            None => {
+                let store = SqliteStore::open(&settings.data_dir)?.with_default_quotas(settings.quotas());
+                Self::start_with(store, settings, origins, registry, launcher, inherited).await
+            }
+            #[cfg(feature = "postgres")]
+            Some(url) => {
+                let store = PostgresStore::open(url.expose(), &settings.data_dir).await?.with_default_quotas(settings.quotas());
+                Self::start_with(store, settings, origins, registry, launcher, inherited).await
+            }
+            #[cfg(not(feature = "postgres"))]
+            Some(_) => Err(OpenError::NoPostgres.into()),
+        }
+    }
+
+    async fn start_with(
+        store: impl ServerStore,
+        settings: &Settings,
+        origins: &Origins,
+        registry: &Registry,
+        launcher: Launcher,
+        inherited: Option<std::net::TcpListener>,
+    ) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let started_at = clock.now();
-        let store = SqliteStore::open(&settings.data_dir)?.with_default_quotas(settings.quotas());
         // Where agent programs are looked up first.
         crate::ownership::check_programs(&settings.agents_dir)?;
         let key = SigningKey::load(settings.jwt_secret.as_ref(), &settings.data_dir)?;

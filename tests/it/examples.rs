@@ -100,6 +100,7 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/operating.md", "nginx", "proxy_pass", Elsewhere("tests/it/proxy.rs")),
     ("docs/operating.md", "yaml", "loadBalancer", NotRun("it needs Traefik")),
     ("docs/operating.md", "bash", "openrunner backup", Elsewhere("tests/it/backup.rs, with directories of its own")),
+    ("docs/operating.md", "bash", "createdb", Elsewhere("tests/it/postgres.rs, with a server of its own")),
     ("docs/operating.md", "bash", "openrunner key create", Elsewhere("tests/it/metrics.rs, which makes such a key over the API")),
     ("docs/operating.md", "yaml", "scrape_configs", NotRun("it needs Prometheus")),
     ("docs/operating.md", "yaml", "alert:", NotRun("it needs Prometheus")),

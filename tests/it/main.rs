@@ -53,6 +53,8 @@ mod ownership;
 mod packaging;
 mod permissions;
 mod policies;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod profiles;
 mod project_config;
 mod proxy;

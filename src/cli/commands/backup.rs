@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::format::count;
-use crate::config;
+use crate::config::{self, Settings};
 use crate::run::store::{BackupSummary, SqliteStore};
 
 /// Arguments of `backup`.
@@ -29,7 +29,11 @@ pub(in crate::cli) struct BackupArgs {
 
 /// Copies the database into a file.
 pub(in crate::cli) fn backup(context: &Context, args: BackupArgs) -> anyhow::Result<Exit> {
-    let data_dir = config::load(args.data.into(), &|name| std::env::var_os(name))?.data_dir;
+    let Settings { data_dir, database_url, .. } = config::load(args.data.into(), &|name| std::env::var_os(name))?;
+    if database_url.is_some() {
+        let hint = "use PostgreSQL's `pg_dump` with the database in OPENRUNNER_DATABASE_URL, and copy the data directory for files";
+        return Err(CliError::usage("this command backs up a database in a data directory, not one in PostgreSQL").hint(hint).into());
+    }
     if args.file != Path::new("-") {
         let BackupSummary { bytes, runs, live } = SqliteStore::back_up(&data_dir, &args.file, args.force)?;
         let message = format!("Wrote {}: {}", args.file.display(), summary(BackupSummary { bytes, runs, live }));

@@ -23,6 +23,8 @@ use crate::ownership;
 use crate::process::Account;
 use crate::process::isolation_probe::{Levels, Unavailable};
 use crate::run::RetentionPolicy;
+#[cfg(feature = "postgres")]
+use crate::run::store::PostgresStore;
 use crate::run::store::{SqliteStore, StoreStats, StoredLogins};
 use crate::server;
 use crate::types::{Clock, IsolationLevel, SystemClock, Timestamp};
@@ -65,7 +67,9 @@ async fn check_all(context: &Context, settings: &Settings, origins: &Origins) ->
         findings.push(Finding::error("agents directory", insecure.finding(), insecure.remedy()));
     }
     findings.extend(server_and_address(settings).await);
-    findings.extend(logins(settings));
+    let database = database(settings).await;
+    findings.extend(database.finding.clone());
+    findings.extend(logins(settings, &database));
     let accounts = server::accounts(settings);
     let usable = accounts.clone().unwrap_or_default();
     let levels = agent_check::isolation_levels(context, settings, origins, &usable).await?;
@@ -76,7 +80,7 @@ async fn check_all(context: &Context, settings: &Settings, origins: &Origins) ->
     findings.extend(isolation(settings.isolation, accounts, levels));
     findings.extend(keys_in_sandbox(settings, &agents));
     findings.extend(limits(settings));
-    findings.push(store(settings, SystemClock.now()));
+    findings.push(store(settings, SystemClock.now(), &database));
     findings.push(disk(&settings.data_dir));
     findings.push(clock(SystemClock.now(), last_written(&settings.data_dir)));
     Ok(findings)
@@ -167,7 +171,7 @@ async fn server_and_address(settings: &Settings) -> Vec<Finding> {
 }
 
 /// Which users can log in, and from where, by the rules of the server: a default password works from this machine only.
-fn logins(settings: &Settings) -> Vec<Finding> {
+fn logins(settings: &Settings, database: &Database) -> Vec<Finding> {
     let check = "logins";
     let sets_admin = settings.admin_password.is_some();
     if settings.admin_password.as_ref().is_some_and(|password| password.expose() == DEFAULT_USERS[0]) {
@@ -177,10 +181,12 @@ fn logins(settings: &Settings) -> Vec<Finding> {
             "choose another password",
         )];
     }
-    let (StoredLogins { users, damaged }, is_new) = match SqliteStore::default_passwords(&settings.data_dir) {
+    let (StoredLogins { users, damaged }, is_new) = match stored_logins(settings, database) {
         Ok(Some(logins)) => (logins, false),
         Ok(None) => (StoredLogins { users: DEFAULT_USERS.map(|name| (name.to_owned(), true)).to_vec(), damaged: 0 }, true),
-        Err(_) => return vec![Finding::warning(check, "the users cannot be read from the database", "start the server and check its log")],
+        Err(()) => {
+            return vec![Finding::warning(check, "the users cannot be read from the database", "start the server and check its log")];
+        }
     };
     let mut findings = Vec::new();
     if damaged > 0 {
@@ -356,13 +362,56 @@ fn disk_with(free_mib: u64, path: &Path) -> Finding {
 }
 
 /// The size of the store, and what retention would delete.
-fn store(settings: &Settings, now: Timestamp) -> Finding {
-    let policy = RetentionPolicy { max_age: settings.keep_age(), max_bytes: settings.max_store(), ..RetentionPolicy::default() };
-    match SqliteStore::stats(&settings.data_dir, policy.cutoff(now)) {
+fn store(settings: &Settings, now: Timestamp, database: &Database) -> Finding {
+    let policy = retention_policy(settings);
+    let stats = match &settings.database_url {
+        None => SqliteStore::stats(&settings.data_dir, policy.cutoff(now)).map_err(|_| ()),
+        Some(_) => database.content.clone().map(|content| content.map(|(_, stats)| stats)),
+    };
+    match stats {
         Ok(None) => Finding::ok("store", "empty"),
         Ok(Some(stats)) => store_with(stats, policy),
         // A store of an earlier release is migrated when the server starts.
-        Err(_) => Finding::warning("store", "the database cannot be read", "start the server and check its log"),
+        Err(()) => Finding::warning("store", "the database cannot be read", "start the server and check its log"),
+    }
+}
+
+fn retention_policy(settings: &Settings) -> RetentionPolicy {
+    RetentionPolicy { max_age: settings.keep_age(), max_bytes: settings.max_store(), ..RetentionPolicy::default() }
+}
+
+/// The database of the settings, if it is not in the data directory.
+#[derive(Clone)]
+struct Database {
+    finding: Option<Finding>,
+    /// Its users and statistics; `None` if no server has created them yet.
+    content: Result<Option<(StoredLogins, StoreStats)>, ()>,
+}
+
+#[cfg(feature = "postgres")]
+async fn database(settings: &Settings) -> Database {
+    let Some(url) = &settings.database_url else { return Database { finding: None, content: Ok(None) } };
+    match PostgresStore::inspect(url.expose(), retention_policy(settings).cutoff(SystemClock.now())).await {
+        Ok(content) => Database { finding: Some(Finding::ok("database", "PostgreSQL can be reached")), content: Ok(content) },
+        Err(error) => {
+            let hint = "check OPENRUNNER_DATABASE_URL, and that the database exists: see docs/operating.md#postgresql";
+            Database { finding: Some(Finding::error("database", error.to_string(), hint)), content: Err(()) }
+        }
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn database(settings: &Settings) -> Database {
+    let finding = settings.database_url.as_ref().map(|_| {
+        Finding::error("database", "this program was built without PostgreSQL", "unset OPENRUNNER_DATABASE_URL, or build with `postgres`")
+    });
+    Database { finding, content: Err(()) }
+}
+
+fn stored_logins(settings: &Settings, database: &Database) -> Result<Option<StoredLogins>, ()> {
+    match &settings.database_url {
+        None => SqliteStore::default_passwords(&settings.data_dir).map_err(|_| ()),
+        Some(_) => database.content.clone().map(|content| content.map(|(logins, _)| logins)),
     }
 }
 

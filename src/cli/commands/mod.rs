@@ -41,6 +41,7 @@ pub(super) mod server;
 pub(super) mod session;
 pub(super) mod show;
 pub(super) mod status;
+pub(super) mod store;
 pub(super) mod usage;
 pub(super) mod user;
 pub(super) mod wait;

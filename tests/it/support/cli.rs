@@ -52,6 +52,12 @@ impl Typed {
         self
     }
 
+    /// Adds an argument.
+    pub(crate) fn arg(mut self, argument: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
     /// Sets the standard input.
     pub(crate) fn input(mut self, text: &str) -> Self {
         text.clone_into(&mut self.input);

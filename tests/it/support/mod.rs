@@ -8,6 +8,8 @@ mod database;
 mod described;
 mod disk;
 mod live;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod process;
 mod receiver;
 mod server;
@@ -22,6 +24,8 @@ pub(crate) use database::query;
 pub(crate) use described::validator;
 pub(crate) use disk::Disk;
 pub(crate) use live::{notice, of};
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::{Postgres, new_database, postgres};
 pub(crate) use process::{Pid, carrying, is_alive, outside, shim_of};
 pub(crate) use receiver::{Received, Receiver};
 pub(crate) use server::{Server, Setup};

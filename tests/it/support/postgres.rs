@@ -86,11 +86,6 @@ impl Postgres {
         self.url(&name)
     }
 
-    /// The path of its socket.
-    pub(crate) fn socket(&self) -> PathBuf {
-        self.directory.join(".s.PGSQL.5432")
-    }
-
     /// The URL of a database.
     pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://{USER}@/{database}?host={}", self.directory.display())

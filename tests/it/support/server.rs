@@ -17,6 +17,10 @@ use tokio::sync::watch;
 
 use super::Client;
 
+/// `postgres` runs the tests with PostgreSQL instead of the database in the data directory. Those that look into that directory fail then.
+#[cfg(feature = "postgres")]
+const TEST_STORE: &str = "OPENRUNNER_TEST_STORE";
+
 /// A directory in which `bin/claude` is the scripted agent.
 fn fake_agents(directory: &Path) -> PathBuf {
     let agents = directory.join("agents");
@@ -72,7 +76,13 @@ impl Setup {
             ("OPENRUNNER_EXIT_GRACE_SECS", "1".to_owned()),
         ];
         std::fs::create_dir(path.join("home")).expect("a home");
-        Self { env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), directory, shell: None, listener: None }
+        let setup =
+            Self { env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), directory, shell: None, listener: None };
+        #[cfg(feature = "postgres")]
+        if std::env::var(TEST_STORE).is_ok_and(|store| store == "postgres") {
+            return setup.env("OPENRUNNER_DATABASE_URL", super::postgres::new_database());
+        }
+        setup
     }
 
     /// Sets an environment variable.

@@ -104,7 +104,21 @@ impl Append {
 
 impl Rest {
     fn is_empty(&self) -> bool {
-        let Self { status, launched_at, started_at, wait, agent_session, title, model, done, usage, idempotency, audit, changes, attachments } = self;
+        let Self {
+            status,
+            launched_at,
+            started_at,
+            wait,
+            agent_session,
+            title,
+            model,
+            done,
+            usage,
+            idempotency,
+            audit,
+            changes,
+            attachments,
+        } = self;
         status.is_none()
             && launched_at.is_none()
             && started_at.is_none()

@@ -14,8 +14,7 @@ use crate::run::store::{ApiKeyRecord, Audited, KeyStore, StoreError};
 use crate::types::{KeyId, Quota, Timestamp, UserId};
 
 /// The columns of a key, in the order in which [`decode`] reads them.
-const COLUMNS: &str =
-    "id, owner, (SELECT name FROM users WHERE users.id = owner), name, hash, scopes, created_at, expires_at, last_used_at, \
+const COLUMNS: &str = "id, owner, (SELECT name FROM users WHERE users.id = owner), name, hash, scopes, created_at, expires_at, last_used_at, \
      default_profile";
 
 #[async_trait]

@@ -8,7 +8,8 @@ use super::sql::{self, Columns, Conditions, execute};
 use super::value::values;
 use crate::run::store::values::{integer, to_json};
 use crate::run::store::{
-    ActiveWebhook, Attempt, Audited, Delivery, DeliveryFilter, DeliveryRetry, DeliveryStatus, NewWebhook, NextAttempt, StoreError, WebhookStore,
+    ActiveWebhook, Attempt, Audited, Delivery, DeliveryFilter, DeliveryRetry, DeliveryStatus, NewWebhook, NextAttempt, StoreError,
+    WebhookStore,
 };
 use crate::types::{RunId, Timestamp, UserId};
 

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::task::TaskTracker;
 
-use crate::run::store::testing::{new_database, postgres};
+use crate::run::store::testing::new_database;
 
 /// Passes connections on to the server.
 pub(super) struct Proxy {
@@ -22,7 +22,8 @@ impl Proxy {
     /// A proxy before a new database, which can lose the answer to a message that contains `needle`.
     pub(super) fn start(needle: &'static [u8]) -> Self {
         let url = new_database();
-        let (database, socket) = (url.split(['/', '?']).nth(3).unwrap().to_owned(), postgres().socket());
+        let (base, server) = url.split_once("?host=").unwrap();
+        let (database, socket) = (base.rsplit('/').next().unwrap().to_owned(), format!("{server}/.s.PGSQL.5432"));
         let directory = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(directory.path().join(".s.PGSQL.5432")).unwrap();
         let loses = Arc::new(AtomicBool::new(false));

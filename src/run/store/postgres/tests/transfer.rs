@@ -10,9 +10,9 @@ use crate::run::store::contract::{changes, create, done, record};
 use crate::run::store::sqlite::Source;
 use crate::run::store::testing::{new_database, postgres};
 use crate::run::store::{
-    ApiKeyRecord, Attempt, AuditEntry, AuditStore, ChatStore, Chunk, Idempotency, KeyStore, MessageAttachments, NewWebhook, NextAttempt, OpenError, ProfileRecord,
-    ProfileStore, QuotaStore, RestoreError, RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SearchText, SessionUse, SqliteStore,
-    TokenStore, UsageFilter, UsageStore, UserRecord, UserStore, WebhookStore,
+    ApiKeyRecord, Attempt, AuditEntry, AuditStore, ChatStore, Chunk, Idempotency, KeyStore, MessageAttachments, NewWebhook, NextAttempt,
+    OpenError, ProfileRecord, ProfileStore, QuotaStore, RestoreError, RetentionStore, RunChange, RunFilter, RunRecord, RunStore,
+    SearchText, SessionUse, SqliteStore, TokenStore, UsageFilter, UsageStore, UserRecord, UserStore, WebhookStore,
 };
 use crate::types::{
     AuditAction, Budget, KeyId, OutputCheckpoint, RunDone, RunId, RunStatus, Seq, Timestamp, TokenId, Usage, UserRef, UserRole,

@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::super::sql::{read_error, write_error};
-use super::super::{BackupError, OpenError, RestoreError, SqliteStore};
+use super::super::{BackupError, RestoreError, SqliteStore};
+use crate::run::store::OpenError;
 use crate::run::store::contract::{add_run, stored_run};
 use crate::run::store::{AuditEntry, AuditFilter, AuditStore, RunStore, StoreError, UserStore};
 use crate::types::{AuditAction, Timestamp, UserId};
