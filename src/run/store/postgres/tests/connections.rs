@@ -10,7 +10,7 @@ use crate::run::store::{
     AuditEntry, AuditFilter, AuditStore, Audited, Chunk, RunChange, RunFilter, RunStore, SearchText, SessionUse, StoreError, UserRecord,
     UserStore,
 };
-use crate::types::{AuditAction, Budget, Lease, RunStatus, Seq, Timestamp, UserRef, UserRole};
+use crate::types::{AuditAction, Budget, Lease, PerQuota, RunStatus, Seq, Timestamp, UserRef, UserRole};
 
 fn chunk(number: u64) -> Vec<Chunk> {
     let seq = Seq::new(number).unwrap();
@@ -81,8 +81,16 @@ async fn a_transaction_whose_answer_was_lost_is_committed_once_and_acknowledged(
     let store = PostgresStore::open_for_test(&proxy.url()).await;
     proxy.lose_next();
     let UserRef { id, name } = UserRef::named("ann");
-    let role = UserRole::Admin;
-    let user = UserRecord { id, name, role, password_hash: "h".into(), default_password: false, generation: 1, budget: Budget::default() };
+    let user = UserRecord {
+        id,
+        name,
+        role: UserRole::Admin,
+        password_hash: "h".into(),
+        default_password: false,
+        generation: 1,
+        budget: Budget::default(),
+        quotas: PerQuota::default(),
+    };
     assert_eq!(store.add_user(user, None).await, Ok(true));
     assert!(proxy.has_lost());
     let run = record("ann", "demo", None);

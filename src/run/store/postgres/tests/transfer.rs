@@ -15,7 +15,8 @@ use crate::run::store::{
     SearchText, SessionUse, SqliteStore, TokenStore, UsageFilter, UsageStore, UserRecord, UserStore, WebhookStore,
 };
 use crate::types::{
-    AuditAction, Budget, KeyId, OutputCheckpoint, RunDone, RunId, RunStatus, Seq, Timestamp, TokenId, Usage, UserRef, UserRole,
+    Amount, AuditAction, Budget, KeyId, Limit, OutputCheckpoint, PerQuota, RunDone, RunId, RunStatus, Seq, Timestamp, TokenId, Usage,
+    UserRef, UserRole,
 };
 
 fn at(millis: i64) -> Timestamp {
