@@ -18,7 +18,7 @@ fn name(url: &str) -> &str {
 #[test]
 fn a_run_survives_kill_9_of_the_server_and_its_database_connections() {
     live(async {
-        let url = new_database();
+        let Some(url) = new_database() else { return };
         let server = on(&url).start().await;
         let mut user = server.client("user").await;
         let id = user.script("pace 2000 1000\nresult done").await;
@@ -48,7 +48,7 @@ fn a_run_survives_kill_9_of_the_server_and_its_database_connections() {
 #[test]
 fn a_second_server_on_the_database_is_refused_with_a_remedy() {
     live(async {
-        let url = new_database();
+        let Some(url) = new_database() else { return };
         let server = on(&url).start().await;
         let (status, log) = on(&url).fails_to_start().await;
         assert!(!status.success() && log.contains("another openrunner server uses the database"), "{log}");
@@ -61,7 +61,7 @@ fn a_second_server_on_the_database_is_refused_with_a_remedy() {
 fn a_database_that_goes_away_degrades_the_server_until_it_is_back() {
     live(async {
         // Its own, which is stopped.
-        let own = Postgres::start("");
+        let Some(own) = Postgres::start("") else { return };
         let url = own.new_database();
         let server = on(&url).start().await;
         let user = server.client("user").await;
@@ -90,7 +90,7 @@ fn a_server_moves_to_postgresql_and_back_with_everything() {
         let id = user.script("flood 500\nresult done").await;
         let log = user.follow(&id).await.rest().await;
         let run = user.run(&id).await;
-        let url = new_database();
+        let Some(url) = new_database() else { return };
         let (home, data) = (server.home(), server.data());
         let moved = typed(&home, &["store", "migrate", "--to", &url]).env("OPENRUNNER_DATA_DIR", &data).done().await;
         assert!(moved.code == 1 && moved.err.contains("another openrunner server"), "{}", moved.err);

@@ -1,7 +1,7 @@
 //! A real PostgreSQL for tests, started from the system's package.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -17,15 +17,16 @@ pub(crate) struct Postgres {
     _script: Child,
 }
 
-/// The server of this process.
+static SERVER: OnceLock<Option<Postgres>> = OnceLock::new();
+
+/// The server of this process, on which the test has a database already.
 pub(crate) fn postgres() -> &'static Postgres {
-    static SERVER: OnceLock<Postgres> = OnceLock::new();
-    SERVER.get_or_init(|| Postgres::start(""))
+    SERVER.get().and_then(Option::as_ref).expect("a server with a database")
 }
 
-/// The URL of a new, empty database on the server of this process.
-pub(crate) fn new_database() -> String {
-    postgres().new_database()
+/// The URL of a new, empty database on the server of this process. Where PostgreSQL cannot be started, None, or with `CI=true` a failure.
+pub(crate) fn new_database() -> Option<String> {
+    SERVER.get_or_init(|| Postgres::start("")).as_ref().map(Postgres::new_database)
 }
 
 /// Ends with its standard input, also if the test process is killed. A server that is gone already was stopped by a test.
@@ -48,34 +49,43 @@ rm -rf "$dir"
 "#;
 
 impl Postgres {
-    /// Starts a server with these further options.
-    pub(crate) fn start(options: &str) -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let bin = programs();
-        // Short: the path of a socket has at most 107 bytes.
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let directory = std::env::temp_dir().join(format!("orpg-{}-{number}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&directory);
-        std::fs::DirBuilder::new().mode(0o755).create(&directory).expect("a directory for the database");
+    /// Starts a server with these further options. Where it cannot be started, None, or with `CI=true` a failure.
+    pub(crate) fn start(options: &str) -> Option<Self> {
+        match Self::try_start(options) {
+            Ok(server) => Some(server),
+            Err(problem) => {
+                assert!(std::env::var("CI").as_deref() != Ok("true"), "PostgreSQL is required with CI=true: {problem}");
+                eprintln!("SKIPPED: {problem}");
+                None
+            }
+        }
+    }
+
+    fn try_start(options: &str) -> Result<Self, String> {
+        let bin = programs().ok_or("PostgreSQL is not installed; it is in the package `postgresql` of your system")?;
+        // The server does not run as root.
+        let account = rustix::process::getuid().is_root().then(unprivileged);
+        let directory = new_directory(account.is_some()).map_err(|error| format!("no directory for the database: {error}"))?;
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT, "sh"]).arg(&directory).arg(&bin).env("OPTIONS", options).env("LC_ALL", "C");
-        // The server does not run as root.
-        if rustix::process::getuid().is_root() {
-            let (uid, gid) = unprivileged();
-            chown(&directory, Some(uid), Some(gid)).expect("root may give the directory away");
+        if let Some((uid, gid)) = account {
+            chown(&directory, Some(uid), Some(gid)).map_err(|error| format!("cannot give the directory to another account: {error}"))?;
             command.args(["setpriv", &format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups"]);
         } else {
             command.arg("env");
         }
-        let mut script = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
-        let mut output = BufReader::new(script.stdout.take().expect("a pipe"));
+        let script = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut script = script.map_err(|error| format!("no shell: {error}"))?;
+        let mut output = BufReader::new(script.stdout.take().ok_or("no output")?);
         let mut line = String::new();
-        output.read_line(&mut line).expect("the output of the script");
-        if line != "ready\n" {
-            let _ = output.read_to_string(&mut line);
-            panic!("PostgreSQL does not start:\n{line}");
+        output.read_line(&mut line).map_err(|error| error.to_string())?;
+        if line == "ready\n" {
+            return Ok(Self { directory, _script: script });
         }
-        Self { directory, _script: script }
+        let _ = output.read_to_string(&mut line);
+        let _ = script.wait();
+        let _ = std::fs::remove_dir_all(&directory);
+        Err(format!("PostgreSQL does not start:\n{line}"))
     }
 
     /// The URL of a new, empty database.
@@ -93,7 +103,7 @@ impl Postgres {
 
     /// Runs a statement and returns its output, one line per row.
     pub(crate) fn sql(&self, database: &str, statement: &str) -> String {
-        let mut command = Command::new(programs().join("psql"));
+        let mut command = Command::new(programs().expect("PostgreSQL, which has been started").join("psql"));
         command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", USER, "-d", database, "-c", statement]);
         let output = command.arg("-h").arg(&self.directory).output().expect("psql runs");
         assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
@@ -101,14 +111,27 @@ impl Postgres {
     }
 }
 
+/// A new directory for a server, which also another account reaches if it must, and with a short path: that of a socket has at most 107 bytes.
+fn new_directory(is_shared: bool) -> std::io::Result<PathBuf> {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let is_open = |path: &Path| std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o001 != 0);
+    let usable = |parent: &PathBuf| parent.as_os_str().len() <= 60 && (!is_shared || parent.ancestors().all(is_open));
+    let parents = [std::env::temp_dir(), "/tmp".into(), "/var/tmp".into(), "/dev/shm".into()];
+    let parent = parents.into_iter().find(usable).unwrap_or_else(std::env::temp_dir);
+    let directory = parent.join(format!("orpg-{}-{number}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::DirBuilder::new().mode(0o755).create(&directory)?;
+    Ok(directory)
+}
+
 /// The directory with the newest PostgreSQL's programs.
-fn programs() -> PathBuf {
+fn programs() -> Option<PathBuf> {
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<PathBuf> = installed.map(|entry| entry.path().join("bin")).collect();
     versions.sort_by_key(|bin| bin.parent().and_then(Path::file_name).and_then(|name| name.to_str()?.parse::<u32>().ok()));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = versions.into_iter().rev().chain(std::env::split_paths(&path)).find(|bin| bin.join("initdb").exists());
-    found.expect("these tests need PostgreSQL: install the package `postgresql` of your system")
+    versions.into_iter().rev().chain(std::env::split_paths(&path)).find(|bin| bin.join("initdb").exists())
 }
 
 /// An account that owns nothing else.

@@ -80,7 +80,7 @@ impl Setup {
             Self { env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), directory, shell: None, listener: None };
         #[cfg(feature = "postgres")]
         if std::env::var(TEST_STORE).is_ok_and(|store| store == "postgres") {
-            return setup.env("OPENRUNNER_DATABASE_URL", super::postgres::new_database());
+            return setup.env("OPENRUNNER_DATABASE_URL", super::postgres::new_database().expect("PostgreSQL"));
         }
         setup
     }

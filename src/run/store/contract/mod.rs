@@ -5,6 +5,7 @@ mod chats;
 mod fixtures;
 mod identity;
 mod profiles;
+mod quotas;
 mod retention;
 mod runs;
 mod search;

@@ -19,9 +19,9 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy before a new database, which can lose the answer to a message that contains `needle`.
-    pub(super) fn start(needle: &'static [u8]) -> Self {
-        let url = new_database();
+    /// A proxy before a new database, which can lose the answer to a message that contains `needle`. None where there is no PostgreSQL.
+    pub(super) fn start(needle: &'static [u8]) -> Option<Self> {
+        let url = new_database()?;
         let (base, server) = url.split_once("?host=").unwrap();
         let (database, socket) = (base.rsplit('/').next().unwrap().to_owned(), format!("{server}/.s.PGSQL.5432"));
         let directory = tempfile::tempdir().unwrap();
@@ -34,7 +34,7 @@ impl Proxy {
                 tasks.spawn(pass(client, server, needle, Arc::clone(&flag)));
             }
         });
-        Self { directory, database, loses, needle }
+        Some(Self { directory, database, loses, needle })
     }
 
     pub(super) fn url(&self) -> String {

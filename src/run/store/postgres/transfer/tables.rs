@@ -301,3 +301,37 @@ impl SpecParts {
         Self { model: spec["model"].as_str().map(str::to_owned), labels }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::run::store::SqliteStore;
+
+    #[test]
+    fn every_column_of_a_database_in_a_data_directory_is_moved() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(SqliteStore::open(directory.path()).unwrap());
+        let connection = rusqlite::Connection::open(directory.path().join("openrunner.db")).unwrap();
+        let sql = "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = 'table'";
+        let mut statement = connection.prepare(sql).unwrap();
+        let mut stored: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for row in statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap() {
+            let (table, column): (String, String) = row.unwrap();
+            stored.entry(table).or_default().push(column);
+        }
+        // What the target derives, what belongs to the schema, and the keys of tables with one row.
+        stored.retain(|table, _| !["quota_use", "refinery_schema_history"].contains(&table.as_str()));
+        stored.retain(|table, _| !table.starts_with("search_index") && !table.starts_with("sqlite_"));
+        let mut moved: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for table in TABLES {
+            moved.insert(table.name.to_owned(), table.columns.iter().map(|(name, _)| (*name).to_owned()).collect());
+        }
+        for columns in stored.values_mut().chain(moved.values_mut()) {
+            columns.retain(|column| column != "one_row");
+            columns.sort();
+        }
+        assert_eq!(moved, stored);
+    }
+}
