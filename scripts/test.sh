@@ -106,9 +106,9 @@ python3 tests/mock-llm/test_mock_llm.py
 heading 'Integration tests with PostgreSQL'
 # Skipped: tests that look into the database in the data directory.
 OPENRUNNER_TEST_STORE=postgres cargo test --locked --test it -- \
-    cancellation:: crash:: feed:: idempotency:: identity:: messages:: permissions:: profiles:: quotas:: restart:: runs:: sessions:: \
+    access_changes:: cancellation:: crash:: feed:: idempotency:: identity:: messages:: permissions:: profiles:: quotas:: restart:: runs:: sessions:: \
     spend_limits:: streams:: usage:: webhooks:: \
-    --skip an_idempotency_key_expires --skip run_core:: --skip the_stricter_of_the_users --skip the_command_line_shows_usage
+    --skip an_idempotency_key_expires --skip run_core::
 
 heading 'Soak test, short form'
 scripts/soak.sh --short

@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Frame, Frames, Server, live, typed};
+use crate::support::{Client, Frame, Frames, Server, live};
 
 /// Less than the keep-alive interval, after which access is checked anyway. The streams end within milliseconds; the rest is for slow machines.
 const SOON: Duration = Duration::from_secs(10);
@@ -110,9 +110,8 @@ fn streams_end_at_once_if_access_is_lost_by_a_command_on_the_data_directory() {
     live(async {
         let server = Server::start().await;
         let admin = server.client("admin").await;
-        let data = server.data().display().to_string();
         let offline = async |args: &[&str]| {
-            let printed = typed(&server.home(), &[args, &["--data-dir", &data]].concat()).done().await;
+            let printed = server.offline(args).done().await;
             assert_eq!(printed.code, 0, "{printed:?}");
         };
         let carol = add(&admin, "carol", "user").await;

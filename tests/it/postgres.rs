@@ -105,7 +105,7 @@ fn a_server_moves_to_postgresql_and_back_with_everything() {
         assert!(there.follow(&id).await.rest().await == log && there.run(&id).await == run);
         let backup = typed(&home, &["backup", "x.db"]).env("OPENRUNNER_DATABASE_URL", &url).env("OPENRUNNER_DATA_DIR", &data).done().await;
         assert!(backup.code == 2 && backup.err.contains("pg_dump"), "{} {}", backup.code, backup.err);
-        let users = typed(&home, &["user", "ls", "--data-dir"]).arg(&data).env("OPENRUNNER_DATABASE_URL", &url).done().await;
+        let users = server.offline(&["user", "ls"]).done().await;
         assert!(users.code == 0 && users.out.contains("admin"), "{} {}", users.out, users.err);
         let doctor = typed(&home, &["doctor"]).env("OPENRUNNER_DATABASE_URL", &url).env("OPENRUNNER_DATA_DIR", &data).done().await;
         assert!(doctor.out.contains("PostgreSQL can be reached") && doctor.out.contains("1 run"), "{}", doctor.out);

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, Setup, live, typed};
+use crate::support::{Server, Setup, live};
 
 /// A quota of the caller.
 async fn quota(client: &crate::support::Client, name: &str) -> Value {
@@ -67,10 +67,9 @@ fn quotas_are_shown_and_set_on_the_command_line() {
         let own = json!({ "stored_bytes": 5 * 1024 * 1024, "runs": 7 });
         assert_eq!(set["quotas"], own);
         assert_eq!(server.client("admin").await.get("/api/users").await.body["items"][1]["quotas"], own);
-        let data = server.data().display().to_string();
-        let args = ["user", "quota", "user", "--keys", "unlimited", "--stored-mb", "default", "--data-dir", &data];
-        assert_eq!(typed(&server.home(), &args).done().await.code, 0);
-        let offline = typed(&server.home(), &["user", "show", "user", "--data-dir", &data]).done().await.out;
+        let args = ["user", "quota", "user", "--keys", "unlimited", "--stored-mb", "default"];
+        assert_eq!(server.offline(&args).done().await.code, 0);
+        let offline = server.offline(&["user", "show", "user"]).done().await.out;
         assert!(offline.contains("runs 7, keys unlimited") && !offline.contains("stored"), "{offline}");
         let online = server.typed(&["user", "ls"]).done().await.out;
         assert!(online.contains("runs 7, keys unlimited"), "{online}");

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Server, Setup, assert_dense, last, live, notice, of, typed};
+use crate::support::{Client, Server, Setup, assert_dense, last, live, notice, of};
 
 /// A line of the scripted agent: the end of a model response with this usage.
 fn response(input: u64, output: u64) -> String {
@@ -138,9 +138,8 @@ fn the_stricter_of_the_users_and_the_requested_limit_counts() {
         assert_eq!(patch_budget(&admin, unlimited).await, json!({ "tokens_per_run": "unlimited", "turns_per_run": "unlimited" }));
         let free = user.end_of(&user.script(&format!("{}\nresult free", response(99, 9))).await).await;
         assert_eq!((&free["status"], &free["max_tokens"], &free["max_turns"]), (&json!("completed"), &Value::Null, &Value::Null));
-        let data = server.data().display().to_string();
-        let args = ["user", "budget", "user", "--tokens-per-run", "5", "--turns-per-run", "default", "--data-dir", &data];
-        let printed = typed(&server.home(), &args).done().await;
+        let args = ["user", "budget", "user", "--tokens-per-run", "5", "--turns-per-run", "default"];
+        let printed = server.offline(&args).done().await;
         assert_eq!((printed.code, printed.out.contains("tokens_per_run=5 turns_per_run=default")), (0, true), "{printed:?}");
         assert_eq!(user.end_of(&user.script("result more").await).await["cause"], "spend_limit");
     });

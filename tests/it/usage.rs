@@ -208,12 +208,11 @@ fn the_command_line_shows_usage_and_sets_budgets() {
         assert_eq!((&by_day["group_by"], &by_day["items"]), (&json!("day"), &json!([])));
         assert_eq!(server.typed(&["usage", "--since", "monday"]).done().await.code, 2);
 
-        let data = server.data().display().to_string();
-        let budget = |args: &[&str]| typed(&server.home(), &[&["user", "budget", "user", "--data-dir", &data], args].concat());
+        let budget = |args: &[&str]| server.offline(&[&["user", "budget", "user"], args].concat());
         let printed = budget(&["--tokens-per-day", "0", "--cost-per-day-usd", "unlimited"]).done().await;
         assert_eq!((printed.code, printed.out.contains("tokens_per_day=0 cost_per_day_usd=unlimited")), (0, true), "{printed:?}");
         user.ask("result two", json!({ "agent_type": "claude_code" })).await.problem(429, "budget_exceeded");
-        let list = typed(&server.home(), &["user", "ls", "--data-dir", &data]).done().await;
+        let list = server.offline(&["user", "ls"]).done().await;
         assert!(list.out.contains("user\tuser\tdefault password, this machine only\t0 tokens, unlimited USD"), "{list:?}");
         assert_eq!(budget(&["--tokens-per-day", "default"]).done().await.code, 0);
         user.end_of(&user.script("result two").await).await;

@@ -43,6 +43,15 @@ impl Server {
     pub(crate) fn typed(&self, args: &[&str]) -> Typed {
         typed(&self.home(), args).env("OPENRUNNER_URL", self.url())
     }
+
+    /// A command line that works on this server's database itself.
+    pub(crate) fn offline(&self, args: &[&str]) -> Typed {
+        let command = typed(&self.home(), args).arg("--data-dir").arg(self.data());
+        match self.setting("OPENRUNNER_DATABASE_URL") {
+            Some(url) => command.env("OPENRUNNER_DATABASE_URL", url),
+            None => command,
+        }
+    }
 }
 
 impl Typed {

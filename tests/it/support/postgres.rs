@@ -66,26 +66,8 @@ impl Postgres {
         // The server does not run as root.
         let account = rustix::process::getuid().is_root().then(unprivileged);
         let directory = new_directory(account.is_some()).map_err(|error| format!("no directory for the database: {error}"))?;
-        let mut command = Command::new("sh");
-        command.args(["-c", SCRIPT, "sh"]).arg(&directory).arg(&bin).env("OPTIONS", options).env("LC_ALL", "C");
-        if let Some((uid, gid)) = account {
-            chown(&directory, Some(uid), Some(gid)).map_err(|error| format!("cannot give the directory to another account: {error}"))?;
-            command.args(["setpriv", &format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups"]);
-        } else {
-            command.arg("env");
-        }
-        let script = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut script = script.map_err(|error| format!("no shell: {error}"))?;
-        let mut output = BufReader::new(script.stdout.take().ok_or("no output")?);
-        let mut line = String::new();
-        output.read_line(&mut line).map_err(|error| error.to_string())?;
-        if line == "ready\n" {
-            return Ok(Self { directory, _script: script });
-        }
-        let _ = output.read_to_string(&mut line);
-        let _ = script.wait();
-        let _ = std::fs::remove_dir_all(&directory);
-        Err(format!("PostgreSQL does not start:\n{line}"))
+        let script = run_script(&directory, &bin, account, options).inspect_err(|_| drop(std::fs::remove_dir_all(&directory)))?;
+        Ok(Self { directory, _script: script })
     }
 
     /// The URL of a new, empty database.
@@ -109,6 +91,29 @@ impl Postgres {
         assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
+}
+
+/// Starts the script, and returns when the server accepts connections.
+fn run_script(directory: &Path, bin: &Path, account: Option<(u32, u32)>, options: &str) -> Result<Child, String> {
+    let mut command = Command::new("sh");
+    command.args(["-c", SCRIPT, "sh"]).arg(directory).arg(bin).env("OPTIONS", options).env("LC_ALL", "C");
+    if let Some((uid, gid)) = account {
+        chown(directory, Some(uid), Some(gid)).map_err(|error| format!("cannot give a directory to the database's account: {error}"))?;
+        command.args(["setpriv", &format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups"]);
+    } else {
+        command.arg("env");
+    }
+    let script = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut script = script.map_err(|error| format!("no shell: {error}"))?;
+    let mut output = BufReader::new(script.stdout.take().ok_or("no output")?);
+    let mut line = String::new();
+    output.read_line(&mut line).map_err(|error| error.to_string())?;
+    if line == "ready\n" {
+        return Ok(script);
+    }
+    let _ = output.read_to_string(&mut line);
+    let _ = script.wait();
+    Err(format!("PostgreSQL does not start:\n{line}"))
 }
 
 /// A new directory for a server, which also another account reaches if it must, and with a short path: that of a socket has at most 107 bytes.

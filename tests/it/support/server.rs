@@ -209,6 +209,11 @@ impl Server {
         self.setup.directory()
     }
 
+    /// An environment variable of the server, if it is set.
+    pub(crate) fn setting(&self, name: &str) -> Option<&str> {
+        self.setup.env.get(name).map(String::as_str)
+    }
+
     /// Its log so far.
     pub(crate) fn log(&self) -> String {
         self.log.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
