@@ -8,10 +8,13 @@ use crate::run::store::AuditFilter;
 /// Interval between two looks at the audit log. Streams end within a second of a change.
 const INTERVAL: Duration = Duration::from_millis(500);
 
+/// Number of entries to look at. In PostgreSQL, an entry can be committed shortly after one with a higher id.
+const NEWEST: usize = 16;
+
 impl Auth {
     /// Notifies the subscribers of [`Auth::access_changes`] of changes that other processes make, until it is dropped.
     ///
-    /// Such a change is stored together with its entry in the audit log, so one look at the newest entry suffices. Nothing is read while there
+    /// Such a change is stored together with its entry in the audit log, so a look at the newest entries suffices. Nothing is read while there
     /// are no subscribers. Entries that end no access cause a notification as well; subscribers check anyway what they may still do.
     pub async fn report_offline_changes(&self, audit: &Audit) {
         // Of no log yet, so that the first look notifies.
@@ -21,10 +24,10 @@ impl Auth {
                 self.subscribed.notified().await;
                 continue;
             }
-            match audit.read(AuditFilter::default(), 1).await {
+            match audit.read(AuditFilter::default(), NEWEST).await {
                 Ok(entries) => {
                     is_readable = true;
-                    let found = Some(entries.first().map(|entry| entry.id));
+                    let found = Some(entries.iter().map(|entry| entry.id).collect::<Vec<_>>());
                     if found != newest {
                         newest = found;
                         self.changes.send_replace(());

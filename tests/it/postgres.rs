@@ -61,7 +61,7 @@ fn a_second_server_on_the_database_is_refused_with_a_remedy() {
 fn a_database_that_goes_away_degrades_the_server_until_it_is_back() {
     live(async {
         // Its own, which is stopped.
-        let Some(own) = Postgres::start("") else { return };
+        let Some(own) = Postgres::start() else { return };
         let url = own.new_database();
         let server = on(&url).start().await;
         let user = server.client("user").await;
@@ -79,6 +79,58 @@ fn a_database_that_goes_away_degrades_the_server_until_it_is_back() {
         let frames = user.follow(&id).await.rest().await;
         assert_dense(&frames);
         assert_eq!(last(&frames)["status"], "cancelled");
+    });
+}
+
+#[test]
+fn runs_and_readers_go_on_after_restarts_and_a_long_outage_of_the_database() {
+    live(async {
+        let Some(own) = Postgres::start() else { return };
+        let server = on(&own.new_database()).start().await;
+        let user = server.client("user").await;
+        let id = user.script("pace 3000 500\nresult done").await;
+        let mut reader = user.follow(&id).await;
+        let mut seen: Vec<Frame> = Vec::new();
+        for events in [200, 400] {
+            while seen.len() < events {
+                seen.extend(reader.next().await);
+            }
+            own.stop();
+            own.start_again();
+        }
+        while seen.len() < 600 {
+            seen.extend(reader.next().await);
+        }
+        own.stop();
+        // So long that batches are given up, and written again.
+        server.logs("could not write a run's log").await;
+        let refused = user.ask("demo", json!({ "agent_type": "demo" })).await;
+        assert!(refused.status >= 500, "{}", refused.text);
+        own.start_again();
+        seen.extend(reader.rest().await);
+        assert_dense(&seen);
+        assert_eq!((&last(&seen)["status"], &last(&seen)["result"]), (&json!("completed"), &json!("done")), "{}", last(&seen));
+        assert!(user.follow(&id).await.rest().await == seen, "a replay is something else than what was live");
+        assert_eq!(server.guest().get("/health").await.body["status"], "ok");
+        assert_eq!(user.end_of(&user.script("result later").await).await["result"], "later");
+    });
+}
+
+#[test]
+fn a_server_and_doctor_verify_the_certificate_of_the_database() {
+    live(async {
+        let Some(own) = Postgres::start_with_tls("db.example.test") else { return };
+        let url = own.tcp_url(name(&own.new_database()), "db.example.test");
+        let [trusted, other] = own.certificates().map(|file| format!("{url}&sslrootcert={}", file.display()));
+        let (status, log) = on(&other).fails_to_start().await;
+        assert!(!status.success() && log.contains("invalid peer certificate"), "{log}");
+        let server = on(&trusted).start().await;
+        let user = server.client("user").await;
+        assert_eq!(user.end_of(&user.script("result encrypted").await).await["result"], "encrypted");
+        for (url, shown) in [(&other, "invalid peer certificate"), (&trusted, "PostgreSQL can be reached")] {
+            let doctor = typed(&server.home(), &["doctor"]).env("OPENRUNNER_DATABASE_URL", url).done().await;
+            assert!(doctor.out.contains(shown), "{}", doctor.out);
+        }
     });
 }
 

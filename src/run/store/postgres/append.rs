@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 
 use super::audit_entry;
 use super::sql::{self, get};
+use super::sql_error::{SqlError, write_error};
 use super::value::{Blob, Value, values};
 use crate::run::store::search::searchable_answer;
 use crate::run::store::usage::MAX_PER_RUN;
@@ -136,7 +137,7 @@ impl Rest {
 }
 
 /// Writes batches of different runs in one statement. Returns which were written, in their order.
-pub(super) async fn write_all(client: &Client, appends: &[&Append]) -> Result<Vec<bool>, tokio_postgres::Error> {
+pub(super) async fn write_all(client: &Client, appends: &[&Append]) -> Result<Vec<bool>, SqlError> {
     // The WHERE clause is the guard: a batch under a void lease, one that is not the next, or one that follows the end changes nothing.
     const SQL: &str = "WITH written AS (
             UPDATE run_leases l SET tip = coalesce(u.last, l.tip), checkpoint = coalesce(u.checkpoint, l.checkpoint),
@@ -176,7 +177,7 @@ pub(super) async fn write_all(client: &Client, appends: &[&Append]) -> Result<Ve
 }
 
 /// Writes a batch with a change of more than the lease, in one statement. Returns whether it was written.
-pub(super) async fn write_one(client: &Client, append: &Append) -> Result<bool, tokio_postgres::Error> {
+pub(super) async fn write_one(client: &Client, append: &Append) -> Result<bool, SqlError> {
     let Some(rest) = append.rest.as_deref() else {
         return Ok(write_all(client, &[append]).await?.first().copied().unwrap_or(false));
     };
@@ -278,14 +279,14 @@ pub(super) async fn is_written(client: &Client, append: &Append) -> Result<bool,
 }
 
 /// The error for a refused statement.
-pub(super) async fn statement_error(client: &Client, append: &Append, error: tokio_postgres::Error) -> StoreError {
+pub(super) async fn statement_error(client: &Client, append: &Append, error: SqlError) -> StoreError {
     let key = append.rest.as_ref().and_then(|rest| rest.idempotency.as_ref());
-    if let (Some(KEY_USED), Some(key)) = (error.code().map(tokio_postgres::error::SqlState::code), key)
+    if let (Some(KEY_USED), Some(key)) = (error.code(), key)
         && let Ok(Some(used)) = used_key(client, key.owner, &key.key).await
     {
         return StoreError::KeyUsed(used);
     }
-    sql::write_error(error)
+    write_error(error)
 }
 
 /// Records an idempotency key for this run, unless it was used before.

@@ -4,16 +4,18 @@
 //! lock: the lease in the statement is the guard. If an answer is lost, what was written is read back before anything else is sent.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_postgres::Client;
 use tokio_util::task::TaskTracker;
 
 use super::append::{Append, is_written, refusal, statement_error, write_all, write_one};
+use super::backend::{Backend, Unsettled};
 use super::connector::Connector;
 use super::session::Lifetime;
-use super::sql::{is_lost, message};
+use super::sql_error::SqlError;
 use super::writer::Health;
 use crate::metrics::StoreMetrics;
 use crate::run::store::{Chunk, RunChange, StoreError};
@@ -33,12 +35,15 @@ const RETRY: Duration = Duration::from_millis(200);
 #[derive(Clone, Debug)]
 pub(super) struct Appender {
     queue: mpsc::Sender<Append>,
+    /// Batches whose callers were told that they failed, while the database may still receive them.
+    pub(super) unsettled: Unsettled,
 }
 
 impl Appender {
     pub(super) fn start(connector: Connector, health: Health, metrics: StoreMetrics) -> Self {
         let (queue, mut inbox) = mpsc::channel(QUEUE);
-        let mut task = Task { connector, health, metrics, link: None };
+        let unsettled = Unsettled::default();
+        let mut task = Task { connector, health, metrics, unsettled: unsettled.clone(), link: None };
         TaskTracker::new().spawn(async move {
             let mut waiting = Vec::with_capacity(GROUP);
             while inbox.recv_many(&mut waiting, GROUP).await > 0 {
@@ -48,7 +53,7 @@ impl Appender {
                 }
             }
         });
-        Self { queue }
+        Self { queue, unsettled }
     }
 
     /// Implements [`RunStore::append`](crate::run::store::RunStore::append). Dropping the future does not undo the append.
@@ -64,7 +69,8 @@ struct Task {
     connector: Connector,
     health: Health,
     metrics: StoreMetrics,
-    link: Option<Client>,
+    unsettled: Unsettled,
+    link: Option<(Client, Option<Backend>)>,
 }
 
 impl Task {
@@ -101,15 +107,17 @@ impl Task {
                 Ok(results) => return results,
                 Err(error) => error,
             };
-            self.link = None;
+            if let Some((_, Some(backend))) = self.link.take() {
+                self.unsettled.set(backend).await;
+            }
             for append in &mut *group {
                 append.was_sent = true;
             }
             // Without events it cannot be told whether a change was stored.
             if Instant::now() >= deadline || group.iter().any(|append| append.batch.is_empty()) {
-                return group.iter().map(|_| Err(StoreError::Write(message(&error)))).collect();
+                return group.iter().map(|_| Err(StoreError::Write(error.to_string()))).collect();
             }
-            tracing::warn!(error = message(&error), "lost the connection to the database; connecting again");
+            tracing::warn!(%error, "lost the connection to the database; connecting again");
             tokio::time::sleep(RETRY).await;
         }
     }
@@ -118,12 +126,17 @@ impl Task {
     ///
     /// # Errors
     /// If the connection is lost: then each batch may be written or not.
-    async fn try_write(&mut self, group: &[Append]) -> Result<Vec<Result<(), StoreError>>, tokio_postgres::Error> {
-        let client = match self.link.take().filter(|client| !client.is_closed()) {
-            Some(client) => client,
-            None => self.connector.connect(Lifetime::Shared).await?,
+    async fn try_write(&mut self, group: &[Append]) -> Result<Vec<Result<(), StoreError>>, SqlError> {
+        let link = match self.link.take().filter(|(client, _)| !client.is_closed()) {
+            Some(link) => link,
+            None => {
+                self.unsettled.settle(&self.connector).await?;
+                let client = self.connector.connect(Lifetime::Shared).await?;
+                let backend = Backend::of(&client).await?;
+                (client, backend)
+            }
         };
-        let client = &*self.link.insert(client);
+        let (client, _) = &*self.link.insert(link);
         let mut results = Vec::with_capacity(group.len());
         if let [_, _, ..] = group {
             let all: Vec<&Append> = group.iter().collect();
@@ -134,9 +147,9 @@ impl Task {
                     }
                     return Ok(results);
                 }
-                Err(error) if is_lost(&error) => return Err(error),
+                Err(error) if error.is_lost() => return Err(error),
                 // One of them is at fault, which must not affect the others.
-                Err(error) => tracing::debug!(error = message(&error), "a statement for several runs failed; writing them one by one"),
+                Err(error) => tracing::debug!(%error, "a statement for several runs failed; writing them one by one"),
             }
         }
         for append in group {
@@ -147,7 +160,7 @@ impl Task {
             results.push(match write_one(client, append).await {
                 Ok(true) => Ok(()),
                 Ok(false) => refused(client, append).await,
-                Err(error) if is_lost(&error) => return Err(error),
+                Err(error) if error.is_lost() => return Err(error),
                 Err(error) => Err(statement_error(client, append, error).await),
             });
         }

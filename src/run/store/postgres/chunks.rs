@@ -5,7 +5,8 @@ use tokio_postgres::{IsolationLevel, Row};
 
 use super::PostgresStore;
 use super::connector::take;
-use super::sql::{execute, is_lost, read_error, rows};
+use super::sql::{execute, rows};
+use super::sql_error::{SqlError, in_time, read_error};
 use super::value::{Blob, Value, values};
 use crate::run::store::log_reader::{LogReader, StoredChunk};
 use crate::run::store::values::integer;
@@ -38,8 +39,11 @@ pub(super) async fn read(
 ) -> Result<Vec<Result<Chunk, DamagedChunk>>, StoreError> {
     let mut client = take(&store.readers).await?;
     match read_snapshot(&mut client, run, after, budget).await {
-        Err(error) if is_lost(&error) => {
+        Err(error) if error.is_lost() => {
             drop(Object::take(client));
+            if matches!(error, SqlError::NoAnswer) {
+                return Err(read_error(error));
+            }
             let mut client = take(&store.readers).await?;
             read_snapshot(&mut client, run, after, budget).await.map_err(read_error)
         }
@@ -48,12 +52,7 @@ pub(super) async fn read(
 }
 
 /// Reads in one snapshot: a batch that is appended or removed between two queries would look like a missing one.
-async fn read_snapshot(
-    client: &mut Object,
-    run: RunId,
-    after: u64,
-    budget: usize,
-) -> Result<Vec<Result<Chunk, DamagedChunk>>, tokio_postgres::Error> {
+async fn read_snapshot(client: &mut Object, run: RunId, after: u64, budget: usize) -> Result<Vec<Result<Chunk, DamagedChunk>>, SqlError> {
     // The length of a body is known without reading it.
     const PAGE_SQL: &str = "SELECT first_seq, last_seq, crc32, body FROM (
             SELECT *, sum(octet_length(body)) OVER (ORDER BY first_seq) - octet_length(body) AS before FROM (
@@ -63,7 +62,7 @@ async fn read_snapshot(
     const BOUNDS: &str =
         "SELECT tip, trimmed_to, (SELECT coalesce(max(first_seq), 0) FROM event_chunks WHERE run_id = $1 AND first_seq <= $2)
         FROM runs JOIN run_leases ON run_id = id WHERE id = $1";
-    let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
+    let snapshot = in_time(client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start()).await?;
     let snapshot = snapshot.client();
     let bounds = rows(snapshot, BOUNDS, &values![run.to_string(), integer(after.saturating_add(1))]).await?;
     let Some(bounds) = bounds.first() else { return Ok(Vec::new()) };

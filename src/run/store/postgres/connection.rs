@@ -9,9 +9,11 @@ use deadpool_postgres::{Object, Pool};
 use tokio_postgres::{Client, Row};
 
 use super::appender::Appender;
+use super::backend::Backend;
 use super::connector::{Connector, take};
 use super::session::Lifetime;
-use super::sql::{get, is_lost, read_error, rows};
+use super::sql::{get, rows};
+use super::sql_error::{SqlError, read_error};
 use super::value::{Value, values};
 use super::writer::{Health, SERVER_LOCK, Writer};
 use crate::metrics::StoreMetrics;
@@ -84,7 +86,7 @@ impl PostgresStore {
         let node = identify(&client).await?;
         let instance = uuid::Uuid::now_v7().to_string();
         execute(&client, "UPDATE nodes SET instance = $1", &values![instance.as_str()]).await?;
-        Self::with_client(connector, client, node, Some(instance), lock)
+        Self::with_client(connector, client, node, Some(instance), lock).await
     }
 
     /// Opens the store for a short time, whether or not a server uses it. A server sees every change with its next read. The schema is migrated
@@ -103,10 +105,10 @@ impl PostgresStore {
             return Err(ConnectError::Schema);
         }
         let node = identify(&client).await?;
-        Self::with_client(connector, client, node, None, None)
+        Self::with_client(connector, client, node, None, None).await
     }
 
-    fn with_client(
+    async fn with_client(
         connector: Connector,
         client: Client,
         node: NodeId,
@@ -116,7 +118,8 @@ impl PostgresStore {
         let (metrics, health) = (StoreMetrics::default(), Health::default());
         let (readers, searchers) = (connector.pool(READERS)?, connector.pool(SEARCHERS)?);
         let appender = Appender::start(connector.clone(), health.clone(), metrics.clone());
-        let writer = Writer::new(connector.clone(), client, instance, health, metrics.clone());
+        let backend = Backend::of(&client).await?;
+        let writer = Writer::new(connector.clone(), (client, backend), instance, health, metrics.clone());
         let damaged = DamagedRows::new(metrics.clone());
         let quotas = PerQuota::default();
         Ok(Self { connector, writer, appender, metrics, node, damaged, quotas, readers, searchers, _lock: lock })
@@ -150,10 +153,15 @@ impl PostgresStore {
 
     /// The rows of a query, on a new connection if the one of the pool was just lost.
     pub(super) async fn rows(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        // What is read is the last word about a batch that may have been written.
+        self.appender.unsettled.settle(&self.connector).await.map_err(|error| StoreError::NoReader(error.to_string()))?;
         let client = take(&self.readers).await?;
         match rows(&client, sql, values).await {
-            Err(error) if is_lost(&error) => {
+            Err(error) if error.is_lost() => {
                 drop(Object::take(client));
+                if matches!(error, SqlError::NoAnswer) {
+                    return Err(read_error(error));
+                }
                 rows(&*take(&self.readers).await?, sql, values).await.map_err(read_error)
             }
             result => result.map_err(read_error),

@@ -9,9 +9,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::TaskTracker;
 
 use super::session::{self, Lifetime};
+use super::sql_error::{SqlError, in_time};
 use super::url::DatabaseUrl;
 use crate::run::store::ConnectError;
 use crate::run::store::StoreError;
+use crate::run::store::connect_error::message;
 
 /// How long a read waits for a connection.
 const WAIT: Duration = Duration::from_secs(10);
@@ -41,13 +43,16 @@ impl Connector {
     }
 
     /// A connection of its own, with the settings for this kind of use.
-    pub(super) async fn connect(&self, lifetime: Lifetime) -> Result<Client, tokio_postgres::Error> {
-        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+    ///
+    /// # Errors
+    /// If the database cannot be reached, refuses the connection, or does not answer.
+    pub(super) async fn connect(&self, lifetime: Lifetime) -> Result<Client, SqlError> {
+        let (client, connection) = in_time(self.config.connect(self.tls.clone())).await?;
         self.tasks.spawn(async move {
             // Ends with the client. Why it ended otherwise is what the client's next statement reports.
             let _ = connection.await;
         });
-        session::prepare(&client, lifetime).await?;
+        in_time(session::prepare(&client, lifetime)).await?;
         Ok(client)
     }
 
@@ -76,7 +81,7 @@ impl Connector {
 pub(super) async fn take(pool: &Pool) -> Result<Object, StoreError> {
     pool.get().await.map_err(|error| {
         StoreError::NoReader(match error {
-            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => super::sql::message(&error),
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => message(&error),
             other => other.to_string(),
         })
     })

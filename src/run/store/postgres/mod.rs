@@ -4,6 +4,7 @@ mod append;
 mod appender;
 mod audit;
 mod audit_entry;
+mod backend;
 mod chats;
 mod chunks;
 mod connection;
@@ -20,6 +21,7 @@ mod runs;
 mod search;
 mod session;
 mod sql;
+mod sql_error;
 #[cfg(test)]
 mod tests;
 mod tls;

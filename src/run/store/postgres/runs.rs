@@ -8,7 +8,8 @@ use tokio_postgres::Client;
 
 use super::append::{USED_KEY, claim_key, decode_key};
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS};
-use super::sql::{self, Columns, Conditions, execute, get, read_error};
+use super::sql::{self, Columns, Conditions, execute, get};
+use super::sql_error::read_error;
 use super::value::values;
 use super::{PostgresStore, chunks, delete, quotas, run_filter, search, webhooks};
 use crate::run::store::values::{self, always, batch_size, fresh_workspace, integer, to_json};

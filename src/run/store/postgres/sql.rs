@@ -7,40 +7,31 @@ use serde::de::DeserializeOwned;
 use tokio_postgres::types::{FromSqlOwned, ToSql, Type};
 use tokio_postgres::{Client, Row};
 
+use super::sql_error::{SqlError, in_time, read_error, write_error};
 use super::value::Value;
-pub(super) use crate::run::store::connect_error::message;
 use crate::run::store::{OwnerFilter, StoreError};
 use crate::types::Timestamp;
 
 /// The name of the user whose id is in the column `owner`; the id itself if no name is known.
 pub(super) const OWNER_NAME: &str = "coalesce((SELECT name FROM user_names WHERE user_names.id = owner), owner)";
 
-/// Whether an error means that the connection is lost: then the statement may have been executed or not.
-pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
-    // Of the class 57, the database sends a few before it closes the connection.
-    error.code().is_none_or(|code| matches!(code.code(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03") || code.code().starts_with("08"))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which passes the error by value")]
-pub(super) fn read_error(error: tokio_postgres::Error) -> StoreError {
-    StoreError::Read(message(&error))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which passes the error by value")]
-pub(super) fn write_error(error: tokio_postgres::Error) -> StoreError {
-    StoreError::Write(message(&error))
-}
-
 /// The rows of a query.
-pub(super) async fn rows(client: &Client, sql: &str, values: &[Value]) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let values: Vec<(&(dyn ToSql + Sync), Type)> = values.iter().map(|value| (value as &(dyn ToSql + Sync), value.sql_type())).collect();
-    client.query_typed(sql, &values).await
+pub(super) async fn rows(client: &Client, sql: &str, values: &[Value]) -> Result<Vec<Row>, SqlError> {
+    in_time(rows_without_limit(client, sql, values)).await
+}
+
+/// The rows of a query that may take as long as it needs.
+pub(super) async fn rows_without_limit(client: &Client, sql: &str, values: &[Value]) -> Result<Vec<Row>, tokio_postgres::Error> {
+    client.query_typed(sql, &typed(values)).await
+}
+
+fn typed(values: &[Value]) -> Vec<(&(dyn ToSql + Sync), Type)> {
+    values.iter().map(|value| (value as &(dyn ToSql + Sync), value.sql_type())).collect()
 }
 
 /// Executes a statement that writes, and returns the number of changed rows.
 pub(super) async fn execute(client: &Client, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
-    let values: Vec<(&(dyn ToSql + Sync), Type)> = values.iter().map(|value| (value as &(dyn ToSql + Sync), value.sql_type())).collect();
-    client.execute_typed(sql, &values).await.map_err(write_error)
+    in_time(client.execute_typed(sql, &typed(values))).await.map_err(write_error)
 }
 
 /// Executes a statement that writes, and returns its rows.

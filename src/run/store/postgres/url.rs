@@ -8,6 +8,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use crate::run::store::ConnectError;
+use crate::run::store::connect_error::message;
 
 /// How long connecting to one address may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,7 +50,7 @@ impl FromStr for DatabaseUrl {
         }
         let url = if rest.is_empty() { base.to_owned() } else { format!("{base}?{}", rest.join("&")) };
         // The driver's message does not contain the password.
-        let mut config: Config = url.parse().map_err(|error| ConnectError::Url(super::sql::message(&error)))?;
+        let mut config: Config = url.parse().map_err(|error| ConnectError::Url(message(&error)))?;
         if config.get_hosts().is_empty() {
             return Err(wrong("names no host"));
         }

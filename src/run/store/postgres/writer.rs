@@ -6,17 +6,20 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tokio_postgres::{Client, SimpleQueryMessage};
 use tokio_util::task::TaskTracker;
 
+use super::backend::Backend;
 use super::connector::Connector;
 use super::session::Lifetime;
-use super::sql::{self, message};
+use super::sql;
+use super::sql_error::{SqlError, in_time, write_error};
 use super::value::values;
 use crate::metrics::StoreMetrics;
 use crate::run::store::StoreError;
@@ -31,6 +34,9 @@ const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock(1869770350, 2); SELECT 
 /// How long the outcome of a commit whose answer was lost is looked for.
 const SETTLE: Duration = Duration::from_secs(10);
 
+/// How long the database may take to undo a transaction. It also does so when the connection is closed.
+const ROLLBACK_LIMIT: Duration = Duration::from_secs(10);
+
 const RETRY: Duration = Duration::from_millis(200);
 
 /// A handle of the writer.
@@ -40,9 +46,17 @@ pub(super) struct Writer {
     tasks: TaskTracker,
 }
 
+/// The connection that writes.
+#[derive(Default)]
+struct Link {
+    client: Option<Client>,
+    /// The database's process of the last connection: it holds the lock while it exists.
+    backend: Option<Backend>,
+}
+
 struct Inner {
     connector: Connector,
-    link: Mutex<Option<Client>>,
+    link: Mutex<Link>,
     /// What the database names as its server while this one is it. `None` for a process beside the server, which takes no lock.
     instance: Option<String>,
     health: Health,
@@ -83,9 +97,16 @@ impl Health {
 }
 
 impl Writer {
-    /// Writes with `client`, which holds the lock if there is an `instance`.
-    pub(super) fn new(connector: Connector, client: Client, instance: Option<String>, health: Health, metrics: StoreMetrics) -> Self {
-        let inner = Inner { connector, link: Mutex::new(Some(client)), instance, health, metrics };
+    /// Writes with `client`, which holds the lock if there is an `instance`, and is served by `backend`.
+    pub(super) fn new(
+        connector: Connector,
+        (client, backend): (Client, Option<Backend>),
+        instance: Option<String>,
+        health: Health,
+        metrics: StoreMetrics,
+    ) -> Self {
+        let link = Mutex::new(Link { client: Some(client), backend });
+        let inner = Inner { connector, link, instance, health, metrics };
         Self { inner: Arc::new(inner), tasks: TaskTracker::new() }
     }
 
@@ -114,61 +135,70 @@ impl Writer {
 }
 
 impl Inner {
-    async fn transact<T, F>(&self, link: &mut Option<Client>, work: F) -> Result<T, StoreError>
+    async fn transact<T, F>(&self, link: &mut Link, work: F) -> Result<T, StoreError>
     where
         F: for<'a> FnOnce(&'a Client) -> BoxFuture<'a, Result<T, StoreError>>,
     {
         let transaction = self.begin(link).await?;
-        let Some(client) = link.as_ref() else { return Err(StoreError::Closed) };
+        let Some(client) = link.client.as_ref() else { return Err(StoreError::Closed) };
         let result = AssertUnwindSafe(work(client)).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
         let value = match result {
             Ok(value) => value,
             Err(error) => {
-                if client.batch_execute("ROLLBACK").await.is_err() {
-                    *link = None;
+                if !roll_back(client).await {
+                    link.client = None;
                 }
                 return Err(error);
             }
         };
-        match client.batch_execute("COMMIT").await {
+        match in_time(client.batch_execute("COMMIT")).await {
             Ok(()) => Ok(value),
-            Err(error) if sql::is_lost(&error) => {
+            Err(error) if error.is_lost() => {
                 // Only the answer may have been lost.
-                *link = None;
-                if self.is_committed(&transaction).await { Ok(value) } else { Err(sql::write_error(error)) }
+                link.client = None;
+                if self.is_committed(&transaction, link.backend.as_ref()).await { Ok(value) } else { Err(write_error(error)) }
             }
             Err(error) => {
-                let _ = client.batch_execute("ROLLBACK").await;
-                Err(sql::write_error(error))
+                if !roll_back(client).await {
+                    link.client = None;
+                }
+                Err(write_error(error))
             }
         }
     }
 
     /// Begins a transaction and returns its id, on a new connection if the present one was lost.
-    async fn begin(&self, link: &mut Option<Client>) -> Result<String, StoreError> {
-        if let Some(client) = link.as_ref().filter(|client| !client.is_closed()) {
+    async fn begin(&self, link: &mut Link) -> Result<String, StoreError> {
+        if let Some(client) = link.client.as_ref().filter(|client| !client.is_closed()) {
             match begin(client).await {
                 Ok(id) => return Ok(id),
                 // The statement was refused, for example because the disk is full.
-                Err(error) if !sql::is_lost(&error) => {
-                    let _ = client.batch_execute("ROLLBACK").await;
-                    return Err(sql::write_error(error));
+                Err(error) if !error.is_lost() => {
+                    if !roll_back(client).await {
+                        link.client = None;
+                    }
+                    return Err(write_error(error));
                 }
-                Err(error) => tracing::warn!(error = message(&error), "lost the connection to the database"),
+                Err(error) => tracing::warn!(%error, "lost the connection to the database"),
             }
         }
-        *link = None;
-        let client = self.reconnect().await?;
-        let id = begin(&client).await.map_err(sql::write_error)?;
-        *link = Some(client);
+        link.client = None;
+        let client = self.reconnect(link.backend.as_ref()).await?;
+        let id = begin(&client).await.map_err(write_error)?;
+        link.backend = Backend::of(&client).await.map_err(write_error)?;
+        link.client = Some(client);
         Ok(id)
     }
 
-    async fn reconnect(&self) -> Result<Client, StoreError> {
+    /// Connects in place of the connection that `lost` served.
+    async fn reconnect(&self, lost: Option<&Backend>) -> Result<Client, StoreError> {
         if self.health.is_replaced() {
             return Err(StoreError::Closed);
         }
-        let client = self.connector.connect(Lifetime::Shared).await.map_err(sql::write_error)?;
+        let client = self.connector.connect(Lifetime::Shared).await.map_err(write_error)?;
+        if let Some(lost) = lost {
+            lost.end(&client).await.map_err(write_error)?;
+        }
         let Some(instance) = &self.instance else { return Ok(client) };
         let deadline = Instant::now() + SETTLE;
         loop {
@@ -191,11 +221,11 @@ impl Inner {
         }
     }
 
-    /// Whether a transaction was committed, as far as this can be found out.
-    async fn is_committed(&self, transaction: &str) -> bool {
+    /// Whether a transaction of the connection that `lost` served was committed, as far as this can be found out.
+    async fn is_committed(&self, transaction: &str, lost: Option<&Backend>) -> bool {
         let deadline = Instant::now() + SETTLE;
         loop {
-            match self.status_of(transaction).await {
+            match self.status_of(transaction, lost).await {
                 Ok(Some(status)) if status == "committed" => return true,
                 Ok(Some(status)) if status == "aborted" => return false,
                 Ok(_) | Err(_) if Instant::now() >= deadline => return false,
@@ -204,16 +234,24 @@ impl Inner {
         }
     }
 
-    async fn status_of(&self, transaction: &str) -> Result<Option<String>, StoreError> {
-        let client = self.connector.connect(Lifetime::Shared).await.map_err(sql::write_error)?;
+    async fn status_of(&self, transaction: &str, lost: Option<&Backend>) -> Result<Option<String>, StoreError> {
+        let client = self.connector.connect(Lifetime::Shared).await.map_err(write_error)?;
+        if let Some(lost) = lost {
+            lost.end(&client).await.map_err(write_error)?;
+        }
         let row = sql::first(&client, "SELECT pg_xact_status($1::text::xid8)", &values![transaction]).await?;
         row.map_or(Ok(None), |row| sql::get(&row, 0))
     }
 }
 
-async fn begin(client: &Client) -> Result<String, tokio_postgres::Error> {
+/// Ends a failed transaction. Returns whether the connection can still be used.
+async fn roll_back(client: &Client) -> bool {
+    matches!(tokio::time::timeout(ROLLBACK_LIMIT, client.batch_execute("ROLLBACK")).await, Ok(Ok(())))
+}
+
+async fn begin(client: &Client) -> Result<String, SqlError> {
     let mut id = String::new();
-    for answer in client.simple_query(BEGIN).await? {
+    for answer in in_time(client.simple_query(BEGIN)).await? {
         if let SimpleQueryMessage::Row(row) = answer {
             row.get(0).unwrap_or_default().clone_into(&mut id);
         }

@@ -12,4 +12,4 @@ pub(in crate::run) use explore::explore;
 pub(in crate::run) use fault_store::{Calls, Fault, FaultStore};
 pub(in crate::run) use gate::Point;
 #[cfg(feature = "postgres")]
-pub(super) use postgres::{new_database, postgres};
+pub(super) use postgres::{Postgres, new_database, postgres};

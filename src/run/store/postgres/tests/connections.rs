@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::PostgresStore;
+use super::super::connector::Connector;
+use super::super::session::Lifetime;
+use super::super::{PostgresStore, sql};
 use super::proxy::Proxy;
 use crate::run::store::contract::{create, record};
-use crate::run::store::testing::{new_database, postgres};
+use crate::run::store::testing::{Postgres, new_database, postgres};
 use crate::run::store::{
     AuditEntry, AuditFilter, AuditStore, Audited, Chunk, RunChange, RunFilter, RunStore, SearchText, SessionUse, StoreError, UserRecord,
     UserStore,
@@ -42,6 +44,26 @@ async fn lost_connections_are_made_again() {
         assert_eq!(store.chunks(lease.run, 0, usize::MAX).await.unwrap().len(), usize::try_from(number).unwrap());
     }
     assert!(store.is_healthy());
+}
+
+#[tokio::test]
+async fn the_store_goes_on_after_its_database_restarted() {
+    let Some(server) = Postgres::start() else { return };
+    let store = PostgresStore::open_for_test(&server.new_database()).await;
+    let lease = create(&store, &record("ann", "demo", None)).await;
+    for number in 2..4 {
+        server.stop();
+        server.start_again();
+        store.append(&lease, chunk(number), RunChange::default()).await.unwrap();
+        create(&store, &record("ann", "demo", None)).await;
+        assert_eq!(last_seq(&store, &lease).await, number);
+    }
+    server.stop();
+    assert!(store.run(lease.run).await.is_err() && !store.try_to_heal().await);
+    server.start_again();
+    assert!(store.try_to_heal().await);
+    store.append(&lease, chunk(4), RunChange::default()).await.unwrap();
+    assert_eq!(store.chunks(lease.run, 0, usize::MAX).await.unwrap().len(), 4);
 }
 
 #[tokio::test]
@@ -98,6 +120,63 @@ async fn a_transaction_whose_answer_was_lost_is_committed_once_and_acknowledged(
     store.create_run(run.clone(), SessionUse::Starts, chunk(1), None, None).await.unwrap();
     assert!(proxy.has_lost());
     assert_eq!(store.runs(RunFilter::default(), 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_database_that_stops_answering_fails_statements_and_executes_none_of_them_later() {
+    let Some(proxy) = Proxy::start(b"") else { return };
+    let store = PostgresStore::open_for_test(&proxy.url()).await;
+    let lease = create(&store, &record("ann", "demo", None)).await;
+    store.append(&lease, chunk(2), RunChange::default()).await.unwrap();
+    proxy.freeze(true);
+    // Time passes whenever nothing else happens.
+    tokio::time::pause();
+    let (read, appended, written) = tokio::join!(
+        store.run(lease.run),
+        store.append(&lease, chunk(3), RunChange::default()),
+        store.create_run(record("bob", "demo", None), SessionUse::Starts, chunk(1), None, None),
+    );
+    assert!(matches!(&read, Err(StoreError::Read(problem)) if problem.contains("did not answer")), "{read:?}");
+    assert!(matches!(appended, Err(StoreError::Write(_))), "{appended:?}");
+    assert!(matches!(written, Err(StoreError::Write(_))), "{written:?}");
+    assert!(!store.is_healthy() && !store.try_to_heal().await);
+    tokio::time::resume();
+    proxy.freeze(false);
+    // What was held back arrives now. A batch that was not written when it is asked for is not written later either.
+    let run = store.run(lease.run).await.unwrap().unwrap();
+    store.append(&lease, chunk(run.last_seq.get() + 1), RunChange::default()).await.unwrap();
+    assert!(store.try_to_heal().await && store.is_healthy());
+    assert_eq!(last_seq(&store, &lease).await, run.last_seq.get() + 1);
+    create(&store, &record("bob", "demo", None)).await;
+}
+
+#[tokio::test]
+async fn a_statement_that_the_database_ends_fails_alone() {
+    let Some(url) = new_database() else { return };
+    let store = PostgresStore::open_for_test(&url).await;
+    let (lease, other) = (create(&store, &record("ann", "demo", None)).await, create(&store, &record("ann", "demo", None)).await);
+    let limits = "SELECT string_agg(setting || coalesce(unit, ''), ' ' ORDER BY name) FROM pg_settings
+                  WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')";
+    let limits = store.first(limits, &[], |row| sql::get::<String>(row, 0)).await.unwrap().unwrap();
+    assert_eq!(limits, "60000ms 30000ms 60000ms");
+    // As after a timeout, but without waiting for it.
+    let database = url.split(['/', '?']).nth(3).unwrap();
+    let connector = Connector::new(&url).unwrap();
+    let (blocker, observer) = (connector.connect(Lifetime::Shared).await.unwrap(), connector.connect(Lifetime::Shared).await.unwrap());
+    blocker.batch_execute(&format!("BEGIN; SELECT 1 FROM run_leases WHERE run_id = '{}' FOR UPDATE", lease.run)).await.unwrap();
+    let cancel =
+        format!("SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE datname = '{database}' AND wait_event_type = 'Lock'");
+    let cancelled = async {
+        while observer.query_one(&cancel, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let (appended, ()) = tokio::join!(store.append(&lease, chunk(2), RunChange::default()), cancelled);
+    assert!(matches!(&appended, Err(StoreError::Write(problem)) if problem.contains("57014")), "{appended:?}");
+    store.append(&other, chunk(2), RunChange::default()).await.unwrap();
+    blocker.batch_execute("ROLLBACK").await.unwrap();
+    store.append(&lease, chunk(2), RunChange::default()).await.unwrap();
+    assert!(store.is_healthy());
 }
 
 #[tokio::test]

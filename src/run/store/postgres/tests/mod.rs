@@ -3,4 +3,5 @@
 mod connections;
 mod proxy;
 mod server_lock;
+mod tls;
 mod transfer;

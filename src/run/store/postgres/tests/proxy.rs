@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::run::store::testing::new_database;
@@ -15,6 +16,7 @@ pub(super) struct Proxy {
     directory: TempDir,
     database: String,
     loses: Arc<AtomicBool>,
+    frozen: watch::Sender<bool>,
     needle: &'static [u8],
 }
 
@@ -27,14 +29,15 @@ impl Proxy {
         let directory = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(directory.path().join(".s.PGSQL.5432")).unwrap();
         let loses = Arc::new(AtomicBool::new(false));
-        let (tasks, flag) = (TaskTracker::new(), Arc::clone(&loses));
+        let frozen = watch::Sender::new(false);
+        let (tasks, flag, passing) = (TaskTracker::new(), Arc::clone(&loses), frozen.subscribe());
         tasks.clone().spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = UnixStream::connect(&socket).await.unwrap();
-                tasks.spawn(pass(client, server, needle, Arc::clone(&flag)));
+                tasks.spawn(pass(client, server, needle, Arc::clone(&flag), passing.clone()));
             }
         });
-        Some(Self { directory, database, loses, needle })
+        Some(Self { directory, database, loses, frozen, needle })
     }
 
     pub(super) fn url(&self) -> String {
@@ -46,17 +49,36 @@ impl Proxy {
         self.loses.store(true, Ordering::SeqCst);
     }
 
+    /// Holds all data back, or passes on what was held back.
+    pub(super) fn freeze(&self, is_frozen: bool) {
+        self.frozen.send_replace(is_frozen);
+    }
+
     /// Whether the answer was lost.
     pub(super) fn has_lost(&self) -> bool {
         !self.needle.is_empty() && !self.loses.load(Ordering::SeqCst)
     }
 }
 
-async fn pass(mut client: UnixStream, mut server: UnixStream, needle: &'static [u8], loses: Arc<AtomicBool>) {
+async fn pass(
+    mut client: UnixStream,
+    mut server: UnixStream,
+    needle: &'static [u8],
+    loses: Arc<AtomicBool>,
+    mut frozen: watch::Receiver<bool>,
+) {
     let (mut from_client, mut from_server) = (vec![0; 65536], vec![0; 65536]);
     let mut is_losing = false;
     loop {
+        if frozen.wait_for(|frozen| !frozen).await.is_err() {
+            return;
+        }
         tokio::select! {
+            // Before it reads anything.
+            biased;
+            changed = frozen.changed() => if changed.is_err() {
+                return;
+            },
             read = client.read(&mut from_client) => {
                 let Ok(count @ 1..) = read else { return };
                 let found = memchr::memmem::find(&from_client[..count], needle).is_some();

@@ -16,7 +16,8 @@ use self::tables::{Cell, Kind, TABLES, Table};
 use super::connection::{check, migrate, require_server_lock};
 use super::connector::Connector;
 use super::session::{Lifetime, prepare};
-use super::sql::rows;
+use super::sql::rows_without_limit as rows;
+use super::sql_error::SqlError;
 use super::value::{Blob, Value, values};
 use crate::run::store::ConnectError;
 use crate::run::store::RestoreError;
@@ -69,6 +70,12 @@ pub enum TransferError {
 
 impl From<tokio_postgres::Error> for TransferError {
     fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgres(error.into())
+    }
+}
+
+impl From<SqlError> for TransferError {
+    fn from(error: SqlError) -> Self {
         Self::Postgres(error.into())
     }
 }
