@@ -102,6 +102,7 @@ impl Task {
 
     async fn write_group(&mut self, group: &mut [Append]) -> Vec<Result<(), StoreError>> {
         let deadline = Instant::now() + RECONNECT;
+        let mut is_reported = false;
         loop {
             let error = match self.try_write(group).await {
                 Ok(results) => return results,
@@ -115,9 +116,12 @@ impl Task {
             }
             // Without events it cannot be told whether a change was stored.
             if Instant::now() >= deadline || group.iter().any(|append| append.batch.is_empty()) {
+                tracing::warn!(%error, batches = group.len(), "could not write events to the database");
                 return group.iter().map(|_| Err(StoreError::Write(error.to_string()))).collect();
             }
-            tracing::warn!(%error, "lost the connection to the database; connecting again");
+            if !std::mem::replace(&mut is_reported, true) {
+                tracing::warn!(%error, "lost the connection to the database; connecting again");
+            }
             tokio::time::sleep(RETRY).await;
         }
     }
@@ -127,14 +131,13 @@ impl Task {
     /// # Errors
     /// If the connection is lost: then each batch may be written or not.
     async fn try_write(&mut self, group: &[Append]) -> Result<Vec<Result<(), StoreError>>, SqlError> {
-        let link = match self.link.take().filter(|(client, _)| !client.is_closed()) {
-            Some(link) => link,
-            None => {
-                self.unsettled.settle(&self.connector).await?;
-                let client = self.connector.connect(Lifetime::Shared).await?;
-                let backend = Backend::of(&client).await?;
-                (client, backend)
-            }
+        let link = if let Some(link) = self.link.take().filter(|(client, _)| !client.is_closed()) {
+            link
+        } else {
+            self.unsettled.settle(&self.connector).await?;
+            let client = self.connector.connect(Lifetime::Shared).await?;
+            let backend = Backend::of(&client).await?;
+            (client, backend)
         };
         let (client, _) = &*self.link.insert(link);
         let mut results = Vec::with_capacity(group.len());
