@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio_postgres::Client;
@@ -12,8 +13,11 @@ use tokio_postgres::Client;
 use super::connector::Connector;
 use super::session::Lifetime;
 use super::sql::rows;
-use super::sql_error::SqlError;
+use super::sql_error::{SqlError, within};
 use super::value::values;
+
+/// How long ending the process of a lost connection may take.
+const SETTLE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The database's process behind a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,12 +63,16 @@ impl Unsettled {
         if !self.exists.load(Ordering::Acquire) {
             return Ok(());
         }
-        let mut backend = self.backend.lock().await;
-        if let Some(lost) = backend.as_ref() {
-            lost.end(&connector.connect(Lifetime::Shared).await?).await?;
-            *backend = None;
-            self.exists.store(false, Ordering::Release);
-        }
-        Ok(())
+        // Together with the wait for others who do the same.
+        within(SETTLE_LIMIT, async {
+            let mut backend = self.backend.lock().await;
+            if let Some(lost) = backend.as_ref() {
+                lost.end(&connector.connect(Lifetime::Shared).await?).await?;
+                *backend = None;
+                self.exists.store(false, Ordering::Release);
+            }
+            Ok::<_, SqlError>(())
+        })
+        .await
     }
 }

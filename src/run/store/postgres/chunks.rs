@@ -41,7 +41,7 @@ pub(super) async fn read(
     match read_snapshot(&mut client, run, after, budget).await {
         Err(error) if error.is_lost() => {
             drop(Object::take(client));
-            if matches!(error, SqlError::NoAnswer) {
+            if matches!(error, SqlError::NoAnswer(_)) {
                 return Err(read_error(error));
             }
             let mut client = take(&store.readers).await?;

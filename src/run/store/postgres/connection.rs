@@ -159,7 +159,7 @@ impl PostgresStore {
         match rows(&client, sql, values).await {
             Err(error) if error.is_lost() => {
                 drop(Object::take(client));
-                if matches!(error, SqlError::NoAnswer) {
+                if matches!(error, SqlError::NoAnswer(_)) {
                     return Err(read_error(error));
                 }
                 rows(&*take(&self.readers).await?, sql, values).await.map_err(read_error)

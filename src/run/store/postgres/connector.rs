@@ -9,7 +9,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::TaskTracker;
 
 use super::session::{self, Lifetime};
-use super::sql_error::{SqlError, in_time};
+use super::sql_error::{SqlError, within};
 use super::url::DatabaseUrl;
 use crate::run::store::ConnectError;
 use crate::run::store::StoreError;
@@ -17,6 +17,9 @@ use crate::run::store::connect_error::message;
 
 /// How long a read waits for a connection.
 const WAIT: Duration = Duration::from_secs(10);
+
+/// How long connecting to the database may take, over all of its hosts.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 
 /// Connects to one database.
 #[derive(Clone)]
@@ -47,12 +50,12 @@ impl Connector {
     /// # Errors
     /// If the database cannot be reached, refuses the connection, or does not answer.
     pub(super) async fn connect(&self, lifetime: Lifetime) -> Result<Client, SqlError> {
-        let (client, connection) = in_time(self.config.connect(self.tls.clone())).await?;
+        let (client, connection) = within(CONNECT_LIMIT, self.config.connect(self.tls.clone())).await?;
         self.tasks.spawn(async move {
             // Ends with the client. Why it ended otherwise is what the client's next statement reports.
             let _ = connection.await;
         });
-        in_time(session::prepare(&client, lifetime)).await?;
+        within(CONNECT_LIMIT, session::prepare(&client, lifetime)).await?;
         Ok(client)
     }
 

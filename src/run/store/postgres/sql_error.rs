@@ -15,15 +15,15 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(75);
 pub(super) enum SqlError {
     /// The database refused the statement, or the connection was lost.
     Driver(tokio_postgres::Error),
-    /// The database did not answer in time.
-    NoAnswer,
+    /// The database did not answer within this time.
+    NoAnswer(Duration),
 }
 
 impl SqlError {
     /// Whether the connection is lost: then the statement may have been executed or not.
     pub(super) fn is_lost(&self) -> bool {
         match self {
-            Self::NoAnswer => true,
+            Self::NoAnswer(_) => true,
             // Of the class 57, the database sends a few before it closes the connection.
             Self::Driver(error) => error
                 .code()
@@ -34,7 +34,7 @@ impl SqlError {
     /// The database's code of the error.
     pub(super) fn code(&self) -> Option<&str> {
         match self {
-            Self::NoAnswer => None,
+            Self::NoAnswer(_) => None,
             Self::Driver(error) => error.code().map(tokio_postgres::error::SqlState::code),
         }
     }
@@ -44,7 +44,7 @@ impl fmt::Display for SqlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Driver(error) => f.write_str(&message(error)),
-            Self::NoAnswer => write!(f, "the database did not answer within {} seconds", ANSWER_LIMIT.as_secs()),
+            Self::NoAnswer(limit) => write!(f, "the database did not answer within {} seconds", limit.as_secs()),
         }
     }
 }
@@ -74,8 +74,16 @@ pub(super) async fn in_time<T, E>(statement: impl Future<Output = Result<T, E>>)
 where
     SqlError: From<E>,
 {
-    match tokio::time::timeout(ANSWER_LIMIT, statement).await {
+    within(ANSWER_LIMIT, statement).await
+}
+
+/// The result of work with the database, if it takes no longer than `limit`.
+pub(super) async fn within<T, E>(limit: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, SqlError>
+where
+    SqlError: From<E>,
+{
+    match tokio::time::timeout(limit, work).await {
         Ok(result) => Ok(result?),
-        Err(_elapsed) => Err(SqlError::NoAnswer),
+        Err(_elapsed) => Err(SqlError::NoAnswer(limit)),
     }
 }
