@@ -94,6 +94,11 @@ impl Append {
         self.rest.is_none()
     }
 
+    /// Whether it can be sent again although it may have been written: the numbers of events tell, or a second time changes nothing.
+    pub(super) fn is_repeatable(&self) -> bool {
+        !self.batch.is_empty() || self.rest.as_ref().is_none_or(|rest| rest.audit.is_empty() && rest.idempotency.is_none())
+    }
+
     fn before(&self) -> Option<i64> {
         self.batch.first().map(|chunk| integer(chunk.first.get() - 1))
     }

@@ -27,8 +27,12 @@ const QUEUE: usize = 1024;
 const GROUP: usize = 256;
 /// Approximate maximum size of the batches in one statement.
 const GROUP_BYTES: usize = 8 * 1024 * 1024;
-/// How long a lost connection is tried to be made again before the waiting batches fail.
-const RECONNECT: Duration = Duration::from_secs(5);
+/// How long batches wait for a lost connection to be made again before they fail, which ends their runs. Agents continue meanwhile, and their
+/// output is kept in files.
+const OUTAGE: Duration = Duration::from_mins(10);
+/// How long an outage lasts when it is reported for the second time, and the interval after that.
+const FIRST_REPORT: Duration = Duration::from_secs(5);
+const REPORT: Duration = Duration::from_mins(1);
 const RETRY: Duration = Duration::from_millis(200);
 
 /// A handle of the writer of events. When the last one is dropped, the queued batches are written and the connection is closed.
@@ -43,7 +47,7 @@ impl Appender {
     pub(super) fn start(connector: Connector, health: Health, metrics: StoreMetrics) -> Self {
         let (queue, mut inbox) = mpsc::channel(QUEUE);
         let unsettled = Unsettled::default();
-        let mut task = Task { connector, health, metrics, unsettled: unsettled.clone(), link: None };
+        let mut task = Task { connector, health, metrics, unsettled: unsettled.clone(), link: None, outage: None };
         TaskTracker::new().spawn(async move {
             let mut waiting = Vec::with_capacity(GROUP);
             while inbox.recv_many(&mut waiting, GROUP).await > 0 {
@@ -71,6 +75,8 @@ struct Task {
     metrics: StoreMetrics,
     unsettled: Unsettled,
     link: Option<(Client, Option<Backend>)>,
+    /// When the connection was lost, and when this is reported again.
+    outage: Option<(Instant, Instant)>,
 }
 
 impl Task {
@@ -101,29 +107,43 @@ impl Task {
     }
 
     async fn write_group(&mut self, group: &mut [Append]) -> Vec<Result<(), StoreError>> {
-        let deadline = Instant::now() + RECONNECT;
-        let mut is_reported = false;
         loop {
             let error = match self.try_write(group).await {
-                Ok(results) => return results,
+                Ok(results) => {
+                    self.outage = None;
+                    return results;
+                }
                 Err(error) => error,
             };
+            let was_sent = self.link.is_some();
             if let Some((_, Some(backend))) = self.link.take() {
                 self.unsettled.set(backend).await;
             }
             for append in &mut *group {
-                append.was_sent = true;
+                append.was_sent |= was_sent;
             }
-            // Without events it cannot be told whether a change was stored.
-            if Instant::now() >= deadline || group.iter().any(|append| append.batch.is_empty()) {
-                tracing::warn!(%error, batches = group.len(), "could not write events to the database");
+            let is_over = self.report_outage(&error, group.len());
+            if is_over || group.iter().any(|append| append.was_sent && !append.is_repeatable()) {
                 return group.iter().map(|_| Err(StoreError::Write(error.to_string()))).collect();
-            }
-            if !std::mem::replace(&mut is_reported, true) {
-                tracing::warn!(%error, "lost the connection to the database; connecting again");
             }
             tokio::time::sleep(RETRY).await;
         }
+    }
+
+    /// Reports that there is no connection, but not each time. Returns whether batches have waited long enough.
+    fn report_outage(&mut self, error: &SqlError, batches: usize) -> bool {
+        let now = Instant::now();
+        let Some((began, next_report)) = &mut self.outage else {
+            tracing::warn!(%error, "lost the connection to the database; connecting again");
+            self.outage = Some((now, now + FIRST_REPORT));
+            return false;
+        };
+        let lasted = now.duration_since(*began);
+        if now >= *next_report {
+            tracing::warn!(%error, outage_secs = lasted.as_secs(), batches, "still no connection to the database; events wait");
+            *next_report = now + REPORT;
+        }
+        lasted >= OUTAGE
     }
 
     /// Writes the group.

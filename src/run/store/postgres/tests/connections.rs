@@ -89,12 +89,17 @@ async fn a_change_whose_answer_was_lost_is_made_once_and_acknowledged() {
     store.append(&lease, chunk(2), change).await.unwrap();
     assert!(proxy.has_lost() && audited.is_stored());
     assert_eq!(store.audit(AuditFilter::default(), 9).await.unwrap().len(), 1);
-    // Without events it cannot be told, and the caller has to find out.
+    // Without events it cannot be told. A change that is the same the second time is made again.
     proxy.lose_next();
-    let change = RunChange { status: Some(RunStatus::Stopping), ..RunChange::default() };
+    store.append(&lease, vec![], RunChange { launched_at: Some(Timestamp::from_millis(7)), ..RunChange::default() }).await.unwrap();
+    assert!(proxy.has_lost());
+    // Of any other, the caller has to find out.
+    proxy.lose_next();
+    let change = RunChange { status: Some(RunStatus::Stopping), audit: vec![Audited::new(entry())], ..RunChange::default() };
     assert!(matches!(store.append(&lease, vec![], change).await, Err(StoreError::Write(_))));
     assert!(!store.is_healthy() && store.try_to_heal().await && store.is_healthy());
     assert_eq!(store.run(lease.run).await.unwrap().unwrap().status, RunStatus::Stopping);
+    assert_eq!(store.audit(AuditFilter::default(), 9).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
