@@ -64,7 +64,7 @@ impl Unsettled {
             return Ok(());
         }
         // Together with the wait for others who do the same.
-        within(SETTLE_LIMIT, async {
+        let settled = async {
             let mut backend = self.backend.lock().await;
             if let Some(lost) = backend.as_ref() {
                 lost.end(&connector.connect(Lifetime::Shared).await?).await?;
@@ -72,7 +72,7 @@ impl Unsettled {
                 self.exists.store(false, Ordering::Release);
             }
             Ok::<_, SqlError>(())
-        })
-        .await
+        };
+        within(SETTLE_LIMIT, Box::pin(settled)).await
     }
 }

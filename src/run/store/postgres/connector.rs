@@ -50,7 +50,7 @@ impl Connector {
     /// # Errors
     /// If the database cannot be reached, refuses the connection, or does not answer.
     pub(super) async fn connect(&self, lifetime: Lifetime) -> Result<Client, SqlError> {
-        let (client, connection) = within(CONNECT_LIMIT, self.config.connect(self.tls.clone())).await?;
+        let (client, connection) = within(CONNECT_LIMIT, Box::pin(self.config.connect(self.tls.clone()))).await?;
         self.tasks.spawn(async move {
             // Ends with the client. Why it ended otherwise is what the client's next statement reports.
             let _ = connection.await;
