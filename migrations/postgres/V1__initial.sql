@@ -199,6 +199,8 @@ CREATE TABLE sessions (
     workspace_bytes bigint,
     -- Number of runs that ended since it was measured
     unmeasured      bigint NOT NULL DEFAULT 0,
+    -- Until when retention keeps a workspace although it expired; NULL if it has not been kept
+    workspace_kept_until bigint,
     -- Keyed digest of the client's chat that the session belongs to, or of what was said in it so far; NULL if there is none
     chat            bytea
 );

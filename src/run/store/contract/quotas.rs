@@ -151,9 +151,28 @@ async fn bytes_written_into_a_workspace_count_and_it_is_measured_again(store: &(
     store.workspace_written(SessionId::new(), 9).await.unwrap();
 }
 
+async fn an_expired_workspace_that_is_kept_counts_and_expires_again_later(
+    store: &(impl UserStore + QuotaStore + RunStore + RetentionStore),
+) {
+    let run = in_workspace("ann");
+    let lease = create(store, &run).await;
+    store.append(&lease, batch(2, 2), RunChange { done: Some((done(), at(5))), ..RunChange::default() }).await.unwrap();
+    for workspace in store.unmeasured_workspaces(9).await.unwrap() {
+        store.workspace_measured(workspace, 100).await.unwrap();
+    }
+    let expired = async |before| store.expired_workspaces(at(before), None, 9).await.unwrap().len();
+    assert_eq!((expired(1_000).await, expired(2_000).await), (0, 1), "it was created at 1,000");
+    store.workspace_kept(run.session, at(3_000)).await.unwrap();
+    assert_eq!((expired(2_999).await, expired(3_000).await), (0, 1));
+    assert_eq!(used(store, run.owner.id).await[Quota::WorkspaceBytes], 100);
+    store.workspace_emptied(run.session).await.unwrap();
+    assert_eq!((expired(9_000).await, used(store, run.owner.id).await[Quota::WorkspaceBytes]), (0, 0));
+}
+
 contract! {
     own_quotas_are_stored_with_the_user_and_change_one_by_one,
     the_run_session_or_key_over_a_quota_is_refused_until_one_is_removed,
     a_run_counts_with_its_events_and_output_while_it_is_live_and_after_its_end,
     bytes_written_into_a_workspace_count_and_it_is_measured_again,
+    an_expired_workspace_that_is_kept_counts_and_expires_again_later,
 }

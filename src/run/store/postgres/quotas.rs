@@ -28,6 +28,17 @@ impl QuotaStore for PostgresStore {
             })
             .await
     }
+
+    async fn workspace_emptied(&self, session: SessionId) -> Result<(), StoreError> {
+        self.writer
+            .write(move |client| {
+                Box::pin(async move {
+                    let sql = "UPDATE sessions SET workspace_bytes = NULL, unmeasured = 0, workspace_kept_until = NULL WHERE id = $1";
+                    execute(client, sql, &values![session.to_string()]).await.map(|_| ())
+                })
+            })
+            .await
+    }
 }
 
 /// Checks in the open transaction whether a user may add to these. Such transactions are serialized, so the check holds for it.

@@ -113,7 +113,7 @@ impl RetentionStore for PostgresStore {
         conditions.add("id = ?", session.map(|session| session.to_string()));
         let sql = format!(
             "SELECT id, first_run, unmeasured FROM sessions AS old
-             WHERE workspace_bytes IS NOT NULL AND created_at < $1 AND {}
+             WHERE workspace_bytes IS NOT NULL AND created_at < $1 AND {} AND coalesce(workspace_kept_until, $1) <= $1
              AND NOT EXISTS (SELECT 1 FROM runs WHERE session_id = old.id AND (ended_at IS NULL OR ended_at >= $1))
              ORDER BY created_at, id",
             conditions.clause()
@@ -121,12 +121,12 @@ impl RetentionStore for PostgresStore {
         self.page(&sql, conditions.values(), limit, decode_workspace).await
     }
 
-    async fn workspace_emptied(&self, session: SessionId) -> Result<(), StoreError> {
+    async fn workspace_kept(&self, session: SessionId, until: Timestamp) -> Result<(), StoreError> {
         self.writer
             .write(move |client| {
                 Box::pin(async move {
-                    let sql = "UPDATE sessions SET workspace_bytes = NULL, unmeasured = 0 WHERE id = $1";
-                    execute(client, sql, &values![session.to_string()]).await.map(|_| ())
+                    let sql = "UPDATE sessions SET workspace_kept_until = $2 WHERE id = $1";
+                    execute(client, sql, &values![session.to_string(), until.as_millis()]).await.map(|_| ())
                 })
             })
             .await

@@ -104,6 +104,7 @@ async fn fill(store: &SqliteStore) -> [RunId; 3] {
             store.append(&lease, chunk(3), change).await.unwrap();
         }
         store.set_chat(run.session, Some([number; 32])).await.unwrap();
+        store.workspace_kept(run.session, at(9)).await.unwrap();
         runs.push(run.id);
     }
     for webhook in store.active_webhooks(0, 9).await.unwrap() {

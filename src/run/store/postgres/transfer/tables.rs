@@ -124,6 +124,7 @@ pub(super) const TABLES: &[Table] = &[
             ("created_at", Int),
             ("workspace_bytes", Int),
             ("unmeasured", Int),
+            ("workspace_kept_until", Int),
             ("chat", Blob),
         ],
     ),
