@@ -1,5 +1,5 @@
 -- Conventions: times are milliseconds since the Unix epoch in UTC, days are `YYYY-MM-DD` in UTC, and money is in millionths of a US dollar.
--- Columns named `spec`, `done`, `checkpoint`, `withheld`, `widened`, `scopes`, `events` and `working_dir` hold JSON as text: JSON types
+-- Columns named `spec`, `done`, `checkpoint`, `withheld`, `widened`, `scopes`, `defaults`, `events` and `working_dir` hold JSON as text: JSON types
 -- refuse escaped NUL characters. All text is compared by its bytes, as SQLite does.
 
 -- Users -------------------------------------------------------------------------------------------------------------------------------
@@ -83,8 +83,8 @@ CREATE TABLE api_keys (
     created_at   bigint NOT NULL,
     expires_at   bigint,
     last_used_at bigint,
-    -- Name of the profile that runs get unless they name another one
-    default_profile text COLLATE "C"
+    -- What requests get unless they state it themselves, as JSON
+    defaults     text COLLATE "C"   NOT NULL
 );
 
 CREATE INDEX api_keys_by_owner ON api_keys (owner, id);

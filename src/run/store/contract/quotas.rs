@@ -6,7 +6,8 @@ use crate::run::store::{
     UserEdit, UserRecord, UserStore,
 };
 use crate::types::{
-    Amount, Budget, KeyId, Lease, Limit, LimitChange, OutputCheckpoint, PerQuota, Quota, QuotaChange, SessionId, UserId, UserRef, UserRole,
+    Amount, Budget, KeyDefaults, KeyId, Lease, Limit, LimitChange, OutputCheckpoint, PerQuota, Quota, QuotaChange, SessionId, UserId,
+    UserRef, UserRole,
 };
 
 fn user(name: &str, quotas: PerQuota<Option<Limit<Amount>>>) -> UserRecord {
@@ -53,7 +54,7 @@ fn key(owner: &str, hash: u8) -> ApiKeyRecord {
         created_at: at(1),
         expires_at: None,
         last_used_at: None,
-        default_profile: None,
+        defaults: KeyDefaults::default(),
     }
 }
 

@@ -15,18 +15,18 @@ use crate::types::{KeyId, Quota, Timestamp, UserId};
 
 /// The columns of a key, in the order in which [`decode`] reads them.
 const COLUMNS: &str = "id, owner, (SELECT name FROM users WHERE users.id = owner), name, hash, scopes, created_at, expires_at, last_used_at, \
-     default_profile";
+     defaults";
 
 #[async_trait]
 impl KeyStore for PostgresStore {
     async fn add_key(&self, key: ApiKeyRecord, audit: Option<Audited>) -> Result<bool, StoreError> {
-        let scopes = to_json(&key.scopes)?;
+        let (scopes, defaults) = (to_json(&key.scopes)?, to_json(&key.defaults)?);
         let quotas = self.quotas;
         self.write_audited(audit, identity, move |client| {
             Box::pin(async move {
                 quotas::check(client, &key.owner.id.to_string(), &[Quota::Keys], &quotas).await?;
                 // Selects from the owner's row, so that a user who is removed concurrently gets no key.
-                let sql = "INSERT INTO api_keys (id, owner, name, hash, scopes, created_at, expires_at, last_used_at, default_profile)
+                let sql = "INSERT INTO api_keys (id, owner, name, hash, scopes, created_at, expires_at, last_used_at, defaults)
                            SELECT $1, id, $3, $4, $5, $6, $7, $8, $9 FROM users WHERE id = $2";
                 let values = values![
                     key.id.to_string(),
@@ -37,7 +37,7 @@ impl KeyStore for PostgresStore {
                     key.created_at.as_millis(),
                     key.expires_at.map(Timestamp::as_millis),
                     key.last_used_at.map(Timestamp::as_millis),
-                    key.default_profile.map(|profile| profile.to_string()),
+                    defaults,
                 ];
                 execute(client, sql, &values).await.map(|rows| rows == 1)
             })
@@ -93,6 +93,6 @@ fn decode(row: &Row) -> Result<ApiKeyRecord, StoreError> {
         created_at: columns.time(6)?,
         expires_at: columns.time_optional(7)?,
         last_used_at: columns.time_optional(8)?,
-        default_profile: columns.parse_optional(9)?,
+        defaults: columns.json(9)?,
     })
 }

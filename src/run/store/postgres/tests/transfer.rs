@@ -15,8 +15,8 @@ use crate::run::store::{
     SearchText, SessionUse, SqliteStore, TokenStore, UsageFilter, UsageStore, UserRecord, UserStore, WebhookStore,
 };
 use crate::types::{
-    Amount, AuditAction, Budget, KeyId, Limit, OutputCheckpoint, PerQuota, RunDone, RunId, RunStatus, Seq, Timestamp, TokenId, Usage,
-    UserRef, UserRole,
+    Amount, AuditAction, Budget, KeyDefaults, KeyId, Limit, OutputCheckpoint, PerQuota, RunDone, RunId, RunStatus, Seq, Timestamp, TokenId,
+    Usage, UserRef, UserRole,
 };
 
 fn at(millis: i64) -> Timestamp {
@@ -56,7 +56,7 @@ async fn fill(store: &SqliteStore) -> [RunId; 3] {
         created_at: at(1),
         expires_at: None,
         last_used_at: None,
-        default_profile: Some("p".parse().unwrap()),
+        defaults: KeyDefaults { profile: Some("p".parse().unwrap()), ..KeyDefaults::default() },
     };
     store.add_key(key, None).await.unwrap();
     store.revoke_token(TokenId::new(), at(9_000), at(1), None).await.unwrap();

@@ -84,7 +84,7 @@ pub(super) const TABLES: &[Table] = &[
             ("created_at", Int),
             ("expires_at", Int),
             ("last_used_at", Int),
-            ("default_profile", Text),
+            ("defaults", Text),
         ],
     ),
     table("profiles", "name", &[("name", Text), ("spec", Text), ("updated_at", Int)]),
