@@ -405,7 +405,7 @@ async fn database(settings: &Settings) -> Database {
     let finding = settings.database_url.as_ref().map(|_| {
         Finding::error("database", "this program was built without PostgreSQL", "unset OPENRUNNER_DATABASE_URL, or build with `postgres`")
     });
-    Database { finding, content: Err(()) }
+    std::future::ready(Database { finding, content: Err(()) }).await
 }
 
 fn stored_logins(settings: &Settings, database: &Database) -> Result<Option<StoredLogins>, ()> {
