@@ -1,5 +1,6 @@
 //! Common parts of all event streams: format, keep-alives, the limit on open streams, and the reader's access.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -147,7 +148,7 @@ pub(super) fn while_allowed(
     access: Access,
 ) -> impl Stream<Item = Result<Bytes, StoreError>> + Send {
     let now = Instant::now();
-    let guarded = Guarded { framing, events, access, arrived: None, check_at: now, keep_alive_at: now + KEEP_ALIVE };
+    let guarded = Guarded { framing, events, access, arrived: Poll::Pending, check_at: now, keep_alive_at: now + KEEP_ALIVE };
     stream::unfold(Some(guarded), async |guarded| guarded?.next().await)
 }
 
@@ -156,8 +157,8 @@ struct Guarded<E> {
     framing: Framing,
     events: E,
     access: Access,
-    /// What `events` returned while access was checked.
-    arrived: Option<Option<Result<Bytes, StoreError>>>,
+    /// What `events` returned while access was checked, if it did.
+    arrived: Poll<Option<Result<Bytes, StoreError>>>,
     /// When access is checked, also on a busy stream and without a change.
     check_at: Instant,
     keep_alive_at: Instant,
@@ -170,7 +171,7 @@ impl<E: Stream<Item = Result<Bytes, StoreError>> + Send + Unpin> Guarded<E> {
             if let Err(end) = self.check().await {
                 return self.access.is_announced.then(|| (Ok(end.notice(self.framing)), None));
             }
-            if let Some(event) = self.arrived.take() {
+            if let Poll::Ready(event) = std::mem::replace(&mut self.arrived, Poll::Pending) {
                 return self.deliver(event);
             }
             let wake_at = self.keep_alive_at.min(self.check_at);
@@ -214,7 +215,7 @@ impl<E: Stream<Item = Result<Bytes, StoreError>> + Send + Unpin> Guarded<E> {
                 tokio::select! {
                     biased;
                     result = &mut check => break result?,
-                    event = self.events.next(), if self.arrived.is_none() => self.arrived = Some(event),
+                    event = self.events.next(), if self.arrived.is_pending() => self.arrived = Poll::Ready(event),
                 }
             }
             self.check_at = Instant::now() + KEEP_ALIVE;
