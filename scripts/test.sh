@@ -33,6 +33,7 @@ have npm || packages="$packages nodejs npm"
 have tmux || packages="$packages tmux"
 have_postgres() { have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
 have_postgres || packages="$packages postgresql"
+have openssl || packages="$packages openssl"
 # For tests as root: network namespaces, dropping privileges, and isolating agents.
 if [ "$(id -u)" = 0 ] && [ "$(uname)" = Linux ]; then
     PATH=$PATH:/usr/sbin:/sbin
