@@ -209,6 +209,7 @@ const COMMANDS: &[(&[&str], i32, &[&str])] = &[
     (&["backup", "--data-dir", "DATA", "kept.db"], 0, &["kept.db"]),
     (&["restore", "--data-dir", "elsewhere", "kept.db"], 0, &["elsewhere"]),
     (&["restore", "--data-dir", "DATA", "kept.db"], 1, &["server"]),
+    (&["store", "migrate", "--data-dir", "DATA", "--to", "x"], 2, &["--to is no URL"]),
     (&["logout"], 5, &["not logged in"]),
     (&["completions", "fish"], 0, &["openrunner"]),
     (&["man"], 0, &[".SH"]),
@@ -246,8 +247,8 @@ fn every_command_works_in_a_terminal() {
             wrong.extend(words.filter(|word| !screen.contains(word)).map(|word| format!("{args:?} does not show {word:?}: {screen}")));
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        // `mcp` speaks to programs: see mcp.rs.
-        let elsewhere = ["run", "ls", "serve", "login", "mcp"];
+        // `mcp` and `acp` speak to programs: see mcp.rs and acp_editor.rs.
+        let elsewhere = ["run", "ls", "serve", "login", "mcp", "acp"];
         for command in crate::cli::commands(&server.home()).await {
             let is_tested = COMMANDS.iter().any(|(args, _code, _words)| args[0] == command);
             assert!(is_tested || elsewhere.contains(&command.as_str()), "{command} is not tested in a terminal");
