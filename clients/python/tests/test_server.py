@@ -21,7 +21,6 @@ from openrunner import (
     NotFoundError,
     PermissionDeniedError,
     Retry,
-    models,
 )
 from support import RETRY, CuttingProxy, Server, follow, random_lengths
 
@@ -198,7 +197,7 @@ def test_an_uploaded_file_is_a_part_of_a_prompt(server: Server) -> None:
     with server.client() as client:
         uploaded = client.upload("a b.txt", b"notes")
         assert (uploaded["name"], uploaded["type"], uploaded["size"]) == ("a b.txt", "file", 5)
-        part: models.InputPart = {"type": "file", "file_id": uploaded["file_id"]}
+        part = {"type": "file", "file_id": uploaded["file_id"]}
         # This agent takes no files, which is said of the part, not of the upload.
         with pytest.raises(ApiError, match="takes no files"):
             client.create_run({"input": {"text": "read", "parts": [part]}, "metadata": {"agent_type": "demo"}})
