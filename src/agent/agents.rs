@@ -25,7 +25,7 @@ use super::state_file::StateFile;
 use super::{Agent, Authenticated, Capabilities, ControlRequest, Installed, Location, Program, Registry, Task, env};
 use crate::process::isolation::{Egress, Sandbox};
 use crate::process::shim::{MAX_HANDOVER, ProcessDir, ShimCommand, StartCommand};
-use crate::process::{Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
+use crate::process::{Borrowed, Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
 use crate::redact::is_secret_name;
 use crate::types::{
     Attachment, Cause, Failure, HostPort, IsolationLevel, LimitedBy, PermissionMode, ProjectConfig, RunIsolation, RunLimits, RunSpec,
@@ -388,7 +388,7 @@ impl Agents {
             owner,
             env: own_env,
             working_dir,
-            read_only,
+            borrowed,
             owns_working_dir,
             process_dir,
             private_home,
@@ -419,7 +419,7 @@ impl Agents {
         let egress = egress.filter(|_| level == IsolationLevel::Sandbox);
         let mut env = env::of_account(env, account);
         let certificates = if is_sandboxed { env::certificates(&env) } else { Vec::new() };
-        let files: Vec<PathBuf> = program.command_files().into_iter().chain(certificates).chain(read_only).collect();
+        let files: Vec<PathBuf> = program.command_files().into_iter().chain(certificates).collect();
         let place = RunPlace {
             working_dir: &working_dir,
             temp_dir: &outer_temp_dir,
@@ -427,6 +427,7 @@ impl Agents {
             outer_home,
             program: &installed.path,
             files: &files,
+            borrowed: &borrowed,
             outer_env: &env,
             private_home: &private_home,
             logins: program.login_files(),
@@ -566,7 +567,7 @@ pub struct Start {
     /// The directory to work in.
     pub working_dir: WorkingDir,
     /// Directories outside of it that the agent needs to read in it.
-    pub read_only: Vec<PathBuf>,
+    pub borrowed: Vec<Borrowed>,
     /// Whether that directory was created by this server, so that it may get another owner.
     pub owns_working_dir: bool,
     /// The directory for its shim's files. Must not exist yet.

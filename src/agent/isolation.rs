@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::private_home::{self, LoginFile};
 use crate::process::isolation::{Egress, FileRules, Files, SandboxView, View};
 use crate::process::isolation_probe::{Levels, Unavailable};
-use crate::process::{Account, CommandPrefix, Containment, Scratch, WorkingDir};
+use crate::process::{Account, Borrowed, CommandPrefix, Containment, Scratch, WorkingDir};
 use crate::types::{IsolationLevel, RunIsolation, UserName};
 
 /// The isolation of a server's agents. The default isolates none.
@@ -186,8 +186,8 @@ impl IsolationPolicy {
     /// # Errors
     /// If the level cannot be held now.
     pub(super) fn place(&self, level: IsolationLevel, run: &RunPlace<'_>) -> io::Result<Placed> {
-        let RunPlace { working_dir, temp_dir, home, program, files, .. } = *run;
-        let view = View { working_dir: working_dir.path(), temp_dir, home, program, files };
+        let RunPlace { working_dir, temp_dir, home, program, files, borrowed, .. } = *run;
+        let view = View { working_dir: working_dir.path(), temp_dir, home, program, files, borrowed };
         let as_outside = Placed::default();
         let own_temp = |prefix| Placed { prefix: Some(prefix), files: None };
         match level {
@@ -224,7 +224,7 @@ impl IsolationPolicy {
         let account = self.inspecting_account();
         let scratch = Scratch::new(base)?;
         let (working_dir, temp_dir) = (scratch.make("work", account)?, scratch.make("tmp", account)?);
-        let view = View { working_dir: &working_dir, temp_dir: &temp_dir, home, program, files };
+        let view = View { working_dir: &working_dir, temp_dir: &temp_dir, home, program, files, borrowed: &[] };
         let mut containment = Containment { account: account.cloned(), ..Containment::default() };
         let temp_dir = if level == IsolationLevel::Files {
             containment.files = Some(self.levels.files.as_ref().map_err(unheld)?.rules(view)?);
@@ -276,6 +276,8 @@ pub(super) struct RunPlace<'a> {
     pub(super) program: &'a Path,
     /// Files that its command line names.
     pub(super) files: &'a [PathBuf],
+    /// Directories of others that it reads.
+    pub(super) borrowed: &'a [Borrowed],
     /// The environment of its account.
     pub(super) outer_env: &'a BTreeMap<String, String>,
     /// The home directory of its session in a sandbox.

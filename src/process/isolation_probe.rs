@@ -194,7 +194,14 @@ impl Directories {
     }
 
     fn view(&self) -> View<'_> {
-        View { working_dir: &self.work, temp_dir: self.scratch.path(), home: &self.home, program: Path::new("/proc/self/exe"), files: &[] }
+        View {
+            working_dir: &self.work,
+            temp_dir: self.scratch.path(),
+            home: &self.home,
+            program: Path::new("/proc/self/exe"),
+            files: &[],
+            borrowed: &[],
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub use containment::{Containment, LimitsPolicy};
 pub use descriptors::Descriptors;
 pub use exit::Exit;
 pub use identity::Identity;
-pub use isolation::CommandPrefix;
+pub use isolation::{Borrowed, CommandPrefix};
 pub use kill_sequence::Survivors;
 pub use leftovers::Leftovers;
 pub use limits::ProcessLimits;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::borrowed::Borrowed;
 use super::guard::{Shared, View};
 use super::hidden::Hidden;
 use super::surroundings::{safe_devices, services};
@@ -86,10 +87,12 @@ impl Files {
         let program = program.filter_map(|path| path.parent().map(Path::to_owned));
         let readable = program.chain(view.files.iter().cloned()).chain(self.shared.protected.iter().cloned());
         let readable: Vec<PathBuf> = readable.filter_map(|path| path.canonicalize().ok()).filter(is_free).collect();
+        // Others are accessible anyway.
+        let borrowed = view.borrowed.iter().map(Borrowed::path).filter(|path| path.starts_with(self.hidden.data_dir()));
         rules.writable.extend(own);
         // Created later, by the server itself.
         rules.writable.push(view.temp_dir.to_owned());
-        rules.readable.extend(readable);
+        rules.readable.extend(readable.into_iter().chain(borrowed.map(Path::to_owned)));
         Ok(rules)
     }
 }
@@ -213,7 +216,7 @@ mod tests {
         let (inner, outer) = view("home/data/home");
         assert!(files.suits(&inner) && !files.suits(&outer));
         for (home, is_granted) in [(&inner, true), (&outer, false)] {
-            let view = View { working_dir: &workspace, temp_dir: &temp, home, program: Path::new("/bin/sh"), files: &[] };
+            let view = View { working_dir: &workspace, temp_dir: &temp, home, program: Path::new("/bin/sh"), files: &[], borrowed: &[] };
             let rules = files.rules(view).unwrap();
             assert!(rules.writable.contains(&workspace) && rules.writable.contains(&temp));
             assert_eq!(rules.writable.contains(home), is_granted);
@@ -230,7 +233,14 @@ mod tests {
         let secrets = vec![dir.join("home/.config/openrunner"), dir.join("keys")];
         let files = Files::new(Hidden::new(&dir.join("data"), secrets).unwrap(), Shared::default(), false);
         let (home, workspace, temp) = (dir.join("home"), dir.join("data/workspace"), dir.join("temp"));
-        let rules = files.rules(View { working_dir: &workspace, temp_dir: &temp, home: &home, program: Path::new("/bin/sh"), files: &[] });
+        let rules = files.rules(View {
+            working_dir: &workspace,
+            temp_dir: &temp,
+            home: &home,
+            program: Path::new("/bin/sh"),
+            files: &[],
+            borrowed: &[],
+        });
         let rules = rules.unwrap();
         assert!(rules.writable.contains(&home));
         assert_eq!(rules.hidden, [dir.join("data"), dir.join("keys")]);

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::borrowed::Borrowed;
 use super::bubblewrap::{Bubblewrap, TEMP};
 use super::hidden::Hidden;
 use super::mounts::{Mount, Mounts};
@@ -39,6 +40,8 @@ pub struct View<'a> {
     pub program: &'a Path,
     /// Files that its command line names.
     pub files: &'a [PathBuf],
+    /// Directories of others that it reads.
+    pub borrowed: &'a [Borrowed],
 }
 
 impl<'a> View<'a> {
@@ -81,7 +84,13 @@ impl Guard {
         }
         args.extend(mounts.args()?);
         self.bubblewrap.confine(&mut args, view.working_dir)?;
-        Ok(CommandPrefix { program: self.bubblewrap.program().to_owned(), args, absent, ..CommandPrefix::default() })
+        Ok(CommandPrefix {
+            program: self.bubblewrap.program().to_owned(),
+            args,
+            absent,
+            borrowed: view.borrowed.to_vec(),
+            ..CommandPrefix::default()
+        })
     }
 
     /// Keeps what an agent needs, wherever it lies. What is hidden stays hidden.
@@ -100,6 +109,11 @@ impl Guard {
             {
                 mounts.keep(&path, is_writable);
             }
+        }
+        // Only where an agent cannot lead the mount elsewhere: other paths are not covered anyway.
+        let is_covered = |path: &Path| path.starts_with(TEMP) || path.starts_with(self.hidden.data_dir());
+        for path in view.borrowed.iter().map(Borrowed::path).filter(|path| is_covered(path)) {
+            mounts.keep(path, false);
         }
         for path in self.shared.protected.iter().filter_map(|path| resolved(path)) {
             mounts.protect(&path);

@@ -1,6 +1,8 @@
 //! The paths that no agent may reach.
 
+use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -18,9 +20,13 @@ impl FileId {
     /// # Errors
     /// If it does not exist or cannot be reached.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
-        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(path).map(|metadata| Self::from(&metadata))
+    }
+}
 
-        std::fs::metadata(path).map(|metadata| Self { device: metadata.dev(), inode: metadata.ino() })
+impl From<&Metadata> for FileId {
+    fn from(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 

@@ -10,6 +10,7 @@
 //! ```
 //! bubblewrap is a prefix of the agent's command ([`CommandPrefix`]). The shim stays outside, with the pipes, the deadline and the kill.
 
+mod borrowed;
 mod bubblewrap;
 #[cfg(target_os = "linux")]
 mod capabilities;
@@ -24,6 +25,7 @@ mod sandbox;
 mod surroundings;
 mod toolchains;
 
+pub use borrowed::Borrowed;
 pub(super) use bubblewrap::Bubblewrap;
 pub use egress::{EGRESS_DIR_INSIDE, EGRESS_SOCKET, Egress, OWN_PROGRAM_INSIDE, PROXY_PORT, proxy_variables};
 pub use files::{FileRules, Files};

@@ -13,6 +13,7 @@ use std::process::Command;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
+use super::borrowed::Borrowed;
 use super::forward::Forward;
 use super::hidden::FileId;
 use crate::process::account::Account;
@@ -30,6 +31,9 @@ pub struct CommandPrefix {
     pub(super) args: Vec<String>,
     /// Paths that must not lead to these files from inside.
     pub(super) absent: Vec<(PathBuf, FileId)>,
+    /// Directories that must be in their places inside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) borrowed: Vec<Borrowed>,
     /// Whether the agent has a network of its own.
     #[serde(default)]
     pub(super) own_network: bool,
@@ -44,6 +48,8 @@ struct Expected {
     /// The working directory.
     working_dir: FileId,
     absent: Vec<(PathBuf, FileId)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    borrowed: Vec<Borrowed>,
     /// The network outside, if the agent has one of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     outer_network: Option<FileId>,
@@ -68,6 +74,10 @@ impl Expected {
             if FileId::of(path).is_ok_and(|found| found == *id) {
                 return Err(format!("{} is not hidden from the agent", path.display()));
             }
+        }
+        // Otherwise what was bound there is something that the agent may not read.
+        if let Some(borrowed) = self.borrowed.iter().find(|borrowed| !borrowed.is_in_place()) {
+            return Err(format!("{} was moved or replaced", borrowed.path().display()));
         }
         #[cfg(target_os = "linux")]
         if rustix::process::getppid().is_none_or(|parent| !parent.is_init()) {
@@ -97,6 +107,7 @@ impl CommandPrefix {
         let expected = Expected {
             working_dir: FileId::of(Path::new("."))?,
             absent: self.absent.clone(),
+            borrowed: self.borrowed.clone(),
             outer_network: if self.own_network { Some(FileId::of(Path::new(NETWORK))?) } else { None },
             forward: self.forward.clone(),
             account: account.cloned(),
@@ -135,4 +146,39 @@ pub(in crate::process) fn enter(mut args: impl Iterator<Item = OsString>) -> Res
         account.apply(&mut command);
     }
     Ok(command.exec())
+}
+
+#[cfg(test)]
+mod tests {
+    //! Rules: G1.
+
+    use super::*;
+
+    #[test]
+    fn an_agent_is_not_started_where_something_else_is_in_the_place_of_a_directory_that_it_reads() {
+        let dir = tempfile::tempdir().unwrap();
+        let [objects, secret, kept] = ["objects", "secret", "kept"].map(|name| dir.path().join(name));
+        for path in [&objects, &secret] {
+            std::fs::create_dir(path).unwrap();
+        }
+        let borrowed = Borrowed::new(objects.clone(), std::fs::File::open(&objects).unwrap()).unwrap();
+        let working_dir = FileId::of(Path::new(".")).unwrap();
+        let expected = || Expected {
+            working_dir,
+            absent: Vec::new(),
+            borrowed: vec![borrowed.clone()],
+            outer_network: None,
+            forward: None,
+            account: None,
+        };
+        let refusal = format!("{} was moved or replaced", objects.display());
+        assert_ne!(expected().check().err(), Some(refusal.clone()));
+        std::fs::rename(&objects, &kept).unwrap();
+        assert_eq!(expected().check(), Err(refusal.clone()));
+        std::os::unix::fs::symlink(&secret, &objects).unwrap();
+        assert_eq!(expected().check(), Err(refusal.clone()));
+        std::fs::remove_file(&objects).unwrap();
+        std::fs::rename(&kept, &objects).unwrap();
+        assert_ne!(expected().check().err(), Some(refusal));
+    }
 }

@@ -111,6 +111,9 @@ impl Sandbox {
         for path in shown.filter(|path| !hidden.contains(&path.as_path()) && path != Path::new(TEMP) && *path != home) {
             mounts.keep(&path, false);
         }
+        for borrowed in view.borrowed {
+            mounts.keep(borrowed.path(), false);
+        }
         for path in self.shared.protected.iter().filter_map(|path| resolved(path)) {
             mounts.protect(&path);
         }
@@ -129,7 +132,14 @@ impl Sandbox {
         args.extend(["--unshare-ipc", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"].map(str::to_owned));
         self.bubblewrap.confine(&mut args, view.working_dir)?;
         let forward = egress.map(|_| Forward { port: PROXY_PORT, socket: Path::new(EGRESS_DIR_INSIDE).join(EGRESS_SOCKET) });
-        let prefix = CommandPrefix { program: self.bubblewrap.program().to_owned(), args, absent, own_network: true, forward };
+        let prefix = CommandPrefix {
+            program: self.bubblewrap.program().to_owned(),
+            args,
+            absent,
+            borrowed: view.borrowed.to_vec(),
+            own_network: true,
+            forward,
+        };
         Ok((prefix, mounts.mount_points_in(&home)))
     }
 }

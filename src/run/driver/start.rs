@@ -114,7 +114,7 @@ impl Driver {
             let start = Start {
                 owner: session.owner.name,
                 env,
-                read_only: worktree.into_iter().map(|worktree| worktree.objects).collect(),
+                borrowed: worktree.into_iter().map(|worktree| worktree.objects).collect(),
                 owns_working_dir: context.config.owns_working_dir(working_dir.path()),
                 working_dir,
                 process_dir,

@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, mkdirat, openat, renameat, unl
 use rustix::io::Errno;
 
 use super::ref_name::{CommitId, RefName};
-use crate::process::WorkingDir;
+use crate::process::{Borrowed, WorkingDir};
 use crate::workspace::beneath::{self, DIRECTORY};
 
 /// Maximum size of a file that names a directory or a commit, in bytes.
@@ -126,6 +126,14 @@ impl Repository {
     /// The directory of its objects, canonical.
     pub fn objects(&self) -> PathBuf {
         self.common_path.join("objects")
+    }
+
+    /// The directory of its objects, for agents that read it.
+    ///
+    /// # Errors
+    /// If it was removed or replaced by a link meanwhile.
+    pub fn borrowed_objects(&self) -> Result<Borrowed, RepositoryError> {
+        Ok(Borrowed::new(self.objects(), beneath::open(self.common_dir.as_fd(), b"objects", DIRECTORY)?)?)
     }
 
     /// What a branch, a tag, a remote branch or `HEAD` names; a commit names itself, whether it exists or not. A branch wins over a tag.

@@ -14,7 +14,7 @@ use super::error::WorktreeError;
 use super::record::{Record, Records};
 use super::ref_name::CommitId;
 use super::repository::{Repository, RepositoryError};
-use crate::process::WorkingDir;
+use crate::process::{Borrowed, WorkingDir};
 use crate::workspace::git::Git;
 use crate::workspace::snapshots::Snapshots;
 use crate::workspace::store::SnapshotStore;
@@ -52,7 +52,7 @@ pub struct WorktreeSource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadyWorktree {
     /// The directory of objects outside of the worktree that git must be able to read in it.
-    pub objects: PathBuf,
+    pub objects: Borrowed,
     /// The first of its ten ports.
     pub port_base: u16,
 }
@@ -85,8 +85,12 @@ impl Worktrees {
             let lock = this.lock(&name);
             let _making = lock.lock().await;
             let path = source.repository.clone();
-            let repository = blocking(move || Ok(reopen(&path)?)).await?;
-            let objects = repository.objects();
+            let (repository, objects) = blocking(move || {
+                let repository = reopen(&path)?;
+                let objects = repository.borrowed_objects()?;
+                Ok((repository, objects))
+            })
+            .await?;
             match this.find(&name).await? {
                 Some(record) if record.is_ready => return Ok(ReadyWorktree { objects, port_base: record.port_base() }),
                 // No agent has worked in it.
@@ -116,7 +120,7 @@ impl Worktrees {
         let _using = lock.lock().await;
         let Some(record) = self.find(name).await?.filter(|record| record.is_ready) else { return Ok(None) };
         let port_base = record.port_base();
-        let objects = blocking(move || Ok(reopen(&record.repository)?.objects())).await?;
+        let objects = blocking(move || Ok(reopen(&record.repository)?.borrowed_objects()?)).await?;
         Ok(Some(ReadyWorktree { objects, port_base }))
     }
 
