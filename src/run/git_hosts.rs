@@ -65,6 +65,10 @@ impl GitHosts {
         if !is_plain || !matches!(url.scheme(), "https" | "http") {
             return Err(BadRemote::Url);
         }
+        // Git would take a name with a dot at its end for another one, and resolve it again.
+        if url.host_str().is_none_or(|host| host.ends_with('.')) {
+            return Err(BadRemote::Url);
+        }
         let host = host_of(&url).ok_or(BadRemote::Url)?;
         if !self.hosts.iter().any(|pattern| pattern.matches(&host)) {
             return Err(BadRemote::Host(host.to_string()));
@@ -147,6 +151,7 @@ mod tests {
             ("https://token@github.com/x", BadRemote::Url),
             ("https://github.com/x?token=secret", BadRemote::Url),
             ("https://github.com/x#y", BadRemote::Url),
+            ("https://github.com./x", BadRemote::Url),
             ("https://github.com/a b", BadRemote::Url),
             ("https://github.com/a\nb", BadRemote::Url),
             ("http://github.com/x", BadRemote::Protocol),

@@ -2351,7 +2351,9 @@ export interface components {
              * @description Further parts of the message, as in `input.parts` of a new run. All images and files of the message together have at most 5 MiB,
              *     and with uploaded files 20 MiB.
              */
-            parts?: Record<string, never>[] | null;
+            parts?: {
+                [key: string]: unknown;
+            }[] | null;
             /** @description How the message is delivered. */
             mode?: components["schemas"]["MessageMode"];
         };
@@ -3691,7 +3693,9 @@ export interface components {
              * @description Further parts of the input. The prompt is `text` and the texts of the parts, with blank lines between them; images and files follow it
              *     in this order. All images and files together have at most 5 MiB, and with uploaded files 20 MiB.
              */
-            parts?: Record<string, never>[] | null;
+            parts?: {
+                [key: string]: unknown;
+            }[] | null;
         };
         /** @description The isolation of a run. */
         RunIsolation: {

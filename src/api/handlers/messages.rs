@@ -26,6 +26,7 @@ pub(in crate::api) struct MessageRequest {
     text: Option<String>,
     /// Further parts of the message, as in `input.parts` of a new run. All images and files of the message together have at most 5 MiB,
     /// and with uploaded files 20 MiB.
+    #[schema(value_type = Option<Vec<std::collections::BTreeMap<String, serde_json::Value>>>)]
     parts: Option<Vec<Object<InputPart>>>,
     /// How the message is delivered.
     #[serde(default)]

@@ -57,6 +57,7 @@ struct RunInput {
     text: Option<String>,
     /// Further parts of the input. The prompt is `text` and the texts of the parts, with blank lines between them; images and files follow it
     /// in this order. All images and files together have at most 5 MiB, and with uploaded files 20 MiB.
+    #[schema(value_type = Option<Vec<std::collections::BTreeMap<String, serde_json::Value>>>)]
     parts: Option<Vec<Object<InputPart>>>,
 }
 

@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, mkdirat, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fsync, mkdirat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
 use super::ref_name::{CommitId, RefName};
@@ -225,7 +225,9 @@ impl Repository {
             let mut file = File::from(openat(parent, lock, OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?);
             file.write_all(format!("{new}\n").as_bytes())?;
             file.sync_all()?;
-            Ok(renameat(parent, lock, parent, name)?)
+            renameat(parent, lock, parent, name)?;
+            // The branch may be the only copy of the work.
+            Ok(fsync(parent)?)
         })
     }
 
@@ -255,7 +257,8 @@ impl Repository {
         let mut above = self.common_dir.try_clone()?;
         for part in directory.split('/') {
             match mkdirat(&above, part, DIR_MODE) {
-                Ok(()) | Err(Errno::EXIST) => {}
+                Ok(()) => fsync(&above).map_err(io::Error::from)?,
+                Err(Errno::EXIST) => {}
                 Err(error) => return Err(io::Error::from(error).into()),
             }
             above = openat(&above, part, DIRECTORY, Mode::empty()).map_err(io::Error::from)?;
